@@ -1,0 +1,319 @@
+import type { Anchor } from './reference';
+import { fieldToken, type Cell, type CellType, type Component, type Instance } from './cell';
+import type { FnInfo, Link } from './fn';
+import { createJournal, NO_STEP, type Journal } from './journal';
+import { randomFrom } from './random';
+import { within } from './running';
+
+/**
+ * The simulated machine: threads with call stacks, resumed one at a time by a deterministic scheduler, over a
+ * state of cells whose every write is journaled. It knows nothing of interrupts.
+ */
+
+/** Why a thread gives up the processor: it may be preempted here, or it waits for something. */
+export type Pause =
+  | { readonly kind: 'preempt' }
+  | { readonly kind: 'wait'; readonly until: () => boolean }
+  | { readonly kind: 'sleep'; readonly deadline: number };
+
+/** A model function's execution: a coroutine that pauses only at explicit points. */
+export type Run<R = void> = Generator<Pause, R, void>;
+
+/** What stands for an execution context: the lanes of the sequence view, the threads of the debugger. */
+export interface ThreadInfo {
+  readonly index: number;
+  readonly id: string;
+  readonly title: string;
+  /** The kind of context, named by the models: `hardirq`, `kworker`, `vcpu` … */
+  readonly context: string;
+}
+
+interface Frame {
+  readonly fn: FnInfo;
+  readonly step: number;
+  readonly depth: number;
+  readonly caller: Frame | undefined;
+}
+
+interface Activity {
+  readonly coroutine: Run<unknown>;
+  pause: Pause | undefined;
+  frame: Frame | undefined;
+}
+
+interface Thread extends ThreadInfo {
+  readonly priority: number;
+  /** What runs on it: the thread itself at the bottom, stimuli that interrupted it above. */
+  readonly activities: Activity[];
+  cause: number;
+}
+
+/** Something that reaches the machine from outside, once the journal has grown to `at` steps. */
+export interface Stimulus {
+  readonly at: number;
+  readonly thread: string;
+  readonly body: () => Run<unknown>;
+}
+
+/** Why a run ended. */
+export type Ending =
+  | { readonly kind: 'idle' }
+  /** The step limit was reached: the models were still going, as in an interrupt storm. */
+  | { readonly kind: 'limit'; readonly steps: number };
+
+export type Parameters = Readonly<Record<string, string | number | boolean>>;
+
+export interface MachineOptions {
+  /** What the models may branch on; the machine itself does not look at it. */
+  readonly parameters: Parameters;
+  /** 0 schedules strictly by priority and never preempts; any other value explores another order. */
+  readonly seed: number;
+  readonly stepLimit: number;
+  readonly stimuli: readonly Stimulus[];
+  /** Off only to measure what recording costs. */
+  readonly recording: boolean;
+}
+
+/** The machine as model code and the scheduler's owner see it. */
+export interface Machine {
+  readonly parameters: Parameters;
+  readonly journal: Journal;
+  readonly cells: readonly Cell[];
+  readonly components: readonly Component[];
+  readonly threads: readonly ThreadInfo[];
+  /** Adds a thread. A lower number is a higher priority. */
+  thread(id: string, title: string, context: string, priority: number, body: () => Run<unknown>): void;
+  /** Runs until every thread waits and no stimulus is left, or until the step limit. */
+  run(): Ending;
+  /** Simulated time in milliseconds: it moves only while every thread waits. */
+  readonly now: number;
+
+  enter(fn: FnInfo, link: Link): void;
+  leave(result: unknown): void;
+  at(anchor: Anchor, note: string | undefined): void;
+  signal(anchor: Anchor, link: Link, note: string | undefined): number;
+  /** The function that is executing. */
+  here(): FnInfo;
+  /** The index of the thread that is executing. */
+  readonly currentThread: number;
+  /** The step to name as the cause of what is handed over. */
+  readonly lastStep: number;
+  /** Says what brings about this thread's next outermost step. */
+  causedBy(step: number): void;
+  /** Whether the running thread should give way at a preemption point. */
+  readonly mustYield: boolean;
+
+  allocate(struct: string, name: string, doc: string): Component;
+  addCell(component: Component, name: string, type: CellType, initial: number): Cell;
+  adopt(instance: Instance): void;
+  instance(component: number): Instance;
+  peek(cell: number): number;
+  write(cell: Cell, value: number): void;
+}
+
+/** Makes a machine and lets `setUp` build its topology in it: structures, threads. */
+export function createMachine(options: MachineOptions, setUp: () => void): Machine {
+  const { journal, recorder } = createJournal();
+  const cells: Cell[] = [];
+  const components: Component[] = [];
+  const instances: Instance[] = [];
+  const threads: Thread[] = [];
+  const values: number[] = [];
+  const random = randomFrom(options.seed);
+  const stimuli = [...options.stimuli].sort((a, b) => a.at - b.at);
+  const recording = options.recording;
+
+  let current: Thread | undefined;
+  let activity: Activity | undefined;
+  let steps = 0;
+  let now = 0;
+  /** The step that the next write belongs to, while nothing else has happened since it was made by `at`. */
+  let open = false;
+
+  function frame(): Frame {
+    if (activity?.frame === undefined) throw new Error('a step was made outside of any model function');
+    return activity.frame;
+  }
+
+  function record(kind: 'enter' | 'at' | 'return' | 'signal', site: number, link: number, parent: number, depth: number, result: number): number {
+    steps++;
+    if (steps > options.stepLimit + GRACE) throw new Error(`a model ran ${GRACE} steps past the step limit without a preemption point`);
+    if (!recording) return NO_STEP;
+    const thread = current!;
+    const cause = thread.cause;
+    thread.cause = NO_STEP;
+    return recorder.step(kind, thread.index, depth, site, link, parent, cause, result);
+  }
+
+  const machine: Machine = {
+    parameters: options.parameters,
+    journal,
+    cells,
+    components,
+    threads,
+    get now() {
+      return now;
+    },
+    thread(id, title, context, priority, body) {
+      const coroutine = within(machine, body);
+      threads.push({ index: threads.length, id, title, context, priority, activities: [{ coroutine, pause: undefined, frame: undefined }], cause: NO_STEP });
+    },
+    run() {
+      return within(machine, () => schedule());
+    },
+
+    enter(fn, link) {
+      if (activity === undefined) throw new Error(`${fn.name} was called outside of any thread`);
+      open = false;
+      const caller = activity.frame;
+      const depth = caller === undefined ? 0 : caller.depth + 1;
+      const used = caller === undefined && link.kind === 'call' ? ROOT : link;
+      const step = recording
+        ? record('enter', recorder.site(fn, undefined, undefined), recorder.link(used), caller?.step ?? NO_STEP, depth, NaN)
+        : record('enter', 0, 0, NO_STEP, depth, NaN);
+      activity.frame = { fn, step, depth, caller };
+    },
+    leave(result) {
+      open = false;
+      const { fn, step, depth, caller } = frame();
+      const value = typeof result === 'number' ? result : typeof result === 'boolean' ? Number(result) : NaN;
+      record('return', recording ? recorder.site(fn, undefined, undefined) : 0, 0, step, depth, value);
+      activity!.frame = caller;
+    },
+    at(anchor, note) {
+      const { fn, step, depth } = frame();
+      record('at', recording ? recorder.site(fn, anchor, note) : 0, 0, step, depth, NaN);
+      open = true;
+    },
+    signal(anchor, link, note) {
+      const { fn, step, depth } = frame();
+      open = true;
+      return record('signal', recording ? recorder.site(fn, anchor, note) : 0, recording ? recorder.link(link) : 0, step, depth, NaN);
+    },
+    here: () => frame().fn,
+    get currentThread() {
+      if (current === undefined) throw new Error('no thread is executing');
+      return current.index;
+    },
+    get lastStep() {
+      return journal.length - 1;
+    },
+    causedBy(step) {
+      if (current !== undefined) current.cause = step;
+    },
+    get mustYield() {
+      if (steps >= options.stepLimit || stimulusIsDue()) return true;
+      if (options.seed !== 0) return random() < PREEMPTION_RATE;
+      const { priority } = current!;
+      return threads.some((thread) => thread.priority < priority && isReady(thread));
+    },
+
+    allocate(struct, name, doc) {
+      const component: Component = { id: components.length, struct, name, doc, born: current === undefined ? NO_STEP : journal.length - 1, cells: [] };
+      components.push(component);
+      return component;
+    },
+    addCell(component, name, type, initial) {
+      const cell: Cell = { id: cells.length, component, name, type, initial, token: fieldToken(name) };
+      cells.push(cell);
+      component.cells.push(cell);
+      values.push(initial);
+      return cell;
+    },
+    adopt(instance) {
+      instances.push(instance);
+    },
+    instance(component) {
+      const found = instances[component];
+      if (found === undefined) throw new Error(`no structure instance has number ${component}`);
+      return found;
+    },
+    peek: (cell) => values[cell] ?? NaN,
+    write(cell, value) {
+      if (current === undefined) throw new Error(`${cell.component.struct}.${cell.name} was written outside of any thread`);
+      if (!open) {
+        machine.at({ token: cell.token, as: 'write' }, undefined);
+        // A later write belongs to a step of its own, unless the model opened this one by `at`.
+        open = false;
+      }
+      if (recording) recorder.write(cell, values[cell.id] ?? NaN, value);
+      values[cell.id] = value;
+    },
+  };
+
+  const stimulusIsDue = (): boolean => (stimuli[0]?.at ?? Infinity) <= steps;
+
+  function schedule(): Ending {
+    for (;;) {
+      if (steps >= options.stepLimit) return { kind: 'limit', steps };
+      if (stimulusIsDue()) deliver();
+      const ready = threads.filter(isReady);
+      const next = options.seed === 0 ? mostUrgent(ready) : ready[Math.floor(random() * ready.length)];
+      if (next !== undefined) resume(next);
+      else if (stimuli.length > 0) deliver();
+      else if (!advanceTime()) return { kind: 'idle' };
+    }
+  }
+
+  function isReady(thread: Thread): boolean {
+    const pause = thread.activities.at(-1)?.pause;
+    if (thread.activities.length === 0) return false;
+    switch (pause?.kind) {
+      case undefined:
+      case 'preempt':
+        return true;
+      case 'wait':
+        return pause.until();
+      case 'sleep':
+        return pause.deadline <= now;
+    }
+  }
+
+  function resume(thread: Thread): void {
+    current = thread;
+    activity = thread.activities.at(-1)!;
+    open = false;
+    try {
+      const { done, value } = activity.coroutine.next();
+      if (done) thread.activities.pop();
+      else activity.pause = value;
+    } finally {
+      current = undefined;
+      activity = undefined;
+    }
+  }
+
+  function deliver(): void {
+    const stimulus = stimuli.shift();
+    if (stimulus === undefined) return;
+    const thread = threads.find(({ id }) => id === stimulus.thread);
+    if (thread === undefined) throw new Error(`a stimulus names thread "${stimulus.thread}", which this machine does not have`);
+    thread.activities.push({ coroutine: stimulus.body(), pause: undefined, frame: undefined });
+  }
+
+  function advanceTime(): boolean {
+    const deadlines = threads.flatMap(({ activities }) => {
+      const pause = activities.at(-1)?.pause;
+      return pause?.kind === 'sleep' ? [pause.deadline] : [];
+    });
+    if (deadlines.length === 0) return false;
+    now = Math.min(...deadlines);
+    return true;
+  }
+
+  within(machine, setUp);
+  return machine;
+}
+
+/** How often a seeded scheduler gives way where it may. */
+const PREEMPTION_RATE = 0.25;
+
+/** Steps that a thread may take after the limit to reach its next preemption point. */
+const GRACE = 100_000;
+
+const ROOT: Link = { kind: 'root' };
+
+/** Threads were added in the order of a tie. */
+function mostUrgent(ready: readonly Thread[]): Thread | undefined {
+  return ready.reduce<Thread | undefined>((best, thread) => (best === undefined || thread.priority < best.priority ? thread : best), undefined);
+}

@@ -1,0 +1,41 @@
+/**
+ * Where a step stands in upstream source. A model function's reference is made of its own name and of the
+ * path of the module that it lives in; nothing here is ever a line number.
+ */
+
+/** An upstream tree that models mirror and that readers may have at hand. */
+export type Project = 'linux' | 'qemu' | 'acrn';
+
+export const PROJECTS: readonly Project[] = ['linux', 'qemu', 'acrn'];
+
+/**
+ * An identifier inside a function's body. `as` says what it does there, and so which occurrence is meant:
+ * the first one that is called (`call`), assigned to (`write`), or simply stands there (`name`).
+ */
+export interface Anchor {
+  readonly token: string;
+  readonly as: 'call' | 'write' | 'name';
+}
+
+/** Where a symbol lived, and how it was spelled, in versions older than `until` (the first with today's place). */
+export interface Formerly {
+  readonly until: string;
+  readonly path?: string;
+  readonly symbol?: string;
+}
+
+/** A place in upstream source: a symbol in a file, and optionally an identifier inside the symbol's body. */
+export interface Reference {
+  readonly project: Project;
+  readonly path: string;
+  readonly symbol: string;
+  readonly anchor?: Anchor;
+  /** Oldest first. */
+  readonly formerly?: readonly Formerly[];
+}
+
+/** One line that names a reference for people: `linux:virt/kvm/eventfd.c irqfd_wakeup › schedule_work`. */
+export function describeReference(reference: Reference): string {
+  const place = `${reference.project}:${reference.path} ${reference.symbol}`;
+  return reference.anchor ? `${place} › ${reference.anchor.token}` : place;
+}
