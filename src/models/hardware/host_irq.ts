@@ -1,0 +1,51 @@
+import { bool, struct, type InstanceOf } from '../../engine/cell';
+import { architecturally, source } from '../../engine/fn';
+import { running } from '../../engine/running';
+import { causedBy, preempt, until } from '../../engine/steps';
+import { common_interrupt } from '../linux/arch/x86/kernel/irq';
+import type { IrqDesc, IrqPin } from '../linux/kernel/irq/irqdesc';
+import type { PciFunction } from './pci_function';
+
+/** The host's way from a wire to a vector: one level-triggered I/O APIC pin and the CPU that it interrupts. */
+
+const HostPin = struct('host_ioapic_pin', 'The physical I/O APIC pin that the device’s INTx wire is soldered to.', {
+  mask: bool(true),
+  remote_irr: bool(),
+});
+type HostPin = InstanceOf<typeof HostPin>;
+
+const { fn } = source('hardware', 'host_irq');
+
+const set_mask = fn('The redirection entry’s mask bit changes.', function* set_mask(pin: HostPin, mask: boolean) {
+  pin.mask = mask;
+});
+
+const end_of_interrupt = fn('The EOI reaches the pin: if the wire is still up, it interrupts again.', function* end_of_interrupt(pin: HostPin) {
+  pin.remote_irr = false;
+});
+
+const accept = fn('The pin is up and unmasked: a vector is delivered, and no other until its EOI.', function* accept(pin: HostPin) {
+  pin.remote_irr = true;
+});
+
+/** Makes the host's pin. */
+export function host_ioapic_pin(): { readonly cells: HostPin; readonly pin: IrqPin } {
+  const cells = HostPin('host');
+  return {
+    cells,
+    pin: { mask: () => set_mask(cells, true), unmask: () => set_mask(cells, false), eoi: () => end_of_interrupt(cells) },
+  };
+}
+
+/** The hard-interrupt context of a host CPU: it runs whenever the wire is up, the pin unmasked and no interrupt in service. */
+export function hardirq_context(dev: PciFunction, pin: HostPin, desc: IrqDesc, priority: number): void {
+  running().thread('hardirq', 'host hard-IRQ', 'hardirq', priority, function* () {
+    for (;;) {
+      yield* until(() => dev.INTx && !pin.mask && !pin.remote_irr);
+      causedBy(dev.raisedAt);
+      yield* accept(pin);
+      yield* architecturally('hardirq', common_interrupt)(desc);
+      yield* preempt();
+    }
+  });
+}

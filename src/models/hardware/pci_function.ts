@@ -1,0 +1,78 @@
+import { bits, bool, hex, struct, type InstanceOf } from '../../engine/cell';
+import { source } from '../../engine/fn';
+import { signal } from '../../engine/steps';
+
+/**
+ * The physical device: a PCI function with an INTx pin and a BAR with three registers, as QEMU's `edu` has them.
+ * Causes accumulate in `irq_status`; the driver reads it and acknowledges what it has seen.
+ */
+
+export const PCI_COMMAND_INTX_DISABLE = 0x400;
+export const PCI_STATUS_INTERRUPT = 0x08;
+
+/** Register offsets in BAR 0. */
+export const EDU_IRQ_STATUS = 0x24;
+export const EDU_RAISE = 0x60;
+export const EDU_ACK = 0x64;
+
+const COMMAND_BITS = ['IO', 'MEMORY', 'MASTER', undefined, undefined, undefined, 'PARITY', undefined, 'SERR', undefined, 'INTX_DISABLE'];
+const STATUS_BITS = [undefined, undefined, undefined, 'INTERRUPT', 'CAP_LIST'];
+
+const PciFunctionCells = struct('pci_function', 'The device itself: its configuration registers, its interrupt causes, its INTx wire.', {
+  PCI_COMMAND: bits(16, COMMAND_BITS, 0x6),
+  PCI_STATUS: bits(16, STATUS_BITS, 0x10),
+  irq_status: hex(32),
+  INTx: bool(),
+});
+
+export type PciFunction = InstanceOf<typeof PciFunctionCells> & {
+  /** Whether the function implements the DisINTx bit and the interrupt status bit of PCI 2.3. */
+  readonly pci_2_3: boolean;
+  /** The step that last raised the wire. */
+  raisedAt: number;
+};
+
+/** Makes a device. */
+export const pci_function = (name: string, pci_2_3: boolean): PciFunction =>
+  Object.assign(PciFunctionCells(name), { pci_2_3, raisedAt: -1 });
+
+const { fn } = source('hardware', 'pci_function');
+
+const drive_INTx = fn(
+  'The wire follows the causes, unless DisINTx holds it down. The status bit follows the causes always.',
+  function* drive_INTx(dev: PciFunction) {
+    const pending = dev.irq_status !== 0;
+    const disabled = dev.pci_2_3 && (dev.PCI_COMMAND & PCI_COMMAND_INTX_DISABLE) !== 0;
+    const status = pending ? dev.PCI_STATUS | PCI_STATUS_INTERRUPT : dev.PCI_STATUS & ~PCI_STATUS_INTERRUPT;
+    if (dev.pci_2_3 && status !== dev.PCI_STATUS) dev.PCI_STATUS = status;
+    const level = pending && !disabled;
+    if (level === dev.INTx) return;
+    dev.INTx = level;
+    if (level) dev.raisedAt = signal('line', 'INTx', 'The wire reaches the host’s I/O APIC.');
+  },
+);
+
+export const raise_cause = fn('Something happened in the device: a cause is added.', function* raise_cause(dev: PciFunction, cause: number) {
+  dev.irq_status |= cause;
+  yield* drive_INTx(dev);
+});
+
+export const clear_cause = fn('The device withdraws a cause, or the driver acknowledged it.', function* clear_cause(dev: PciFunction, cause: number) {
+  dev.irq_status &= ~cause;
+  yield* drive_INTx(dev);
+});
+
+export const write_command = fn('A write to the COMMAND register reaches the device.', function* write_command(dev: PciFunction, value: number) {
+  // A function older than PCI 2.3 has no DisINTx: the bit reads as zero whatever is written.
+  dev.PCI_COMMAND = dev.pci_2_3 ? value : value & ~PCI_COMMAND_INTX_DISABLE;
+  yield* drive_INTx(dev);
+});
+
+export const read_register = fn('A load from BAR 0 reaches the device.', function* read_register(dev: PciFunction, offset: number) {
+  return offset === EDU_IRQ_STATUS ? dev.irq_status : 0;
+});
+
+export const write_register = fn('A store to BAR 0 reaches the device.', function* write_register(dev: PciFunction, offset: number, value: number) {
+  if (offset === EDU_ACK) yield* clear_cause(dev, value);
+  else if (offset === EDU_RAISE) yield* raise_cause(dev, value);
+});

@@ -1,0 +1,102 @@
+import { source, through } from '../../../../../../engine/fn';
+import { at, atCall, causedBy, until } from '../../../../../../engine/steps';
+import { enter_guest, INTR_INFO_VALID, VM_EXITS, type VmExit } from '../../../../../hardware/virt_cpu';
+import { kvm_vcpu_kick } from '../../../../virt/kvm/kvm_main';
+import type { KvmVcpu } from '../../../../virt/kvm/kvm_types';
+import { kvm_lapic_set_irr } from '../lapic';
+import { kvm_mmu_page_fault } from '../mmu/mmu';
+import { kvm_emulate_wrmsr, kvm_set_msr_common, make_request, type KvmX86Ops } from '../x86';
+
+/** KVM on AMD-V, without AVIC: delivery by injection, entry, and the exits that interrupts cause. */
+
+const { fn, ops } = source('linux', 'arch/x86/kvm/svm/svm.c');
+
+const svm_complete_interrupt_delivery = fn('Makes the vCPU look at the vector that was just requested.', function* svm_complete_interrupt_delivery(vcpu: KvmVcpu) {
+  make_request(vcpu, 'KVM_REQ_EVENT');
+  yield* kvm_vcpu_kick(vcpu);
+});
+
+const svm_deliver_interrupt = fn('Delivers a vector to a local APIC by setting its request bit.', function* svm_deliver_interrupt(vcpu: KvmVcpu, vector: number) {
+  yield* kvm_lapic_set_irr(vcpu.apic, vector);
+  yield* svm_complete_interrupt_delivery(vcpu);
+});
+
+const svm_interrupt_allowed = fn('Whether the guest can take an interrupt now.', function* svm_interrupt_allowed(vcpu: KvmVcpu) {
+  atCall('svm_interrupt_blocked');
+  return vcpu.cpu.guest.IF;
+});
+
+const svm_inject_irq = fn('Has the CPU deliver a vector at the next entry.', function* svm_inject_irq(vcpu: KvmVcpu) {
+  at('event_inj');
+  vcpu.cpu.vmcb!['control.event_inj'] = INTR_INFO_VALID | vcpu['arch.interrupt.nr'];
+});
+
+const svm_enable_irq_window = fn('Asks for an exit as soon as the guest can take an interrupt, by a virtual interrupt that is intercepted.', function* svm_enable_irq_window(vcpu: KvmVcpu) {
+  atCall('svm_set_vintr');
+  vcpu.cpu.vmcb!['control.int_ctl.V_IRQ'] = true;
+});
+
+const svm_set_msr = fn('The guest writes an MSR: those of AMD-V here, the others in common code.', function* svm_set_msr(vcpu: KvmVcpu, msr: number, data: number) {
+  return yield* kvm_set_msr_common(vcpu, msr, data);
+});
+
+const svm_vcpu_run = fn('Enters the guest and returns when it exits.', function* svm_vcpu_run(vcpu: KvmVcpu) {
+  const { cpu } = vcpu;
+  atCall('svm_vcpu_enter_exit');
+  yield* enter_guest(cpu);
+  yield* until(() => cpu.exit !== undefined);
+  causedBy(cpu.exitedAt);
+  atCall('svm_vcpu_enter_exit');
+});
+
+const intr_interception = fn('A host interrupt ended the guest’s turn; it has been handled already.', function* intr_interception(_vcpu: KvmVcpu) {
+  at('irq_exits');
+  return 1;
+});
+
+const interrupt_window_interception = fn('The guest can take an interrupt now.', function* interrupt_window_interception(vcpu: KvmVcpu) {
+  make_request(vcpu, 'KVM_REQ_EVENT');
+  atCall('svm_clear_vintr');
+  vcpu.cpu.vmcb!['control.int_ctl.V_IRQ'] = false;
+  return 1;
+});
+
+const msr_interception = fn('The guest accessed an MSR.', function* msr_interception(vcpu: KvmVcpu) {
+  return yield* kvm_emulate_wrmsr(vcpu);
+});
+
+const npf_interception = fn('The guest touched an address that is not mapped.', function* npf_interception(vcpu: KvmVcpu) {
+  return yield* kvm_mmu_page_fault(vcpu);
+});
+
+const svm_exit_handlers = ops('svm_exit_handlers', {
+  SVM_EXIT_INTR: intr_interception,
+  SVM_EXIT_VINTR: interrupt_window_interception,
+  SVM_EXIT_MSR: msr_interception,
+  SVM_EXIT_NPF: npf_interception,
+});
+
+const BY_NUMBER = new Map<number, keyof typeof svm_exit_handlers>(
+  (['SVM_EXIT_INTR', 'SVM_EXIT_VINTR', 'SVM_EXIT_MSR', 'SVM_EXIT_NPF'] as const).map((name) => [VM_EXITS[name], name]),
+);
+
+const svm_invoke_exit_handler = fn('Finds the handler of the exit code.', function* svm_invoke_exit_handler(vcpu: KvmVcpu) {
+  const code = vcpu.cpu.vmcb!['control.exit_code'];
+  const name = BY_NUMBER.get(code);
+  if (name === undefined) throw new Error(`no handler for exit code ${code}`);
+  return yield* through('vmexit', 'svm_exit_handlers', svm_exit_handlers[name])(vcpu);
+});
+
+const svm_handle_exit = fn('Handles the exit.', function* svm_handle_exit(vcpu: KvmVcpu, _exit: VmExit) {
+  return yield* svm_invoke_exit_handler(vcpu);
+});
+
+export const svm_x86_ops: KvmX86Ops = ops('svm_x86_ops', {
+  vcpu_run: svm_vcpu_run,
+  handle_exit: svm_handle_exit,
+  deliver_interrupt: svm_deliver_interrupt,
+  inject_irq: svm_inject_irq,
+  enable_irq_window: svm_enable_irq_window,
+  interrupt_allowed: svm_interrupt_allowed,
+  set_msr: svm_set_msr,
+});

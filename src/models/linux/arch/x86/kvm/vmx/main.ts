@@ -1,0 +1,37 @@
+import { source } from '../../../../../../engine/fn';
+import type { KvmX86Ops } from '../x86';
+import {
+  vmx_deliver_interrupt,
+  vmx_enable_irq_window,
+  vmx_handle_exit,
+  vmx_inject_irq,
+  vmx_interrupt_allowed,
+  vmx_load_eoi_exitmap,
+  vmx_set_msr,
+  vmx_sync_pir_to_irr,
+  vmx_vcpu_run,
+} from './vmx';
+
+/** VT-x’s `kvm_x86_ops`. */
+
+const { ops } = source('linux', 'arch/x86/kvm/vmx/main.c');
+const before = { formerly: [{ until: '6.9', path: 'arch/x86/kvm/vmx/vmx.c', symbol: 'vmx_x86_ops' }] };
+
+const table = ops(
+  'vt_x86_ops',
+  {
+    vcpu_run: vmx_vcpu_run,
+    handle_exit: vmx_handle_exit,
+    deliver_interrupt: vmx_deliver_interrupt,
+    inject_irq: vmx_inject_irq,
+    enable_irq_window: vmx_enable_irq_window,
+    interrupt_allowed: vmx_interrupt_allowed,
+    set_msr: vmx_set_msr,
+  },
+  before,
+);
+
+const apicv = ops('vt_x86_ops', { sync_pir_to_irr: vmx_sync_pir_to_irr, load_eoi_exitmap: vmx_load_eoi_exitmap }, before);
+
+/** The table, with or without virtualization of the local APIC. */
+export const vt_x86_ops = (withApicv: boolean): KvmX86Ops => (withApicv ? { ...table, apicv } : table);

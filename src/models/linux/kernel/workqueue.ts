@@ -1,0 +1,94 @@
+import { bool, struct, type InstanceOf } from '../../../engine/cell';
+import { addressOf, source, through, via, type Fn, type Pointer } from '../../../engine/fn';
+import type { Run } from '../../../engine/machine';
+import { running } from '../../../engine/running';
+import { atCall, causedBy, preempt, signal, until } from '../../../engine/steps';
+
+/** Work items: what a context that may not sleep leaves for a kernel thread to do. */
+
+const WorkCells = struct('work_struct', 'A deferred call. Queueing it again while it is pending does nothing.', {
+  WORK_STRUCT_PENDING: bool(),
+});
+
+export type WorkStruct = InstanceOf<typeof WorkCells> & {
+  readonly func: Pointer<[], void>;
+  /** The step that queued it last. */
+  queuedAt: number;
+};
+
+/** A workqueue and the one worker that serves it here. */
+export interface WorkqueueStruct {
+  readonly name: string;
+  readonly worklist: WorkStruct[];
+  current_work: WorkStruct | undefined;
+}
+
+const { fn } = source('linux', 'kernel/workqueue.c');
+
+export const __queue_work = fn(
+  'Puts a work item on the list of a worker pool and wakes a worker.',
+  function* __queue_work(wq: WorkqueueStruct, work: WorkStruct) {
+    wq.worklist.push(work);
+    work.queuedAt = signal('workqueue', 'insert_work', 'A worker thread takes it from here; this context goes on.');
+  },
+);
+
+export const queue_work_on = fn(
+  'Queues a work item unless it is pending already.',
+  function* queue_work_on(wq: WorkqueueStruct, work: WorkStruct) {
+    atCall('test_and_set_bit');
+    if (work.WORK_STRUCT_PENDING) return false;
+    work.WORK_STRUCT_PENDING = true;
+    yield* __queue_work(wq, work);
+    return true;
+  },
+);
+
+export const process_one_work = fn(
+  'Takes one item off the list, clears its pending bit and calls its function: from now on it can be queued again.',
+  function* process_one_work(wq: WorkqueueStruct, work: WorkStruct) {
+    wq.worklist.splice(wq.worklist.indexOf(work), 1);
+    wq.current_work = work;
+    atCall('set_work_pool_and_clear_pending');
+    work.WORK_STRUCT_PENDING = false;
+    yield* through('workqueue', 'current_func', work.func)();
+    wq.current_work = undefined;
+  },
+);
+
+/** flush_work(): waits until a work item is neither pending nor executing. */
+export function* flush_work(work: WorkStruct, wq: WorkqueueStruct): Run {
+  atCall('flush_work');
+  yield* until(() => !work.WORK_STRUCT_PENDING && wq.current_work !== work);
+}
+
+/** flush_workqueue(): waits until everything that was queued has been done. */
+export function* flush_workqueue(wq: WorkqueueStruct): Run {
+  atCall('flush_workqueue');
+  yield* until(() => wq.worklist.length === 0 && wq.current_work === undefined);
+}
+
+/** INIT_WORK(), in the function that is executing. */
+export function init_work(name: string, func: Fn<[], void>): WorkStruct {
+  return Object.assign(WorkCells(name), { func: addressOf(func), queuedAt: -1 });
+}
+
+/** schedule_work(): onto the system workqueue. */
+export const schedule_work = via('schedule_work', queue_work_on);
+/** queue_work(): onto a workqueue of one's own. */
+export const queue_work = via('queue_work', queue_work_on);
+
+/** Makes a workqueue and the kernel thread that serves it. */
+export function alloc_workqueue(name: string, thread: string, priority: number): WorkqueueStruct {
+  const wq: WorkqueueStruct = { name, worklist: [], current_work: undefined };
+  running().thread(thread, `kworker (${name})`, 'kworker', priority, function* () {
+    for (;;) {
+      yield* until(() => wq.worklist.length > 0);
+      const work = wq.worklist[0]!;
+      causedBy(work.queuedAt);
+      yield* process_one_work(wq, work);
+      yield* preempt();
+    }
+  });
+  return wq;
+}
