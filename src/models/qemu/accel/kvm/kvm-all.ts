@@ -1,0 +1,128 @@
+import { source, through } from '../../../../engine/fn';
+import { acquire, release } from '../../../../engine/mutex';
+import { at, atCall, preempt } from '../../../../engine/steps';
+import { KVM_IRQFD_FLAG_DEASSIGN, KVM_IRQFD_FLAG_RESAMPLE } from '../../../linux/virt/kvm/eventfd';
+import { kvm_vcpu_fops, kvm_vm_fops, type KvmVcpu, type KvmVmIoctl } from '../../../linux/virt/kvm/kvm_main';
+import { KVM_EXIT_MMIO, KVM_EXIT_UNKNOWN } from '../../../linux/virt/kvm/kvm_types';
+import type { MemoryRegion } from '../../include/exec/memory';
+import type { KVMMemoryListener, KVMSlot, KVMState } from '../../include/sysemu/kvm_int';
+import type { Globals } from '../../machine';
+import { address_space_rw } from '../../softmmu/physmem';
+import { event_notifier_get_fd, type EventNotifier } from '../../util/event_notifier-posix';
+
+/** QEMU's side of KVM: interrupts, memory slots, running a virtual CPU. */
+
+export const EXCP_INTERRUPT = 0x10000;
+
+const { fn, ops } = source('qemu', 'accel/kvm/kvm-all.c');
+
+const kvm_vm_ioctl = fn('An ioctl on the virtual machine.', function* kvm_vm_ioctl(s: KVMState, ioctl: KvmVmIoctl) {
+  const ret = yield* through('ioctl', 'ioctl', kvm_vm_fops.unlocked_ioctl)(s.vmfd, ioctl);
+  yield* preempt();
+  return ret;
+});
+
+const kvm_vcpu_ioctl = fn('An ioctl on a virtual CPU.', function* kvm_vcpu_ioctl(cpu: KvmVcpu, type: 'KVM_RUN') {
+  return yield* through('ioctl', 'ioctl', kvm_vcpu_fops.unlocked_ioctl)(cpu, type);
+});
+
+const kvm_set_user_memory_region = fn('Tells KVM about a memory slot; with size 0 it is removed.', function* kvm_set_user_memory_region(kml: KVMMemoryListener, slot: KVMSlot) {
+  return yield* kvm_vm_ioctl(kml.s, { cmd: 'KVM_SET_USER_MEMORY_REGION', slot: slot.slot, memory_size: slot.memory_size });
+});
+
+const kvm_set_phys_mem = fn(
+  'Gives a range of memory to KVM as a slot or takes it back. What is not memory needs no slot: without one, every access exits.',
+  function* kvm_set_phys_mem(kml: KVMMemoryListener, section: MemoryRegion, add: boolean) {
+    atCall('memory_region_is_ram');
+    if (!section.ram) return;
+    if (!add) {
+      atCall('kvm_lookup_matching_slot');
+      const mem = kml.slots.find(({ start_addr, memory_size }) => start_addr === section.addr && memory_size === section.size);
+      if (mem === undefined) return;
+      mem.memory_size = 0;
+      yield* kvm_set_user_memory_region(kml, mem);
+      return;
+    }
+    const mem = kml.slots.find(({ memory_size }) => memory_size === 0);
+    if (mem === undefined) throw new Error('no free memory slot: the region was added twice');
+    atCall('kvm_alloc_slot');
+    mem.memory_size = section.size;
+    mem.start_addr = section.addr;
+    yield* kvm_set_user_memory_region(kml, mem);
+  },
+);
+
+const kvm_region_add = fn('A range has come into the guest’s memory map.', function* kvm_region_add(kml: KVMMemoryListener, section: MemoryRegion) {
+  yield* kvm_set_phys_mem(kml, section, true);
+});
+
+const kvm_region_del = fn('A range has gone from the guest’s memory map.', function* kvm_region_del(kml: KVMMemoryListener, section: MemoryRegion) {
+  yield* kvm_set_phys_mem(kml, section, false);
+});
+
+/** What kvm_memory_listener_register() stores in the listener. */
+export const kvm_memory_listener_register = ops('kvm_memory_listener_register', { region_add: kvm_region_add, region_del: kvm_region_del });
+
+export const kvm_set_irq = fn(
+  'Sets the level of a GSI in the kernel’s interrupt chips. The line stays there until the next call.',
+  function* kvm_set_irq(s: KVMState, irq: number, level: 0 | 1) {
+    return yield* kvm_vm_ioctl(s, { cmd: 'KVM_IRQ_LINE_STATUS', irq, level });
+  },
+);
+
+const kvm_irqchip_assign_irqfd = fn(
+  'Connects an eventfd to a GSI, or disconnects it. With a resample eventfd KVM holds the line until the guest’s end of interrupt and then signals that one.',
+  function* kvm_irqchip_assign_irqfd(s: KVMState, event: EventNotifier, resample: EventNotifier | undefined, virq: number, assign: boolean) {
+    const fd = event_notifier_get_fd(event);
+    if (resample === undefined) return yield* kvm_vm_ioctl(s, { cmd: 'KVM_IRQFD', fd, gsi: virq, flags: assign ? 0 : KVM_IRQFD_FLAG_DEASSIGN });
+    at('KVM_IRQFD_FLAG_RESAMPLE');
+    return yield* kvm_vm_ioctl(s, { cmd: 'KVM_IRQFD', fd, gsi: virq, flags: KVM_IRQFD_FLAG_RESAMPLE, resamplefd: event_notifier_get_fd(resample) });
+  },
+);
+
+export const kvm_irqchip_add_irqfd_notifier_gsi = fn(
+  'Connects an eventfd to a GSI.',
+  function* kvm_irqchip_add_irqfd_notifier_gsi(s: KVMState, n: EventNotifier, rn: EventNotifier | undefined, virq: number) {
+    return yield* kvm_irqchip_assign_irqfd(s, n, rn, virq, true);
+  },
+);
+
+export const kvm_irqchip_remove_irqfd_notifier_gsi = fn(
+  'Disconnects an eventfd from a GSI.',
+  function* kvm_irqchip_remove_irqfd_notifier_gsi(s: KVMState, n: EventNotifier, virq: number) {
+    return yield* kvm_irqchip_assign_irqfd(s, n, undefined, virq, false);
+  },
+);
+
+export const kvm_cpu_exec = fn(
+  'Runs the guest until something else needs this thread. The BQL is not held here, neither in the guest nor while an exit is handled, except where a device is called.',
+  function* kvm_cpu_exec(q: Globals, cpu: KvmVcpu) {
+    release(q.qemu_global_mutex, 'qemu_mutex_unlock_iothread');
+    let ret = 0;
+    while (ret === 0) {
+      yield* preempt();
+      const run_ret = yield* kvm_vcpu_ioctl(cpu, 'KVM_RUN');
+      ret = run_ret < 0 ? EXCP_INTERRUPT : yield* handle_exit(q, cpu);
+    }
+    yield* acquire(q.qemu_global_mutex, 'qemu_mutex_lock_iothread');
+    return ret;
+  },
+);
+
+/** The switch of kvm_cpu_exec(): 0 goes back into the guest, a negative result stops the machine. */
+function* handle_exit(q: Globals, { run }: KvmVcpu) {
+  at('exit_reason');
+  switch (run.exit_reason) {
+    case KVM_EXIT_MMIO: {
+      yield* preempt();
+      const { mmio } = run;
+      yield* address_space_rw(q, q.address_space_memory, mmio.phys_addr, mmio, mmio.len, mmio.is_write);
+      return 0;
+    }
+    case KVM_EXIT_UNKNOWN:
+      return -1;
+    default:
+      atCall('kvm_arch_handle_exit');
+      return 0;
+  }
+}

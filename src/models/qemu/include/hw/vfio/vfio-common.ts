@@ -1,0 +1,22 @@
+import type { Pointer } from '../../../../../engine/fn';
+import type { VfioDeviceFile } from '../../../../linux/drivers/vfio/vfio_main';
+import type { VFIOPCIDevice } from '../../../hw/vfio/pci';
+import type { MemoryRegion } from '../../exec/memory';
+
+/** What VFIO devices of every kind have in QEMU. */
+
+/** An assigned device: the file that VFIO gave for it, and what its kind does at the end of an interrupt. */
+export interface VFIODevice {
+  readonly fd: VfioDeviceFile;
+  readonly ops: { readonly vfio_eoi: Pointer<[vbasedev: VFIODevice], void> };
+  /** container_of(). */
+  readonly vdev: () => VFIOPCIDevice;
+}
+
+/** A region of the device: `mem` reads and writes its file, the mappings in `mmaps` hide it while they are enabled. */
+export interface VFIORegion {
+  readonly vbasedev: VFIODevice;
+  readonly nr: number;
+  readonly mem: MemoryRegion;
+  readonly mmaps: readonly MemoryRegion[];
+}

@@ -1,0 +1,26 @@
+import { hex, struct, type InstanceOf } from '../../../../engine/cell';
+import type { Kvm } from '../../../linux/virt/kvm/kvm_main';
+
+/** KVM as QEMU holds it. */
+
+/** The virtual machine. */
+export interface KVMState {
+  readonly vmfd: Kvm;
+}
+
+const KVMSlotCells = struct('KVMSlot', 'QEMU’s record of a KVM memory slot; of size 0 while it is free.', {
+  start_addr: hex(32),
+  memory_size: hex(32),
+});
+
+export type KVMSlot = InstanceOf<typeof KVMSlotCells> & { readonly slot: number };
+
+/** Makes a slot that is in use. */
+export const kvm_slot = (slot: number, start_addr: number, memory_size: number): KVMSlot =>
+  Object.assign(KVMSlotCells(`slot ${slot}`, { start_addr, memory_size }), { slot });
+
+/** KVM's view of one address space. */
+export interface KVMMemoryListener {
+  readonly s: KVMState;
+  readonly slots: readonly KVMSlot[];
+}

@@ -1,0 +1,108 @@
+import { Mutex } from '../../engine/mutex';
+import type { Run } from '../../engine/machine';
+import type { PciFunction } from '../hardware/pci_function';
+import type { VfioDeviceFile } from '../linux/drivers/vfio/vfio_main';
+import { poll_wqueues, type PollWqueues } from '../linux/fs/select';
+import type { Kvm } from '../linux/virt/kvm/kvm_main';
+import { kvm_memory_listener_register } from './accel/kvm/kvm-all';
+import { gsis } from './hw/i386/pc';
+import { pc_q35_init } from './hw/i386/pc_q35';
+import { ich9_lpc } from './hw/isa/lpc_ich9';
+import { pcie_mmcfg_ops } from './hw/pci/pcie_host';
+import { vfio_pci_device, vfio_realize, type VFIOPCIDevice } from './hw/vfio/pci';
+import { aio_context, type AioContext } from './include/block/aio';
+import { io_region, memory_region_add_subregion, type AddressSpace } from './include/exec/memory';
+import { pci_bus, PCI_DEVFN, type PCIBus } from './include/hw/pci/pci';
+import { kvm_slot, type KVMMemoryListener, type KVMState } from './include/sysemu/kvm_int';
+import { withOpaque } from './opaque';
+import { qemu_init_subsystems, qemu_main_loop } from './softmmu/runstate';
+import type { QEMUTimerList } from './util/qemu-timer';
+
+/** A QEMU process that runs a q35 machine with one assigned PCI device. */
+
+/** What upstream keeps in global variables, under their names. */
+export interface Globals {
+  /** The big QEMU lock, BQL. */
+  readonly qemu_global_mutex: Mutex;
+  readonly iohandler_ctx: AioContext;
+  readonly main_loop_tlg: QEMUTimerList;
+  readonly kvm_state: KVMState;
+  readonly address_space_memory: AddressSpace;
+  readonly pci_bus: PCIBus;
+  /** The main thread's poll. */
+  readonly poll: PollWqueues;
+  /** The main thread has taken the BQL: from now on other threads are created. */
+  initialized: boolean;
+}
+
+/** The process. */
+export interface Qemu extends Globals {
+  readonly vfio: VFIOPCIDevice;
+}
+
+/** Guest-physical address of BAR 0 of the assigned device, its size in bytes, and the KVM memory slot that maps it. */
+export const BAR0_ADDR = 0xfebf0000;
+export const BAR0_SIZE = 0x1000;
+export const BAR0_SLOT = 3;
+
+const MMCONFIG = { name: 'pcie-mmcfg-mmio', addr: 0xb0000000, size: 0x10000000 } as const;
+
+/** The assigned device is 00:01.0: its INTA is PIRQ F, which is GSI 21. */
+const VFIO_DEVFN = PCI_DEVFN(1, 0);
+const LPC_DEVFN = PCI_DEVFN(0x1f, 0);
+
+const configAddress = (devfn: number, offset: number): number => MMCONFIG.addr + devfn * 0x1000 + offset;
+
+/** Guest-physical address of a register in the assigned device's configuration space: COMMAND is at 0x04. */
+export const vfioConfigAddress = (offset: number): number => configAddress(VFIO_DEVFN, offset);
+/** Guest-physical address of a register in the LPC bridge's configuration space: PIRQF_ROUT is at 0x69. */
+export const lpcConfigAddress = (offset: number): number => configAddress(LPC_DEVFN, offset);
+
+/**
+ * Makes the process with its board and the assigned device. Call it while a machine is set up. The guest's firmware
+ * has mapped BAR 0 already, so its memory slot exists.
+ */
+export function qemu({ kvm, vfio_fd, device }: { readonly kvm: Kvm; readonly vfio_fd: VfioDeviceFile; readonly device: PciFunction }): Qemu {
+  const kvm_state: KVMState = { vmfd: kvm };
+  const q: Globals = {
+    qemu_global_mutex: Mutex('BQL'),
+    iohandler_ctx: aio_context('iohandler_ctx'),
+    main_loop_tlg: { active_timers: [] },
+    kvm_state,
+    address_space_memory: guest_memory(kvm_state),
+    pci_bus: root_bus(kvm_state),
+    poll: poll_wqueues('QEMU main thread'),
+    initialized: false,
+  };
+  memory_region_add_subregion(q.address_space_memory, io_region(MMCONFIG, pcie_mmcfg_ops, () => q.pci_bus));
+  const vfio = vfio_pci_device(q, vfio_fd, device, { devfn: VFIO_DEVFN, bar: { addr: BAR0_ADDR, size: BAR0_SIZE } });
+  return Object.assign(q, { vfio });
+}
+
+/** The main thread: starts QEMU, lets the assigned device join, and serves events for ever. */
+export function* qemu_main(q: Qemu): Run {
+  yield* qemu_init_subsystems(q);
+  yield* vfio_realize(q.vfio);
+  yield* qemu_main_loop(q);
+}
+
+/** The root bus of the q35 board, with the LPC bridge that routes its interrupts. */
+function root_bus(kvm_state: KVMState): PCIBus {
+  const bus = pci_bus('pcie.0', {
+    map_irq: withOpaque(pc_q35_init.map_irq, () => lpc),
+    set_irq: withOpaque(pc_q35_init.set_irq, () => lpc),
+    route_intx_to_irq: withOpaque(pc_q35_init.route_intx_to_irq, () => lpc),
+  });
+  const lpc = ich9_lpc(bus, LPC_DEVFN, gsis(kvm_state));
+  return bus;
+}
+
+/** The guest's memory, followed by KVM. */
+function guest_memory(kvm_state: KVMState): AddressSpace {
+  const kml: KVMMemoryListener = { s: kvm_state, slots: [kvm_slot(BAR0_SLOT, BAR0_ADDR, BAR0_SIZE)] };
+  const listener = {
+    region_add: withOpaque(kvm_memory_listener_register.region_add, () => kml),
+    region_del: withOpaque(kvm_memory_listener_register.region_del, () => kml),
+  };
+  return { root: [], listeners: [listener], current_map: [] };
+}
