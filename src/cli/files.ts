@@ -1,0 +1,62 @@
+import { readFile, realpath, stat } from 'node:fs/promises';
+import { isAbsolute, join, relative, sep } from 'node:path';
+import type { SourceFiles } from '../sources/files';
+
+/**
+ * The source tree in a directory. Links are followed inside the tree only: one that leads out of it or in a
+ * circle makes `stat` and `read` reject with a message that names it; so does a path such as '../x'.
+ */
+export function nodeFiles(root: string): SourceFiles {
+  return {
+    async stat(path) {
+      const real = await locate(root, path);
+      if (real === undefined) return undefined;
+      const stats = await stat(real);
+      const type = stats.isFile() ? 'file' : stats.isDirectory() ? 'directory' : 'other';
+      return { type, size: stats.size };
+    },
+    async read(path) {
+      const real = await locate(root, path);
+      if (real === undefined) throw new Error(`there is no ${path} in ${root}`);
+      // Opening a FIFO would wait for a writer for ever.
+      if (!(await stat(real)).isFile()) throw new Error(`${path} in ${root} is not a regular file`);
+      return readFile(real);
+    },
+  };
+}
+
+/** The absolute path behind all links, or `undefined` if nothing is there. */
+async function locate(root: string, path: string): Promise<string | undefined> {
+  const realRoot = await realPath(root, root);
+  if (realRoot === undefined) throw new Error(`there is no directory ${root}`);
+  const full = join(realRoot, path);
+  if (!isWithin(realRoot, full)) throw new Error(`${path} leads out of ${root}`);
+  const real = await realPath(full, path);
+  if (real === undefined || isWithin(realRoot, real)) return real;
+  throw new Error(`${path} is a link that leads out of ${root}, to ${real}`);
+}
+
+async function realPath(full: string, name: string): Promise<string | undefined> {
+  try {
+    return await realpath(full);
+  } catch (error) {
+    switch (codeOf(error)) {
+      case 'ENOENT':
+      case 'ENOTDIR':
+        return undefined;
+      case 'ELOOP':
+        throw new Error(`${name} is a link that leads in a circle`, { cause: error });
+      default:
+        throw new Error(`${name} cannot be read: ${String(error)}`, { cause: error });
+    }
+  }
+}
+
+function isWithin(root: string, path: string): boolean {
+  const way = relative(root, path);
+  return way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}

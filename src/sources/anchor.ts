@@ -1,0 +1,80 @@
+import type { Anchor } from '../engine/reference';
+import { createLiveLexer } from './directives';
+import type { Lexeme, Span, Text } from './lexer';
+
+const ASSIGNMENTS = new Set(['=', '|=', '&=', '^=', '+=', '-=', '*=', '/=', '%=', '<<=', '>>=']);
+const STEPS = new Set(['++', '--']);
+const MEMBER_ACCESS = new Set(['.', '->']);
+
+/**
+ * Finds the identifier that an anchor means in a definition's body, outside comments, strings and preprocessor
+ * lines: the first that is called, assigned to, or stands there. A `write` that is nowhere assigned to falls
+ * back to its first occurrence, because fields are also written through calls: `__set_bit(1, &x->masked)`.
+ */
+export function findAnchor(text: Text, body: Span, anchor: Anchor): Span | undefined {
+  switch (anchor.as) {
+    case 'name':
+      return findOccurrence(text, body, anchor.token, () => true);
+    case 'call':
+      return findOccurrence(text, body, anchor.token, (follower) => follower.sign === '(');
+    case 'write':
+      return findAssigned(text, body, anchor.token) ?? findOccurrence(text, body, anchor.token, () => true);
+  }
+}
+
+function findOccurrence(
+  text: Text,
+  body: Span,
+  word: string,
+  accepts: (follower: Lexeme) => boolean,
+): Span | undefined {
+  let occurrence: Span | undefined;
+  for (const token of lexemes(text, body)) {
+    if (occurrence && accepts(token)) return occurrence;
+    occurrence = isWord(text, token, word) ? { start: token.start, end: token.end } : undefined;
+  }
+  return undefined;
+}
+
+/** The first `word`, with whatever members and indices follow it, that is assigned to, incremented or decremented. */
+function findAssigned(text: Text, body: Span, word: string): Span | undefined {
+  let target: Span | undefined;
+  let brackets = 0;
+  let prefixed = false;
+  let afterAccess = false;
+
+  for (const token of lexemes(text, body)) {
+    if (target && brackets > 0) {
+      brackets += token.sign === '[' ? 1 : token.sign === ']' ? -1 : 0;
+      continue;
+    }
+    if (target && (ASSIGNMENTS.has(token.sign) || STEPS.has(token.sign))) return target;
+    const continues = MEMBER_ACCESS.has(token.sign) || (afterAccess && token.kind === 'word');
+    if (target && token.sign === '[') brackets = 1;
+    else if (isWord(text, token, word)) target = { start: token.start, end: token.end };
+    else if (!continues) target = undefined;
+
+    if (target && prefixed) return target;
+    prefixed = STEPS.has(token.sign) || (prefixed && (continues || token.kind === 'word'));
+    afterAccess = MEMBER_ACCESS.has(token.sign);
+  }
+  return undefined;
+}
+
+function* lexemes(text: Text, body: Span): Generator<Lexeme> {
+  const next = createLiveLexer(text, body.start, body.end);
+  for (;;) {
+    const token = next();
+    if (token.kind === 'directive') continue;
+    yield token;
+    if (token.kind === 'end') return;
+  }
+}
+
+function isWord(text: Text, token: Lexeme, word: string): boolean {
+  return (
+    token.kind === 'word' &&
+    token.end - token.start === word.length &&
+    text.slice(token.start, token.end) === word
+  );
+}

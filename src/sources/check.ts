@@ -1,0 +1,167 @@
+import { describeReference, type Formerly, type Project, type Reference } from '../engine/reference';
+import { spelledIn } from './places';
+import type { Resolver } from './resolver';
+
+/** `caller` calls `callee` by name, or calls the macro or inline function `via`, which does. */
+export interface DirectEdge {
+  readonly kind: 'direct';
+  readonly caller: Reference;
+  readonly callee: string;
+  /** How the callee was spelled in older versions. */
+  readonly formerly?: readonly Formerly[];
+  readonly via?: string;
+}
+
+/** `caller` calls what the pointer `dispatch` holds; `callee` got there where `registration` names it. */
+export interface IndirectEdge {
+  readonly kind: 'indirect';
+  readonly caller: Reference;
+  readonly dispatch: string;
+  readonly callee: Reference;
+  readonly registration: Registration;
+}
+
+/** The function, table or macro that stores a function's address, and the identifier that stands for it there. */
+export interface Registration {
+  readonly reference: Reference;
+  readonly token: string;
+}
+
+export type SourceEdge = DirectEdge | IndirectEdge;
+
+/** What models claim about upstream sources. */
+export interface Claims {
+  readonly references: readonly Reference[];
+  readonly edges: readonly SourceEdge[];
+}
+
+export interface CheckFailure {
+  readonly kind: 'reference' | 'direct' | 'indirect';
+  readonly place: string;
+  readonly expected: string;
+  readonly message: string;
+}
+
+/** What one tree says to the claims; an edge counts for its caller's project. */
+export interface CheckReport {
+  readonly project: Project;
+  readonly version: string;
+  readonly references: { readonly total: number; readonly resolved: number };
+  readonly edges: {
+    readonly direct: { readonly total: number; readonly confirmed: number };
+    /** `skipped`: the registration stands in a project whose tree was not given. */
+    readonly indirect: { readonly total: number; readonly confirmed: number; readonly skipped: number };
+  };
+  readonly failures: readonly CheckFailure[];
+}
+
+export type Resolvers = ReadonlyMap<Project, Resolver>;
+
+type Verdict =
+  | { readonly kind: 'confirmed' }
+  | { readonly kind: 'skipped' }
+  | { readonly kind: 'failed'; readonly failure: CheckFailure };
+
+const CONFIRMED: Verdict = { kind: 'confirmed' };
+
+/**
+ * Holds claims against the trees at hand and gives one report per tree, in the map's order. The same reference
+ * or edge counts once, however often it is claimed; claims about projects without a tree are left out.
+ */
+export function checkSources(resolvers: Resolvers, claims: Claims): Promise<readonly CheckReport[]> {
+  const references = distinct(claims.references);
+  const edges = distinct(claims.edges);
+  return Promise.all([...resolvers.values()].map((resolver) => checkTree(resolver, resolvers, { references, edges })));
+}
+
+async function checkTree(resolver: Resolver, resolvers: Resolvers, claims: Claims): Promise<CheckReport> {
+  const { project, version } = resolver.tree;
+  const references = claims.references.filter((reference) => reference.project === project);
+  const edges = claims.edges.filter(({ caller }) => caller.project === project);
+
+  const found = await Promise.all(references.map((reference) => checkReference(resolver, reference)));
+  const direct = await Promise.all(edges.filter(isDirect).map((edge) => checkDirect(resolver, edge)));
+  const indirect = await Promise.all(edges.filter(isIndirect).map((edge) => checkIndirect(resolver, resolvers, edge)));
+
+  return {
+    project,
+    version,
+    references: { total: found.length, resolved: count(found, 'confirmed') },
+    edges: {
+      direct: { total: direct.length, confirmed: count(direct, 'confirmed') },
+      indirect: {
+        total: indirect.length,
+        confirmed: count(indirect, 'confirmed'),
+        skipped: count(indirect, 'skipped'),
+      },
+    },
+    failures: [...found, ...direct, ...indirect].flatMap(failureOf),
+  };
+}
+
+function checkReference(resolver: Resolver, reference: Reference): Promise<Verdict> {
+  const { symbol, anchor } = reference;
+  const expected = anchor ? `${anchor.token} in ${symbol}` : `a definition of ${symbol}`;
+  return confirm(resolver, reference, 'reference', expected);
+}
+
+function checkDirect(resolver: Resolver, { caller, callee, formerly, via }: DirectEdge): Promise<Verdict> {
+  const called = via ?? spelledIn(callee, formerly, resolver.tree.version);
+  const expected = via === undefined ? `a call of ${called}` : `a call of ${called}, which leads to ${callee}`;
+  return confirm(resolver, { ...caller, anchor: { token: called, as: 'call' } }, 'direct', expected);
+}
+
+async function checkIndirect(resolver: Resolver, resolvers: Resolvers, edge: IndirectEdge): Promise<Verdict> {
+  const { caller, dispatch, callee, registration } = edge;
+  const dispatching: Reference = { ...caller, anchor: { token: dispatch, as: 'name' } };
+  const dispatched = await confirm(resolver, dispatching, 'indirect', `${dispatch}, which leads to ${callee.symbol}`);
+  if (dispatched.kind === 'failed') return dispatched;
+
+  const registry = resolvers.get(registration.reference.project);
+  if (registry === undefined) return { kind: 'skipped' };
+  const { version } = registry.tree;
+  const isNamed = registration.token === callee.symbol;
+  const token = isNamed ? spelledIn(callee.symbol, callee.formerly, version) : registration.token;
+  const registering: Reference = { ...registration.reference, anchor: { token, as: 'name' } };
+  return confirm(registry, registering, 'indirect', `${token}, which ${dispatch} then leads to`);
+}
+
+async function confirm(
+  resolver: Resolver,
+  reference: Reference,
+  kind: CheckFailure['kind'],
+  expected: string,
+): Promise<Verdict> {
+  const resolution = await resolver.resolve(reference);
+  if (resolution.kind === 'found') return CONFIRMED;
+  const { message } = resolution;
+  return { kind: 'failed', failure: { kind, place: describeReference(reference), expected, message } };
+}
+
+function failureOf(verdict: Verdict): readonly CheckFailure[] {
+  return verdict.kind === 'failed' ? [verdict.failure] : [];
+}
+
+function isDirect(edge: SourceEdge): edge is DirectEdge {
+  return edge.kind === 'direct';
+}
+
+function isIndirect(edge: SourceEdge): edge is IndirectEdge {
+  return edge.kind === 'indirect';
+}
+
+function count(verdicts: readonly Verdict[], kind: Verdict['kind']): number {
+  return verdicts.filter((verdict) => verdict.kind === kind).length;
+}
+
+/** Without the repetitions; two claims are the same if they say the same, in whatever order their fields stand. */
+function distinct<T>(claims: readonly T[]): readonly T[] {
+  return [...new Map(claims.map((claim) => [canonical(claim), claim])).values()];
+}
+
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
+  if (!(value instanceof Object)) return JSON.stringify(value) ?? '';
+  const fields = Object.entries(value).filter(([, field]) => field !== undefined);
+  return `{${fields.map(([name, field]) => `${name}:${canonical(field)}`).toSorted().join()}}`;
+}

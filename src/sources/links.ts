@@ -1,0 +1,58 @@
+import { describeReference, type Project, type Reference } from '../engine/reference';
+import { anchorKey, type LineIndex } from './lineIndex';
+import committedLines from './lines.json';
+import { placesOf } from './places';
+import { compareVersions } from './versions';
+
+/**
+ * An upstream page. `line`: at the very line that the reference means, counted from 1. `definition`: at the
+ * symbol's definition, as the index does not know the anchor. `file`: at no line, as it does not know the symbol.
+ */
+export type WebLink =
+  | { readonly kind: 'line'; readonly url: string; readonly line: number }
+  | { readonly kind: 'definition'; readonly url: string; readonly line: number; readonly message: string }
+  | { readonly kind: 'file'; readonly url: string; readonly message: string };
+
+const LINES: LineIndex = committedLines;
+
+/** The versions of a project that the index knows, oldest first. */
+export function upstreamVersions(project: Project, index = LINES): readonly string[] {
+  return Object.keys(index[project] ?? {}).toSorted(compareVersions);
+}
+
+/**
+ * The upstream page of a reference in a version (spelled as the tag, without its 'v'). Works without any tree;
+ * a version that the index does not know gives a link to the file alone.
+ */
+export function webLink(reference: Reference, version: string, index = LINES): WebLink {
+  const { project, anchor } = reference;
+  const places = placesOf(reference, version);
+  const lines = index[project]?.[version];
+  const known = places.find(({ path, symbol }) => lines?.[path]?.[symbol]);
+  const entry = known && lines?.[known.path]?.[known.symbol];
+  if (known === undefined || entry === undefined) {
+    const message = `no line is known for ${describeReference(reference)} in ${project} ${version}`;
+    return { kind: 'file', url: pageOf(project, version, places[0]?.path ?? reference.path), message };
+  }
+
+  const page = pageOf(project, version, known.path);
+  if (anchor === undefined) return { kind: 'line', url: `${page}#L${entry.line}`, line: entry.line };
+  const line = entry.anchors?.[anchorKey(anchor)];
+  if (line !== undefined) return { kind: 'line', url: `${page}#L${line}`, line };
+  const message = `no line is known for ${anchor.token} in ${known.symbol} in ${project} ${version}`;
+  return { kind: 'definition', url: `${page}#L${entry.line}`, line: entry.line, message };
+}
+
+function pageOf(project: Project, version: string, path: string): string {
+  // ACRN's tree calls itself unstable between releases, when it has no tag.
+  const tag = version.endsWith('-unstable') ? 'master' : encodeURIComponent(`v${version}`);
+  const file = path.split('/').map(encodeURIComponent).join('/');
+  switch (project) {
+    case 'linux':
+      return `https://elixir.bootlin.com/linux/${tag}/source/${file}`;
+    case 'qemu':
+      return `https://gitlab.com/qemu-project/qemu/-/blob/${tag}/${file}`;
+    case 'acrn':
+      return `https://github.com/projectacrn/acrn-hypervisor/blob/${tag}/${file}`;
+  }
+}

@@ -1,0 +1,181 @@
+import { describeReference, type Anchor, type Reference } from '../engine/reference';
+import { findAnchor } from './anchor';
+import { scanAssembly } from './assembly';
+import { readText, type SourceFiles } from './files';
+import { placesOf, type Place } from './places';
+import { createPositions, type Position } from './positions';
+import { scanC, type Definition } from './scanner';
+import type { Tree } from './tree';
+
+/** Lines and columns count from 0, as in VS Code; columns and lengths are in UTF-16 code units. */
+export type Resolution = Found | Missing;
+
+/** The anchor, or the symbol's name where it is defined if the reference has no anchor. */
+export interface Found {
+  readonly kind: 'found';
+  readonly path: string;
+  readonly line: number;
+  readonly column: number;
+  readonly length: number;
+  /** As spelled in this tree. */
+  readonly symbol: string;
+  /** Whether this is the reference's own place, or one that it names for other versions. */
+  readonly how: 'here' | 'formerly';
+  readonly definitionLine: number;
+}
+
+export interface Missing {
+  readonly kind: 'missing';
+  readonly reason: 'no-file' | 'refused' | 'no-symbol' | 'no-anchor';
+  /** For people; names the reference and every place that was looked at. */
+  readonly message: string;
+  /** Of the place that came closest. */
+  readonly path: string;
+  /** Where the symbol is defined, if only its anchor is missing. */
+  readonly definitionLine?: number;
+}
+
+export interface Resolver {
+  readonly tree: Tree;
+  /** Never rejects for what the tree holds: unreadable and unexpected content is `missing`. */
+  resolve(reference: Reference): Promise<Resolution>;
+  /** Forgets one file, or all of them, after a change on disk. */
+  invalidate(path?: string): void;
+}
+
+type Source =
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'refused'; readonly message: string }
+  | {
+      readonly kind: 'scanned';
+      readonly text: string;
+      readonly definitions: ReadonlyMap<string, readonly Definition[]>;
+      readonly positionOf: (offset: number) => Position;
+    };
+
+type Scanned = Source & { kind: 'scanned' };
+
+/** Why one place did not hold the reference. */
+type Objection = Pick<Missing, 'reason' | 'path' | 'message' | 'definitionLine'>;
+
+/** The further down, the closer a place came to the reference. */
+const CLOSENESS: readonly Missing['reason'][] = ['no-file', 'refused', 'no-symbol', 'no-anchor'];
+
+const KIND_PREFERENCE: readonly Definition['kind'][] = ['function', 'routine', 'object', 'macro'];
+
+/** A resolver for one tree. Each file is read and scanned once, whoever asks and however often. */
+export function createResolver(tree: Tree, files: SourceFiles): Resolver {
+  const sources = new Map<string, Promise<Source>>();
+
+  return { tree, resolve, invalidate };
+
+  async function resolve(reference: Reference): Promise<Resolution> {
+    const objections: Objection[] = [];
+    for (const place of placesOf(reference, tree.version)) {
+      const result = look(await sourceOf(place.path), place, reference.anchor);
+      if ('kind' in result) return result;
+      objections.push(result);
+    }
+    return missing(reference, objections);
+  }
+
+  function invalidate(path?: string): void {
+    if (path === undefined) sources.clear();
+    else sources.delete(path);
+  }
+
+  function sourceOf(path: string): Promise<Source> {
+    const known = sources.get(path);
+    if (known) return known;
+    const source = readSource(files, path);
+    sources.set(path, source);
+    return source;
+  }
+}
+
+async function readSource(files: SourceFiles, path: string): Promise<Source> {
+  const content = await readText(files, path);
+  if (content.kind !== 'text') return content;
+  const { text } = content;
+  const definitions = path.endsWith('.S') ? scanAssembly(text) : scanC(text);
+  return { kind: 'scanned', text, definitions: byName(definitions), positionOf: createPositions(text) };
+}
+
+/** A function stands before a macro of the same name, as in `#define arch_hook arch_hook`; else the text's order counts. */
+function byName(definitions: readonly Definition[]): ReadonlyMap<string, readonly Definition[]> {
+  const named = new Map<string, Definition[]>();
+  for (const definition of definitions) {
+    const known = named.get(definition.name);
+    if (known) known.push(definition);
+    else named.set(definition.name, [definition]);
+  }
+  for (const known of named.values()) {
+    known.sort((a, b) => KIND_PREFERENCE.indexOf(a.kind) - KIND_PREFERENCE.indexOf(b.kind) || a.nameStart - b.nameStart);
+  }
+  return named;
+}
+
+function look(source: Source, place: Place, anchor: Anchor | undefined): Found | Objection {
+  const { path, symbol } = place;
+  switch (source.kind) {
+    case 'absent':
+      return { reason: 'no-file', path, message: `there is no ${path}` };
+    case 'refused':
+      return { reason: 'refused', path, message: source.message };
+    case 'scanned': {
+      const definitions = source.definitions.get(symbol) ?? [];
+      const [first] = definitions;
+      if (first === undefined) return noSymbol(source, place);
+      return anchor ? lookForAnchor(source, place, definitions, anchor) : foundDefinition(source, place, first);
+    }
+  }
+}
+
+function noSymbol(source: Scanned, { path, symbol }: Place): Objection {
+  const unclosed = [...source.definitions.values()].flat().find(({ body }) => body === undefined);
+  const hint = unclosed ? `, as far as it can be read: the braces of ${unclosed.name} do not balance` : '';
+  return { reason: 'no-symbol', path, message: `${path} does not define ${symbol}${hint}` };
+}
+
+/** A symbol may be defined more than once, under `#if` and `#else`: the first definition with the anchor is meant. */
+function lookForAnchor(
+  source: Scanned,
+  place: Place,
+  definitions: readonly Definition[],
+  anchor: Anchor,
+): Found | Objection {
+  for (const definition of definitions) {
+    const span = definition.body && findAnchor(source.text, definition.body, anchor);
+    if (span) return found(source, place, definition, span.start, anchor.token.length);
+  }
+  return noAnchor(source, place, definitions, anchor);
+}
+
+function noAnchor(source: Scanned, place: Place, definitions: readonly Definition[], anchor: Anchor): Objection {
+  const { path, symbol } = place;
+  const nameStart = definitions[0]?.nameStart ?? 0;
+  const isOpen = definitions.every(({ body }) => body === undefined);
+  const wanted = anchor.as === 'call' ? `a call of ${anchor.token}` : anchor.token;
+  const message = isOpen
+    ? `the end of ${symbol} was not found in ${path}: its braces do not balance`
+    : `${symbol} in ${path} does not contain ${wanted}`;
+  return { reason: 'no-anchor', path, message, definitionLine: source.positionOf(nameStart).line };
+}
+
+function foundDefinition(source: Scanned, place: Place, definition: Definition): Found {
+  return found(source, place, definition, definition.nameStart, definition.name.length);
+}
+
+function found(source: Scanned, place: Place, definition: Definition, offset: number, length: number): Found {
+  const definitionLine = source.positionOf(definition.nameStart).line;
+  return { kind: 'found', ...place, ...source.positionOf(offset), length, definitionLine };
+}
+
+function missing(reference: Reference, objections: readonly Objection[]): Missing {
+  const [closest, ...others] = objections.toSorted(
+    (a, b) => CLOSENESS.indexOf(b.reason) - CLOSENESS.indexOf(a.reason),
+  );
+  if (closest === undefined) throw new Error(`no place to look at for ${describeReference(reference)}`);
+  const reasons = [closest, ...others].map(({ message }) => message).join('; ');
+  return { kind: 'missing', ...closest, message: `${describeReference(reference)}: ${reasons}` };
+}

@@ -1,0 +1,24 @@
+const VERSION = /^v?(\d+(?:\.\d+)*)(?:-rc(\d+))?(?![\d.])/;
+
+/**
+ * Orders two versions: negative if `a` is older, 0 if they are the same release. Missing parts count as 0
+ * (6.12 is 6.12.0), a release candidate stands before its release, other suffixes do not count (3.4-unstable).
+ * Throws on what is no version.
+ */
+export function compareVersions(a: string, b: string): number {
+  const [left, right] = [parse(a), parse(b)];
+  for (let i = 0; i < Math.max(left.parts.length, right.parts.length); i++) {
+    const difference = (left.parts[i] ?? 0) - (right.parts[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return left.candidate === right.candidate ? 0 : left.candidate - right.candidate;
+}
+
+function parse(version: string): { readonly parts: readonly number[]; readonly candidate: number } {
+  const [, numbers, candidate] = VERSION.exec(version) ?? [];
+  if (numbers === undefined) throw new Error(`'${version}' is no version: expected numbers such as 6.1.192 or 6.12-rc3`);
+  return {
+    parts: numbers.split('.').map(Number),
+    candidate: candidate === undefined ? Infinity : Number(candidate),
+  };
+}

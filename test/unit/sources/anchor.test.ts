@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Anchor } from '../../../src/engine/reference';
+import { findAnchor } from '../../../src/sources/anchor';
+
+/** Each body marks the expected occurrence of `x` with '@' before it; without a mark none is expected. */
+const CASES: Readonly<Record<Anchor['as'], readonly string[]>> = {
+  name: ['{ @x; x = 1; }', '{ xx; x1; _x; y->@x(); }', '{ /* x */ "x"; \'x\'; // x\n @x; }', '{\n#ifdef x\n#endif\n y; }', '{ }'],
+  call: [
+    '{ x; y(x); @x(1); x(2); }',
+    '{ wrap(x)(1); @x (2); }',
+    '{ a->@x(1); }',
+    '{ /* x( */ "x("; }',
+    '{ x /* now */; @x /* now */ (1); }',
+    '{\n#if 0\n x(1);\n#else\n @x(2);\n#endif\n}',
+    ' y(a), @x(b)',
+  ],
+  write: [
+    '{ y(x); @x = 1; }',
+    '{ if (x == 1 || x <= 2 || x != 3) @x |= 2; }',
+    '{ a.x; a->@x &= ~1; }',
+    '{ y[x] = 1; @x[x] = 2; }',
+    '{ f(x); @x[i][j].irr = 2; }',
+    '{ z = x; @x->bits.irr <<= 1; }',
+    '{ f(x); @x++; }',
+    '{ f(x); --@x; }',
+    '{ f(x); ++a->b->@x; }',
+    '{ y++; f(@x); }',
+    '{ y = @x; z = x; }',
+    '{ __set_bit(1, &v->@x); }',
+    '{ .@x = true }',
+    '{ y = x - 1; f(x[1]); @x -= 1; }',
+  ],
+};
+
+describe('findAnchor', () => {
+  for (const as of ['name', 'call', 'write'] as const) {
+    for (const marked of CASES[as]) {
+      it(`${as}: ${marked.replaceAll('\n', '⏎')}`, () => {
+        const expected = marked.indexOf('@');
+        const text = marked.replace('@', '');
+        const found = findAnchor(text, { start: 0, end: text.length }, { token: 'x', as });
+        assert.deepEqual(found, expected < 0 ? undefined : { start: expected, end: expected + 1 });
+      });
+    }
+  }
+
+  it('looks at the body alone', () => {
+    const text = 'x(); { y(); } x();';
+    assert.equal(findAnchor(text, { start: 5, end: 13 }, { token: 'x', as: 'call' }), undefined);
+  });
+});

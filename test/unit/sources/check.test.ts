@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Project, Reference } from '../../../src/engine/reference';
+import { checkSources, type Claims, type CheckReport, type IndirectEdge } from '../../../src/sources/check';
+import { createResolver, type Resolver } from '../../../src/sources/resolver';
+import { memoryFiles } from './support';
+
+const linux = (symbol: string, path = 'a.c'): Reference => ({ project: 'linux', path, symbol });
+const qemu = (symbol: string): Reference => ({ project: 'qemu', path: 'q.c', symbol });
+
+const TEXTS: Readonly<Record<string, string>> = {
+  'a.c': `
+#define wake(x) wake_key(x, 0)
+int handler(int irq) { wake(irq); }
+int wake_key(int x, int y) { x->func(y); request(handler); }
+static struct ops table = { .func = callback };
+int callback(void) { /* wake_key(); */ }
+`,
+  'q.c': 'int realize(void) { setup(on_event); }',
+};
+
+const VIA_TABLE: IndirectEdge = {
+  kind: 'indirect',
+  caller: linux('wake_key'),
+  dispatch: 'func',
+  callee: linux('callback'),
+  registration: { reference: linux('table'), token: 'callback' },
+};
+
+describe('checkSources', () => {
+  it('confirms references and edges, each once', async () => {
+    const [report] = await check(['linux'], {
+      references: [linux('handler'), { symbol: 'handler', path: 'a.c', project: 'linux' }, linux('callback')],
+      edges: [
+        { kind: 'direct', caller: linux('wake'), callee: 'wake_key' },
+        { kind: 'direct', caller: linux('handler'), callee: 'wake_key', via: 'wake' },
+        { kind: 'direct', caller: linux('handler'), callee: 'wake_key', via: 'wake' },
+        VIA_TABLE,
+      ],
+    });
+    assert.deepEqual(report, {
+      project: 'linux',
+      version: '6.1.192',
+      references: { total: 2, resolved: 2 },
+      edges: { direct: { total: 2, confirmed: 2 }, indirect: { total: 1, confirmed: 1, skipped: 0 } },
+      failures: [],
+    });
+  });
+
+  it('fails a call that is not there, or stands in a comment', async () => {
+    const [report] = await check(['linux'], {
+      references: [linux('vanished')],
+      edges: [
+        { kind: 'direct', caller: linux('callback'), callee: 'wake_key' },
+        { kind: 'direct', caller: linux('wake_key'), callee: 'handler' },
+      ],
+    });
+    assert.deepEqual(report?.references, { total: 1, resolved: 0 });
+    assert.deepEqual(report?.edges.direct, { total: 2, confirmed: 0 });
+    assert.deepEqual(report?.failures.map(({ kind, place, expected }) => `${kind} ${place} | ${expected}`), [
+      'reference linux:a.c vanished | a definition of vanished',
+      'direct linux:a.c callback › wake_key | a call of wake_key',
+      'direct linux:a.c wake_key › handler | a call of handler',
+    ]);
+  });
+
+  it('fails a function pointer that is not called, or not stored', async () => {
+    const [report] = await check(['linux'], {
+      references: [],
+      edges: [
+        { ...VIA_TABLE, dispatch: 'poll' },
+        { ...VIA_TABLE, registration: { reference: linux('table'), token: 'handler' } },
+      ],
+    });
+    assert.deepEqual(report?.edges.indirect, { total: 2, confirmed: 0, skipped: 0 });
+    assert.match(report.failures.map(({ message }) => message).join('\n'), /wake_key.*poll\n.*table in a\.c does not contain handler/);
+  });
+
+  it('uses the spelling of the version', async () => {
+    const formerly = [{ until: '6.2', symbol: 'wake_key' }];
+    const [report] = await check(['linux'], {
+      references: [],
+      edges: [{ kind: 'direct', caller: linux('wake'), callee: 'wake_locked_key', formerly }],
+    });
+    assert.equal(report?.edges.direct.confirmed, 1);
+  });
+
+  describe('across projects', () => {
+    const across: IndirectEdge = { ...VIA_TABLE, registration: { reference: qemu('realize'), token: 'on_event' } };
+
+    it('checks a registration in another tree, and counts the edge for its caller', async () => {
+      const reports = await check(['linux', 'qemu'], { references: [qemu('realize')], edges: [across] });
+      assert.deepEqual(
+        reports.map(({ project, references, edges }) => [project, references.resolved, edges.indirect.confirmed]),
+        [['linux', 0, 1], ['qemu', 1, 0]],
+      );
+    });
+
+    it('skips a registration whose tree is not given', async () => {
+      const [report] = await check(['linux'], { references: [qemu('realize')], edges: [across] });
+      assert.deepEqual(report?.edges.indirect, { total: 1, confirmed: 0, skipped: 1 });
+      assert.deepEqual(report.failures, []);
+      assert.equal(report.references.total, 0);
+    });
+
+    it('but not one whose caller already fails', async () => {
+      const [report] = await check(['linux'], { references: [], edges: [{ ...across, dispatch: 'poll' }] });
+      assert.equal(report?.edges.indirect.skipped, 0);
+      assert.equal(report.failures.length, 1);
+    });
+  });
+});
+
+function check(projects: readonly Project[], claims: Claims): Promise<readonly CheckReport[]> {
+  const resolvers = projects.map((project): [Project, Resolver] => {
+    const version = project === 'linux' ? '6.1.192' : '7.2.0';
+    return [project, createResolver({ project, version }, memoryFiles(TEXTS))];
+  });
+  return checkSources(new Map(resolvers), claims);
+}
