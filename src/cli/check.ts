@@ -1,0 +1,78 @@
+import { CATALOGUE } from '../flows/catalogue';
+import { ParameterError } from '../flows/flow';
+import { claimsOf, everyRun } from '../flows/places';
+import { PROJECTS, type Project } from '../engine/reference';
+import { checkSources, type CheckReport } from '../sources/check';
+import { buildIndex } from '../sources/lineIndex';
+import { createResolver, type Resolver } from '../sources/resolver';
+import { recogniseTree } from '../sources/tree';
+import { nodeFiles } from './files';
+
+type Directories = { readonly [P in Project]?: string | undefined } & { readonly json?: boolean | undefined };
+
+/** `virtflow check-sources`: every reference and edge of every flow against real trees. */
+export async function checkSourcesCommand(options: Directories): Promise<number> {
+  const resolvers = await openTrees(options);
+  const reports = await checkSources(resolvers, claimsFor(resolvers));
+  process.stdout.write(options.json ? `${JSON.stringify(reports, undefined, 2)}\n` : `${reports.map(describe).join('\n\n')}\n`);
+  return reports.some(({ failures }) => failures.length > 0) ? 1 : 0;
+}
+
+/** `virtflow index`: facts for readers without a tree. */
+export async function indexCommand(options: Directories): Promise<number> {
+  const resolvers = await openTrees(options);
+  const { references } = claimsFor(resolvers);
+  const index: Partial<Record<Project, Record<string, unknown>>> = {};
+  for (const [project, resolver] of resolvers) {
+    const own = references.filter((reference) => reference.project === project);
+    index[project] = { [resolver.tree.version]: await buildIndex(resolver, own) };
+  }
+  process.stdout.write(`${JSON.stringify(index, undefined, 1)}\n`);
+  return 0;
+}
+
+async function openTrees(options: Directories): Promise<Map<Project, Resolver>> {
+  const resolvers = new Map<Project, Resolver>();
+  for (const project of PROJECTS) {
+    const directory = options[project];
+    if (directory === undefined) continue;
+    const files = nodeFiles(directory);
+    const recognition = await recogniseTree(files);
+    if (recognition.kind === 'unknown') throw new ParameterError(`--${project} ${directory}: ${recognition.message}`);
+    if (recognition.tree.project !== project) throw new ParameterError(`--${project} ${directory}: this is a tree of ${recognition.tree.project} ${recognition.tree.version}`);
+    resolvers.set(project, createResolver(recognition.tree, files));
+  }
+  if (resolvers.size === 0) throw new ParameterError('give at least one source tree: --linux DIR, --qemu DIR or --acrn DIR');
+  return resolvers;
+}
+
+/** What the flows claim of trees of these versions: a flow's own parameter for the version follows the tree. */
+function claimsFor(resolvers: ReadonlyMap<Project, Resolver>) {
+  const runs = CATALOGUE.flatMap((flow) => {
+    const fixed: Record<string, string> = {};
+    for (const spec of flow.parameters) {
+      const resolver = resolvers.get(spec.name as Project);
+      if (spec.kind !== 'choice' || resolver === undefined) continue;
+      // The newest choice that is not newer than the tree; a tree older than all gets the oldest.
+      const major = resolver.tree.version.split('.').slice(0, 2).map(Number);
+      const notNewer = spec.choices.filter(({ value }) => !isNewer(value.split('.').map(Number), major));
+      fixed[spec.name] = (notNewer.at(-1) ?? spec.choices[0]!).value;
+    }
+    return [...everyRun(flow, fixed)];
+  });
+  return claimsOf(runs);
+}
+
+const isNewer = ([aMajor = 0, aMinor = 0]: readonly number[], [bMajor = 0, bMinor = 0]: readonly number[]): boolean =>
+  aMajor > bMajor || (aMajor === bMajor && aMinor > bMinor);
+
+function describe({ project, version, references, edges, failures }: CheckReport): string {
+  const skipped = edges.indirect.skipped > 0 ? ` (${edges.indirect.skipped} registered in a tree that was not given)` : '';
+  return [
+    `${project} ${version}`,
+    `  references   ${references.resolved} of ${references.total} resolved`,
+    `  direct edges ${edges.direct.confirmed} of ${edges.direct.total} confirmed`,
+    `  pointers     ${edges.indirect.confirmed} of ${edges.indirect.total} confirmed${skipped}`,
+    ...failures.map((failure) => `  FAILED ${failure.kind}: ${failure.place}: expected ${failure.expected}; ${failure.message}`),
+  ].join('\n');
+}

@@ -1,0 +1,63 @@
+import { parseArgs } from 'node:util';
+import { ParameterError } from '../flows/flow';
+import { checkSourcesCommand, indexCommand } from './check';
+import { flowsCommand, runCommand } from './run';
+
+/** The terminal's way in: the same flows, engine and references as in the editor. */
+
+const USAGE = `virtflow: how an interrupt travels through a virtualization stack
+
+  virtflow flows [--json]
+      the flows, their parameters and stimuli
+  virtflow run FLOW [--set name=value]… [--inject STIMULUS@STEP]… [--seed N] [--format text|json]
+      a run: the call chain across execution contexts, and what changed
+  virtflow check-sources [--linux DIR] [--qemu DIR] [--acrn DIR] [--json]
+      holds every reference and call edge against real source trees; exit status 1 if one fails
+  virtflow index [--linux DIR] [--qemu DIR] [--acrn DIR]
+      the line numbers of every reference in these trees, as JSON (for maintainers)
+`;
+
+async function main(args: string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      json: { type: 'boolean', default: false },
+      format: { type: 'string', default: 'text' },
+      set: { type: 'string', multiple: true, default: [] },
+      inject: { type: 'string', multiple: true, default: [] },
+      seed: { type: 'string', default: '0' },
+      linux: { type: 'string' },
+      qemu: { type: 'string' },
+      acrn: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  const [command, ...rest] = positionals;
+  if (values.help || command === undefined) {
+    process.stdout.write(USAGE);
+    return values.help ? 0 : 2;
+  }
+  switch (command) {
+    case 'flows':
+      return flowsCommand(values.json);
+    case 'run':
+      return runCommand(rest, values);
+    case 'check-sources':
+      return checkSourcesCommand(values);
+    case 'index':
+      return indexCommand(values);
+    default:
+      throw new ParameterError(`there is no command "${command}"; the commands are flows, run, check-sources, index`);
+  }
+}
+
+main(process.argv.slice(2)).then(
+  (status) => {
+    process.exitCode = status;
+  },
+  (error: unknown) => {
+    process.stderr.write(`virtflow: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 2;
+  },
+);

@@ -1,0 +1,112 @@
+import { CATALOGUE, flowById } from '../flows/catalogue';
+import { ParameterError, resolveParameters, simulate, type Flow, type FlowRun } from '../flows/flow';
+import { referenceOfStep } from '../flows/places';
+import { cellName, chainText, resultText, valueText, writesOf } from '../flows/text';
+import { createCursor } from '../engine/timeline';
+import { NO_STEP } from '../engine/journal';
+import { placesOf } from '../sources/places';
+
+/** `virtflow flows`: the catalogue. */
+export function flowsCommand(json: boolean): number {
+  const flows = CATALOGUE.map(({ id, system, title, summary, parameters, stimuli }) => ({
+    id,
+    system,
+    title,
+    summary,
+    parameters,
+    stimuli: stimuli.map(({ name, title: stimulusTitle, description }) => ({ name, title: stimulusTitle, description })),
+  }));
+  process.stdout.write(json ? `${JSON.stringify(flows, undefined, 2)}\n` : `${flows.map(describe).join('\n\n')}\n`);
+  return 0;
+}
+
+type Listed = Pick<Flow, 'id' | 'title' | 'summary' | 'parameters'> & { readonly stimuli: readonly { readonly name: string; readonly title: string }[] };
+
+function describe({ id, title, summary, parameters, stimuli }: Listed): string {
+  return [
+    `${id}: ${title}`,
+    `  ${summary}`,
+    '  parameters:',
+    ...parameters.map((spec) => `    ${spec.name}=${String(spec.default)}${spec.kind === 'choice' ? ` (${spec.choices.map(({ value }) => value).join(', ')})` : ''}  ${spec.title}`),
+    '  stimuli:',
+    ...stimuli.map((stimulus) => `    ${stimulus.name}  ${stimulus.title}`),
+  ].join('\n');
+}
+
+interface RunOptions {
+  readonly set?: readonly string[] | undefined;
+  readonly inject?: readonly string[] | undefined;
+  readonly seed?: string | undefined;
+  readonly format?: string | undefined;
+}
+
+/** `virtflow run FLOW`: one run, as text or as one JSON object. */
+export function runCommand(positionals: readonly string[], { set = [], inject = [], seed = '0', format = 'text' }: RunOptions): number {
+  const [id] = positionals;
+  const known = CATALOGUE.map((flow) => flow.id).join(', ');
+  if (id === undefined) throw new ParameterError(`run needs a flow: ${known}`);
+  const flow = flowById(id);
+  if (flow === undefined) throw new ParameterError(`there is no flow "${id}"; the flows are ${known}`);
+  if (!/^\d{1,9}$/.test(seed)) throw new ParameterError(`--seed is "${seed}", expected a whole number`);
+  const run = simulate(flow, {
+    parameters: resolveParameters(flow, Object.fromEntries(set.map(readSetting))),
+    stimuli: inject.map(readStimulus),
+    seed: Number(seed),
+  });
+  switch (format) {
+    case 'text':
+      for (const line of chainText(run)) process.stdout.write(`${line}\n`);
+      return 0;
+    case 'json':
+      process.stdout.write(`${JSON.stringify(runAsJson(run))}\n`);
+      return 0;
+    default:
+      throw new ParameterError(`--format is "${format}", expected text or json`);
+  }
+}
+
+function readSetting(text: string): [string, string] {
+  const at = text.indexOf('=');
+  if (at < 1) throw new ParameterError(`--set is "${text}", expected name=value`);
+  return [text.slice(0, at), text.slice(at + 1)];
+}
+
+function readStimulus(text: string): { at: number; name: string } {
+  const match = /^([\w-]+)@(\d{1,9})$/.exec(text);
+  if (match === null) throw new ParameterError(`--inject is "${text}", expected STIMULUS@STEP`);
+  return { name: match[1]!, at: Number(match[2]) };
+}
+
+/** A run as one object, for programs: every step with its place and writes, and the state at the end. */
+export function runAsJson(run: FlowRun): unknown {
+  const { flow, inputs, journal, threads } = run;
+  const versionOf = (project: string): string => String(inputs.parameters[project] ?? '');
+  const steps = Array.from({ length: journal.length }, (_, n) => {
+    const step = journal.step(n);
+    const reference = referenceOfStep(step);
+    const place = reference && placesOf(reference, versionOf(reference.project))[0];
+    return {
+      n,
+      thread: threads[step.thread]!.id,
+      context: threads[step.thread]!.context,
+      depth: step.depth,
+      kind: step.kind,
+      edge: step.edge,
+      project: step.site.fn.home.world,
+      path: place?.path ?? step.site.fn.home.path,
+      symbol: place?.symbol ?? step.site.fn.name,
+      anchor: step.site.anchor?.token,
+      note: step.site.note,
+      cause: step.cause === NO_STEP ? undefined : step.cause,
+      result: resultText(step),
+      writes: writesOf(run, n).map((write) => {
+        const cell = run.cells[write.cell]!;
+        return { cell: cellName(cell), old: valueText(run, cell, write.old), new: valueText(run, cell, write.new) };
+      }),
+    };
+  });
+  const cursor = createCursor(run);
+  cursor.seek(journal.length - 1);
+  const state = Object.fromEntries(run.cells.map((cell) => [cellName(cell), valueText(run, cell, cursor.value(cell.id))]));
+  return { flow: flow.id, parameters: inputs.parameters, stimuli: inputs.stimuli, seed: inputs.seed, ending: run.ending.kind, steps, state };
+}

@@ -1,0 +1,131 @@
+import { createMachine, type Parameters, type Run as Coroutine, type Stimulus } from '../engine/machine';
+import { complete, type Run } from '../engine/timeline';
+
+/** What a flow is: a topology, parameters that the models branch on, stimuli, and chapters of prose. */
+
+/** A parameter: what it may be and what it is unless the reader says otherwise. */
+export type ParameterSpec = {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+} & (
+  | { readonly kind: 'boolean'; readonly default: boolean }
+  | { readonly kind: 'choice'; readonly default: string; readonly choices: readonly { readonly value: string; readonly title: string }[] }
+  | { readonly kind: 'number'; readonly default: number; readonly minimum: number; readonly maximum: number }
+);
+
+/** Something that may happen to the machine from outside, at any step. `W` is the flow's topology. */
+export interface StimulusSpec<W> {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  /** The thread that it happens on. */
+  readonly thread: string;
+  readonly body: (world: W) => Coroutine<unknown>;
+}
+
+/** A part of a flow. It begins where `starts` is entered for the `occurrence`th time after the previous one began. */
+export interface Chapter {
+  readonly title: string;
+  readonly prose: string;
+  readonly starts: string;
+}
+
+/** A catalogue entry. */
+export interface Flow<W = unknown> {
+  readonly id: string;
+  /** The system of the catalogue that it belongs to. */
+  readonly system: string;
+  readonly title: string;
+  readonly summary: string;
+  readonly parameters: readonly ParameterSpec[];
+  readonly stimuli: readonly StimulusSpec<W>[];
+  readonly chapters: readonly Chapter[];
+  /** Builds the topology in the running machine. */
+  readonly setUp: (parameters: Parameters) => W;
+}
+
+/** Hides the topology's type, which only the flow itself needs. */
+export const flow = <W>(definition: Flow<W>): Flow => definition as unknown as Flow;
+
+/** Everything that determines a run. */
+export interface Inputs {
+  readonly parameters: Parameters;
+  readonly stimuli: readonly { readonly at: number; readonly name: string }[];
+  readonly seed: number;
+}
+
+/** A run of a flow with what determined it. */
+export interface FlowRun extends Run {
+  readonly flow: Flow;
+  readonly inputs: Inputs;
+}
+
+export const STEP_LIMIT = 200_000;
+
+/** The parameters of a flow as they are by default. */
+export const defaults = ({ parameters }: Flow): Parameters => Object.fromEntries(parameters.map((spec) => [spec.name, spec.default]));
+
+/** A parameter's value that was not understood: which one, what was given, and what is expected. */
+export class ParameterError extends Error {
+  override readonly name = 'ParameterError';
+}
+
+/**
+ * Completes given values with the defaults.
+ * @throws ParameterError for an unknown name or a value out of range, naming both and what would be right
+ */
+export function resolveParameters(of: Flow, given: Readonly<Record<string, unknown>>): Parameters {
+  const unknown = Object.keys(given).find((name) => !of.parameters.some((spec) => spec.name === name));
+  if (unknown !== undefined) {
+    throw new ParameterError(`flow ${of.id} has no parameter "${unknown}"; it has ${of.parameters.map(({ name }) => name).join(', ')}`);
+  }
+  return Object.fromEntries(of.parameters.map((spec) => [spec.name, spec.name in given ? readValue(spec, given[spec.name]) : spec.default]));
+}
+
+function readValue(spec: ParameterSpec, value: unknown): string | number | boolean {
+  const refuse = (expected: string): never => {
+    throw new ParameterError(`parameter ${spec.name} is ${JSON.stringify(value)}, expected ${expected}`);
+  };
+  switch (spec.kind) {
+    case 'boolean':
+      if (value === true || value === 'true' || value === 'on') return true;
+      if (value === false || value === 'false' || value === 'off') return false;
+      return refuse('on or off');
+    case 'choice':
+      return spec.choices.find((choice) => choice.value === String(value))?.value ?? refuse(`one of ${spec.choices.map((choice) => choice.value).join(', ')}`);
+    case 'number': {
+      const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+      const fits = typeof number === 'number' && Number.isInteger(number) && number >= spec.minimum && number <= spec.maximum;
+      return fits ? number : refuse(`a whole number from ${spec.minimum} to ${spec.maximum}`);
+    }
+  }
+}
+
+/** Runs a flow: a pure function of the flow and its inputs. */
+export function simulate(of: Flow, inputs: Inputs, recording = true): FlowRun {
+  let world: unknown;
+  const stimuli: Stimulus[] = inputs.stimuli.map(({ at, name }) => {
+    const spec = of.stimuli.find((stimulus) => stimulus.name === name);
+    if (spec === undefined) throw new ParameterError(`flow ${of.id} has no stimulus "${name}"; it has ${of.stimuli.map((stimulus) => stimulus.name).join(', ')}`);
+    return { at, thread: spec.thread, body: () => spec.body(world) };
+  });
+  const machine = createMachine({ parameters: inputs.parameters, stimuli, seed: inputs.seed, stepLimit: STEP_LIMIT, recording }, () => {
+    world = of.setUp(inputs.parameters);
+  });
+  return { ...complete(machine), flow: of, inputs };
+}
+
+/** The step at which each chapter of a run begins; a chapter that this run does not reach is left out. */
+export function chapterSteps({ flow: { chapters }, journal }: FlowRun): { readonly chapter: Chapter; readonly step: number }[] {
+  const found: { chapter: Chapter; step: number }[] = [];
+  let step = 0;
+  for (const chapter of chapters) {
+    let at = step;
+    while (at < journal.length && !(journal.kind(at) === 'enter' && journal.step(at).site.fn.name === chapter.starts)) at++;
+    if (at === journal.length) continue;
+    found.push({ chapter, step: at });
+    step = at + 1;
+  }
+  return found;
+}

@@ -1,0 +1,100 @@
+import { NO_STEP } from '../engine/journal';
+import type { FnInfo } from '../engine/fn';
+import { describeReference, type Anchor, type Project } from '../engine/reference';
+import { referenceOf } from '../engine/fn';
+import { callSite } from './places';
+import type { FlowRun } from './flow';
+
+/**
+ * An outline of an upstream file, made from what a run's models did in it: function names, what they call in
+ * order, which state they touch, and our annotations. It holds no upstream code.
+ */
+export interface Outline {
+  readonly text: string;
+  /** The line (from 0) of each reference of this file, by `describeReference`. */
+  readonly lines: ReadonlyMap<string, number>;
+}
+
+interface Line {
+  readonly text: string;
+  readonly anchor: Anchor;
+  note?: string | undefined;
+}
+
+/** Makes the outline of a file from every step that a run made in it. */
+export function outlineOf(run: FlowRun, project: Project, path: string): Outline {
+  const functions = new Map<FnInfo, Map<string, Line>>();
+  const linesOf = (fn: FnInfo): Map<string, Line> => {
+    let lines = functions.get(fn);
+    if (lines === undefined) functions.set(fn, (lines = new Map()));
+    return lines;
+  };
+  for (let n = 0; n < run.journal.length; n++) {
+    const step = run.journal.step(n);
+    const { fn, anchor, note } = step.site;
+    if (step.kind === 'enter') {
+      if (fn.home.world === project && fn.home.path === path) linesOf(fn);
+      const site = callSite(run, step);
+      if (site?.project === project && site.path === path && site.anchor && step.parent !== NO_STEP) {
+        const how = step.link?.kind === 'call' ? (step.link.token ? ` /* which is ${fn.name}() */` : '') : ` /* ${step.link?.kind}: reaches ${fn.name}() */`;
+        add(linesOf(run.journal.step(step.parent).site.fn), site.anchor, `${site.anchor.token}();${how}`, undefined);
+      }
+    } else if (anchor && fn.home.world === project && fn.home.path === path && step.kind !== 'return') {
+      add(linesOf(fn), anchor, anchorText(run, n, anchor), note);
+    }
+  }
+  return render(project, path, functions);
+}
+
+function add(lines: Map<string, Line>, anchor: Anchor, text: string, note: string | undefined): void {
+  const key = `${anchor.as} ${anchor.token}`;
+  const line = lines.get(key);
+  if (line === undefined) lines.set(key, { text, anchor, note });
+  else line.note ??= note;
+}
+
+function anchorText(run: FlowRun, n: number, anchor: Anchor): string {
+  const [first, end] = run.journal.writesOf(n);
+  const cells = [...new Set(Array.from({ length: end - first }, (_, i) => run.cells[run.journal.write(first + i).cell]!))];
+  if (cells.length > 0) return `${anchor.token} /* writes ${cells.map(({ component, name }) => `${component.struct}.${name}`).join(', ')} */;`;
+  return anchor.as === 'call' ? `${anchor.token}();` : `/* looks at */ ${anchor.token};`;
+}
+
+const COMMENT_WIDTH = 96;
+
+function render(project: Project, path: string, functions: ReadonlyMap<FnInfo, ReadonlyMap<string, Line>>): Outline {
+  const text = [
+    `/* An outline of ${path} (${project}), made from Virtflow’s model of it: what this run does there, in the order of`,
+    ' * first appearance, in our own words. For the code itself choose “Virtflow: Set Source Folder…”, or open the',
+    ' * upstream page from the annotation. */',
+    '',
+  ];
+  const lines = new Map<string, number>();
+  for (const [fn, inside] of functions) {
+    text.push(...wrap(fn.does, COMMENT_WIDTH).map((line, i, all) => `${i === 0 ? '/* ' : ' * '}${line}${i === all.length - 1 ? ' */' : ''}`));
+    note(referenceOf(fn));
+    text.push(`${fn.name}()`, '{');
+    for (const line of inside.values()) {
+      if (line.note !== undefined) text.push(...wrap(line.note, COMMENT_WIDTH - 8).map((part) => `        // ${part}`));
+      note(referenceOf(fn, line.anchor));
+      text.push(`        ${line.text}`);
+    }
+    text.push('}', '');
+  }
+  return { text: text.join('\n'), lines };
+
+  function note(reference: ReturnType<typeof referenceOf>): void {
+    if (reference) lines.set(describeReference(reference), text.length);
+  }
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1) ?? '';
+    if (line !== '' && line.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
+  }
+  return lines;
+}
+

@@ -1,0 +1,110 @@
+import { locate, referenceOf } from '../engine/fn';
+import { NO_STEP, type Step } from '../engine/journal';
+import { describeReference, type Reference } from '../engine/reference';
+import type { Parameters } from '../engine/machine';
+import type { Run } from '../engine/timeline';
+import { simulate, type Flow, type FlowRun } from './flow';
+
+/** Where a flow's steps stand in source, and how they hang together there. */
+
+/** The reference of a step: its function, and the identifier in it that it stands on. */
+export const referenceOfStep = (step: Step): Reference | undefined => referenceOf(step.site.fn, step.site.anchor);
+
+/** The reference of the place in a frame's function from which `callee` was reached: the call, or the pointer's name. */
+export function callSite(run: Run, callee: Step): Reference | undefined {
+  if (callee.parent === NO_STEP) return undefined;
+  const caller = run.journal.step(callee.parent).site.fn;
+  const { link } = callee;
+  // Hardware and the guest's driver are not called in source: the caller as such is the place.
+  if (referenceOf(callee.site.fn) === undefined) return referenceOf(caller);
+  if (link?.kind === 'call') return referenceOf(caller, { token: link.token ?? callee.site.fn.name, as: 'call' });
+  return link?.token === undefined ? referenceOf(caller) : referenceOf(caller, { token: link.token, as: 'name' });
+}
+
+/** A call that source shows directly; `via` is the inline or macro that stands there instead. */
+export interface DirectEdge {
+  readonly kind: 'direct';
+  readonly caller: Reference;
+  readonly callee: string;
+  readonly via?: string;
+}
+
+/** A call through a pointer: where it is dispatched, and where the pointer was stored. */
+export interface IndirectEdge {
+  readonly kind: 'indirect';
+  readonly caller: Reference;
+  readonly dispatch: string;
+  readonly callee: Reference;
+  readonly registration: { readonly reference: Reference; readonly token: string };
+}
+
+/** Everything that runs say about source. */
+export interface SourceClaims {
+  readonly references: readonly Reference[];
+  readonly edges: readonly (DirectEdge | IndirectEdge)[];
+}
+
+/** Collects the claims of runs, each once. */
+export function claimsOf(runs: Iterable<Run>): SourceClaims {
+  const references = new Map<string, Reference>();
+  const edges = new Map<string, DirectEdge | IndirectEdge>();
+  const claim = (reference: Reference | undefined): void => {
+    if (reference) references.set(`${describeReference(reference)} ${reference.anchor?.as}`, reference);
+  };
+  for (const run of runs) {
+    for (let n = 0; n < run.journal.length; n++) {
+      const step = run.journal.step(n);
+      if (step.kind === 'return') continue;
+      claim(referenceOfStep(step));
+      if (step.kind !== 'enter' || step.parent === NO_STEP) continue;
+      claim(callSite(run, step));
+      const edge = edgeOf(run, step);
+      if (edge) edges.set(edgeKey(edge), edge);
+    }
+  }
+  return { references: [...references.values()], edges: [...edges.values()] };
+}
+
+function edgeOf(run: Run, step: Step): DirectEdge | IndirectEdge | undefined {
+  const caller = referenceOf(run.journal.step(step.parent).site.fn);
+  const callee = referenceOf(step.site.fn);
+  const { link } = step;
+  if (!caller || !callee || !link) return undefined;
+  if (link.kind === 'call') return { kind: 'direct', caller, callee: callee.symbol, ...(link.token ? { via: link.token } : {}) };
+  const stored = link.registration && locate(link.registration);
+  if (!stored || link.token === undefined) return undefined;
+  return { kind: 'indirect', caller, dispatch: link.token, callee, registration: { reference: stored, token: callee.symbol } };
+}
+
+function edgeKey(edge: DirectEdge | IndirectEdge): string {
+  const caller = describeReference(edge.caller);
+  return edge.kind === 'direct'
+    ? `${caller} ${edge.via ?? ''} ${edge.callee}`
+    : `${caller} ${edge.dispatch} ${describeReference(edge.callee)} ${describeReference(edge.registration.reference)}`;
+}
+
+/** Runs a flow with every combination of its switches and choices (numbers stay as they are) and with each stimulus at several steps. */
+export function* everyRun(flow: Flow, fixed: Readonly<Record<string, string>>): Generator<FlowRun> {
+  const axes = flow.parameters.map((spec) => {
+    const given = fixed[spec.name];
+    if (given !== undefined) return { name: spec.name, values: [given] };
+    switch (spec.kind) {
+      case 'boolean':
+        return { name: spec.name, values: [true, false] };
+      case 'choice':
+        return { name: spec.name, values: spec.choices.map(({ value }) => value) };
+      case 'number':
+        return { name: spec.name, values: [spec.default] };
+    }
+  });
+  const combinations = axes.reduce<Parameters[]>((all, { name, values }) => all.flatMap((one) => values.map((value) => ({ ...one, [name]: value }))), [{}]);
+  for (const parameters of combinations) {
+    const plain = simulate(flow, { parameters, stimuli: [], seed: 0 });
+    yield plain;
+    const { length } = plain.journal;
+    for (const [index, { name }] of flow.stimuli.entries()) {
+      const at = Math.floor((length * (index + 1)) / (flow.stimuli.length + 1));
+      yield simulate(flow, { parameters, stimuli: [{ at, name }, { at: length, name }], seed: 0 });
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import { formatValue, type Cell } from '../engine/cell';
+import { NO_STEP, type Step, type Write } from '../engine/journal';
+import type { FlowRun } from './flow';
+
+/** A run in words: names of cells and values, results, one line per step. */
+
+/** A cell's full name: `vfio_pci_irq_ctx(ctx[0]).masked`. */
+export const cellName = ({ component, name }: Cell): string => `${component.struct}(${component.name}).${name}`;
+
+/** A cell's value in a run, as people read it. */
+export const valueText = (run: FlowRun, cell: Cell, value: number): string =>
+  formatValue(cell.type, value, (id) => run.components[id]?.name ?? `#${id}`);
+
+/** A write in words: `masked: false → true`. */
+export function writeText(run: FlowRun, write: Write): string {
+  const cell = run.cells[write.cell]!;
+  return `${cellName(cell)}: ${valueText(run, cell, write.old)} → ${valueText(run, cell, write.new)}`;
+}
+
+/** The writes of a step, decoded. */
+export function writesOf({ journal }: FlowRun, n: number): Write[] {
+  const [first, end] = journal.writesOf(n);
+  return Array.from({ length: end - first }, (_, index) => journal.write(first + index));
+}
+
+const ERRNO = new Map([
+  [-11, '-EWOULDBLOCK'],
+  [-16, '-EBUSY'],
+  [-22, '-EINVAL'],
+  [-25, '-ENOTTY'],
+]);
+
+/** What a function returned, in words: an error by its name. */
+export const resultText = ({ result }: Step): string | undefined => (result === undefined ? undefined : (ERRNO.get(result) ?? String(result)));
+
+/** The whole run as an indented call chain, one thread after the other as they ran, with what each step changed. */
+export function* chainText(run: FlowRun): Generator<string> {
+  let thread = NO_STEP;
+  for (let n = 0; n < run.journal.length; n++) {
+    const step = run.journal.step(n);
+    if (step.thread !== thread) {
+      thread = step.thread;
+      const cause = step.cause === NO_STEP ? '' : `  (from step ${step.cause})`;
+      yield '';
+      yield `── ${run.threads[thread]?.title ?? thread}${cause}`;
+    }
+    const line = stepText(run, step);
+    if (line !== undefined) yield line;
+  }
+  yield '';
+  yield run.ending.kind === 'idle'
+    ? `${run.journal.length} steps; every context waits.`
+    : `${run.journal.length} steps; stopped at the limit: the models were still going, as in an interrupt storm.`;
+}
+
+function stepText(run: FlowRun, step: Step): string | undefined {
+  const indent = '  '.repeat(step.depth + (step.kind === 'enter' ? 0 : 1));
+  const number = String(step.n).padStart(5);
+  const changes = writesOf(run, step.n).map((write) => writeText(run, write));
+  const note = step.site.note === undefined ? '' : `  — ${step.site.note}`;
+  switch (step.kind) {
+    case 'enter': {
+      const edge = step.edge === 'call' || step.edge === 'root' ? '' : `  [${step.edge}]`;
+      return `${number} ${indent}${step.site.fn.name}()${edge}`;
+    }
+    case 'at':
+    case 'signal': {
+      const what = step.kind === 'signal' ? `${step.site.anchor?.token} ⇒ ${step.edge}` : (step.site.anchor?.token ?? '');
+      return `${number} ${indent}· ${what}${changes.length > 0 ? `  ${changes.join(', ')}` : ''}${note}`;
+    }
+    case 'return': {
+      const result = resultText(step);
+      return result === undefined || !result.startsWith('-') ? undefined : `${number} ${indent}= ${result}`;
+    }
+  }
+}

@@ -1,0 +1,258 @@
+import type { Parameters } from '../engine/machine';
+import { running } from '../engine/running';
+import { sleep, until } from '../engine/steps';
+import { guest, guest_acknowledges, guest_context, guest_reads_bar, guest_writes_command, guest_writes_EOI, type Guest } from '../models/guest/edu_driver';
+import { hardirq_context, host_ioapic_pin } from '../models/hardware/host_irq';
+import { clear_cause, pci_function, raise_cause, type PciFunction } from '../models/hardware/pci_function';
+import { virt_cpu, type LapicMode } from '../models/hardware/virt_cpu';
+import { ioapic_ir_chip, mp_register_handler } from '../models/linux/arch/x86/kernel/apic/io_apic';
+import { kvm_pic } from '../models/linux/arch/x86/kvm/i8259';
+import { kvm_ioapic } from '../models/linux/arch/x86/kvm/ioapic';
+import { kvm_set_routing_entry } from '../models/linux/arch/x86/kvm/irq_comm';
+import { kvm_lapic } from '../models/linux/arch/x86/kvm/lapic';
+import { svm_x86_ops } from '../models/linux/arch/x86/kvm/svm/svm';
+import { vt_x86_ops } from '../models/linux/arch/x86/kvm/vmx/main';
+import { vfio_pci_ops } from '../models/linux/drivers/vfio/pci/vfio_pci';
+import { vfio_pci_core_device } from '../models/linux/drivers/vfio/pci/vfio_pci_priv';
+import { irq_desc } from '../models/linux/kernel/irq/irqdesc';
+import { alloc_workqueue } from '../models/linux/kernel/workqueue';
+import { kvm_memory_slot, kvm_vcpu, KVM_IRQCHIP_IOAPIC, KVM_IRQCHIP_PIC_SLAVE, type Kvm, type KvmKernelIrqRoutingEntry } from '../models/linux/virt/kvm/kvm_types';
+import { kvm_vcpu_thread_fn } from '../models/qemu/accel/kvm/kvm-accel-ops';
+import { BAR0_ADDR, BAR0_SLOT, qemu, qemu_main, vfioConfigAddress } from '../models/qemu/machine';
+import { flow } from './flow';
+
+/** VFIO INTx: from a device's wire to a guest's handler and back, through KVM or through QEMU. */
+
+/** The topology, as the stimuli know it. */
+interface World {
+  readonly device: PciFunction;
+  readonly guest: Guest;
+}
+
+/** Who runs first when several can: a smaller number is more urgent. */
+const PRIORITY = { hardirq: 0, device: 1, kworker: 2, qemu: 3, vcpu: 4, guest: 5 } as const;
+
+const HOST_IRQ = 23;
+const GSI = 21;
+const PIC_GSI = 10;
+const VECTOR = 0x26;
+const INTERVAL_MS = 2000;
+const PCI_COMMAND_ENABLED = 0x6;
+const PCI_COMMAND_INTX_DISABLE = 0x400;
+
+function setUp(parameters: Parameters): World {
+  const device = pci_function('00:03.0', parameters['disintx'] === true);
+  const host = host_ioapic_pin();
+  const desc = irq_desc(`host irq ${HOST_IRQ}`, HOST_IRQ, ioapic_ir_chip, mp_register_handler.handle_irq, host.pin);
+  hardirq_context(device, host.cells, desc, PRIORITY.hardirq);
+
+  const system_wq = alloc_workqueue('events', 'kworker', PRIORITY.kworker);
+  const irqfd_cleanup_wq = alloc_workqueue('kvm-irqfd-cleanup', 'kvm-irqfd-cleanup', PRIORITY.kworker);
+  const vfio_irqfd_cleanup_wq = alloc_workqueue('vfio-irqfd-cleanup', 'vfio-irqfd-cleanup', PRIORITY.kworker);
+
+  const mode = parameters['lapic'] as LapicMode;
+  const memslot = kvm_memory_slot('BAR 0');
+  const kvm: Kvm = {
+    irq_routing: [ioapicEntry(GSI), ioapicEntry(PIC_GSI), picEntry(PIC_GSI)],
+    irq_ack_notifier_list: [],
+    irqfds: { items: [], resampler_list: [] },
+    vcpus: [],
+    vioapic: kvm_ioapic([PIC_GSI, GSI]),
+    vpic: kvm_pic(),
+    memslots: new Map([[BAR0_SLOT, memslot]]),
+    system_wq,
+    irqfd_cleanup_wq,
+    x86_ops: mode === 'svm-x2apic' ? svm_x86_ops : vt_x86_ops(mode === 'vmx-apicv'),
+  };
+  const vcpu = kvm_vcpu('vCPU 0', kvm, kvm_lapic('vCPU 0', { apicv_active: mode === 'vmx-apicv' }), virt_cpu(mode));
+  kvm.vcpus.push(vcpu);
+
+  const vdev = vfio_pci_core_device({ function: device, irq: desc, name: '0000:00:03.0' });
+  const q = qemu({ kvm, vfio_fd: { vdev, host: { system_wq, vfio_irqfd_cleanup_wq }, ops: vfio_pci_ops }, device });
+  running().thread('qemu', 'QEMU main loop', 'qemu', PRIORITY.qemu, () => qemu_main(q));
+  running().thread('vcpu', 'vCPU 0', 'vcpu', PRIORITY.vcpu, () => kvm_vcpu_thread_fn(q, vcpu));
+
+  const made = guest({ vcpu, device, bar: { address: BAR0_ADDR, memslot }, config: { address: vfioConfigAddress(0) } }, GSI, VECTOR);
+  guest_context(made, PRIORITY.guest);
+  device_context(device, made, parameters);
+  return { device, guest: made };
+}
+
+/** The device's own life: it interrupts a few times, each time when everything has come to rest. */
+function device_context(device: PciFunction, { driver }: Guest, parameters: Parameters): void {
+  running().thread('device', 'device', 'device', PRIORITY.device, function* () {
+    for (let i = 0; i < Number(parameters['interrupts']); i++) {
+      yield* sleep(INTERVAL_MS);
+      const seen = driver.status_reads;
+      yield* raise_cause(device, 0x1);
+      if (parameters['pending-at-eoi'] !== true) continue;
+      // Between the handler's look at the status register and its acknowledgement, which will not cover this.
+      yield* until(() => driver.status_reads > seen);
+      yield* raise_cause(device, 0x2);
+    }
+  });
+}
+
+const ioapicEntry = (gsi: number): KvmKernelIrqRoutingEntry => ({
+  gsi,
+  type: 'KVM_IRQ_ROUTING_IRQCHIP',
+  irqchip: { irqchip: KVM_IRQCHIP_IOAPIC, pin: gsi },
+  set: kvm_set_routing_entry.ioapic,
+});
+
+const picEntry = (gsi: number): KvmKernelIrqRoutingEntry => ({
+  gsi,
+  type: 'KVM_IRQ_ROUTING_IRQCHIP',
+  irqchip: { irqchip: KVM_IRQCHIP_PIC_SLAVE, pin: gsi },
+  set: kvm_set_routing_entry.pic,
+});
+
+export const vfio_intx = flow<World>({
+  id: 'vfio-intx',
+  system: 'VFIO',
+  title: 'VFIO INTx',
+  summary:
+    'A level-triggered interrupt of an assigned PCI device: the host masks it, an eventfd carries it to KVM (or to QEMU), the guest handles it, and its end-of-interrupt opens the line again.',
+  setUp,
+  parameters: [
+    {
+      kind: 'boolean',
+      name: 'kvm-intx',
+      title: 'INTx through KVM',
+      description: 'On: an irqfd raises the guest’s line and a resamplefd unmasks the device, all in the kernel. Off (x-no-kvm-intx=on): QEMU does both, and takes the guest’s first access to a BAR as the end of the interrupt.',
+      default: true,
+    },
+    {
+      kind: 'boolean',
+      name: 'disintx',
+      title: 'The device has DisINTx',
+      description: 'On: the device is PCI 2.3 and can be masked by itself, so it may share the host’s line. Off: only the host’s whole interrupt can be disabled.',
+      default: true,
+    },
+    {
+      kind: 'choice',
+      name: 'linux',
+      title: 'Linux of the host',
+      description: 'The kernels differ in how a resampler notifies, when an exclusive line is masked, and in what an unmasked I/O APIC pin asks first.',
+      default: '6.12',
+      choices: [
+        { value: '6.1', title: 'Linux 6.1' },
+        { value: '6.12', title: 'Linux 6.12' },
+      ],
+    },
+    {
+      kind: 'choice',
+      name: 'lapic',
+      title: 'The guest’s local APIC',
+      description: 'How the CPU virtualizes it decides how a vector gets in and how the end of the interrupt gets out.',
+      default: 'vmx-apicv',
+      choices: [
+        { value: 'vmx-apicv', title: 'VT-x with APICv: vectors are posted, an EOI exits only if it must' },
+        { value: 'vmx-xapic', title: 'VT-x, xAPIC: the EOI is an access to the APIC page' },
+        { value: 'vmx-x2apic', title: 'VT-x, x2APIC: the EOI is a WRMSR' },
+        { value: 'svm-x2apic', title: 'AMD-V without AVIC, x2APIC: the EOI is a WRMSR' },
+      ],
+    },
+    {
+      kind: 'choice',
+      name: 'qemu',
+      title: 'QEMU',
+      description: 'The QEMU that is modelled.',
+      default: '7.2',
+      choices: [{ value: '7.2', title: 'QEMU 7.2' }],
+    },
+    {
+      kind: 'number',
+      name: 'interrupts',
+      title: 'Interrupts',
+      description: 'How often the device interrupts by itself.',
+      default: 2,
+      minimum: 0,
+      maximum: 50,
+    },
+    {
+      kind: 'boolean',
+      name: 'pending-at-eoi',
+      title: 'Still pending at EOI',
+      description: 'A second cause arrives after the guest’s handler has looked: the device still asserts when the interrupt is ended.',
+      default: false,
+    },
+    {
+      kind: 'number',
+      name: 'mmap-timeout',
+      title: 'x-intx-mmap-timeout-ms',
+      description: 'How long QEMU keeps a BAR unmapped after an interrupt, in milliseconds; 0 leaves it unmapped.',
+      default: 1100,
+      minimum: 0,
+      maximum: 60_000,
+    },
+  ],
+  stimuli: [
+    { name: 'raise', title: 'The device raises its line', description: 'Another cause becomes pending in the device.', thread: 'device', body: ({ device }) => raise_cause(device, 0x4) },
+    { name: 'lower', title: 'The device lowers its line', description: 'The device withdraws all its causes, before anybody acknowledged them.', thread: 'device', body: ({ device }) => clear_cause(device, 0xffffffff) },
+    {
+      name: 'mask-disintx',
+      title: 'The guest sets DisINTx',
+      description: 'The guest writes PCI_COMMAND: VFIO masks the device, and holds back what it already knows of.',
+      thread: 'guest',
+      body: ({ guest: made }) => guest_writes_command(made, PCI_COMMAND_ENABLED | PCI_COMMAND_INTX_DISABLE),
+    },
+    {
+      name: 'unmask-disintx',
+      title: 'The guest clears DisINTx',
+      description: 'The guest writes PCI_COMMAND: VFIO unmasks the device, or signals at once if it asserts.',
+      thread: 'guest',
+      body: ({ guest: made }) => guest_writes_command(made, PCI_COMMAND_ENABLED),
+    },
+    { name: 'read-bar', title: 'The guest reads a BAR', description: 'A load from the status register, outside of the handler. With QEMU in charge this counts as the end of a pending interrupt.', thread: 'guest', body: ({ guest: made }) => guest_reads_bar(made) },
+    { name: 'write-bar', title: 'The guest writes a BAR', description: 'A store that acknowledges every cause, outside of the handler.', thread: 'guest', body: ({ guest: made }) => guest_acknowledges(made) },
+    { name: 'eoi', title: 'The guest writes EOI', description: 'An end-of-interrupt without an interrupt: it ends whatever is in service, or nothing.', thread: 'guest', body: ({ guest: made }) => guest_writes_EOI(made) },
+  ],
+  chapters: [
+    {
+      title: 'QEMU connects the device’s interrupt to an eventfd',
+      starts: 'vfio_intx_enable',
+      prose: `An assigned device interrupts the *host*. Only the guest’s driver knows how to make it stop, so the host can do two things: tell somebody, and keep the line quiet meanwhile.
+
+QEMU makes an **eventfd** and hands it to vfio-pci with \`VFIO_DEVICE_SET_IRQS\` (\`VFIO_IRQ_SET_ACTION_TRIGGER\`). vfio-pci requests the host’s interrupt: shared if the device has DisINTx, exclusive if it has not. At first QEMU itself listens to the eventfd; that works everywhere, and is slow.`,
+    },
+    {
+      title: 'KVM takes over: irqfd and resamplefd',
+      starts: 'vfio_intx_enable_kvm',
+      prose: `With the interrupt controller in the kernel, QEMU steps aside. It masks the device, gives the trigger eventfd to KVM as an **irqfd** of the guest’s GSI, and a second eventfd, the **resamplefd**, which KVM signals when the guest has ended the interrupt. vfio-pci listens to that one and unmasks. Then QEMU unmasks once itself, in case something was pending.
+
+The order matters: masked first, so that no interrupt falls between two listeners. With \`x-no-kvm-intx=on\` QEMU returns here at once.`,
+    },
+    {
+      title: 'The guest’s driver opens its line',
+      starts: 'edu_probe',
+      prose: `The guest requests its interrupt: Linux’s interrupt core, the same code as on the host, unmasks the pin in the *emulated* I/O APIC. That write exits to KVM, which also works out for which vectors it must see the guest’s **EOI**: every level-triggered pin, and every pin that somebody waits for. KVM tells the CPU at the next entry.`,
+    },
+    {
+      title: 'The device raises its line',
+      starts: 'raise_cause',
+      prose: `The wire rises, the host’s I/O APIC sends a vector, and \`vfio_intx_handler\` runs in hard-interrupt context. With DisINTx it first asks the device whether it was the one (\`PCI_STATUS_INTERRUPT\`), masks it by its own bit, and signals the eventfd. Without, it disables the host’s interrupt.
+
+The eventfd’s wait queue is walked right there, still in the hard interrupt. KVM’s callback consumes the event, but a *pin* of an emulated chip cannot be driven from here: \`kvm_arch_set_irq_inatomic\` says \`-EWOULDBLOCK\`, and a kworker has to go on.`,
+    },
+    {
+      title: 'A worker drives the guest’s I/O APIC',
+      starts: 'irqfd_inject',
+      prose: `\`irqfd_inject\` raises the GSI on behalf of the resampler’s source. The I/O APIC’s pin is level-triggered: \`irr\` is the line, and **remote IRR** is set when the local APIC accepts the message. Until the guest ends the interrupt this pin sends no other.
+
+The vector reaches the local APIC: posted to the CPU that runs the guest (APICv), or set in IRR with a kick that makes the vCPU exit and inject.`,
+    },
+    {
+      title: 'The guest handles it',
+      starts: 'edu_irq_handler',
+      prose: `The guest’s driver reads the device’s status and acknowledges what it saw. In the KVM way the BAR is mapped into the guest, and these accesses reach the device without anybody noticing. In QEMU’s way the BAR was taken out of the guest, so that the *first access* exits: QEMU performs it, and takes it as the sign that the interrupt is being served.`,
+    },
+    {
+      title: 'The end of the interrupt opens the line again',
+      starts: 'irqfd_resampler_ack',
+      prose: `The guest’s EOI is seen by KVM. Before remote IRR is cleared the ack notifiers run: \`irqfd_resampler_ack\` **first lowers** the line, once for all who share it, **then** signals the resamplefd. vfio-pci’s callback runs in the same stack, on the vCPU’s thread, and unmasks the device.
+
+If the device still asserts, it is *not* unmasked. Signalling an eventfd from within an eventfd’s callback would deadlock, so a worker signals the trigger again: the guest gets another interrupt without any from the hardware.`,
+    },
+  ],
+});
