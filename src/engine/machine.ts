@@ -250,8 +250,9 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
       const ready = threads.filter(isReady);
       const next = options.seed === 0 ? mostUrgent(ready) : ready[Math.floor(random() * ready.length)];
       if (next !== undefined) resume(next);
+      else if (advanceTime()) continue;
       else if (stimuli.length > 0) deliver();
-      else if (!advanceTime()) return { kind: 'idle' };
+      else return { kind: 'idle' };
     }
   }
 

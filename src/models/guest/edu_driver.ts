@@ -64,7 +64,7 @@ const edu_irq_handler = fn('The driver’s interrupt handler: reads which causes
 
 const edu_probe = fn('The guest’s driver starts: it requests the device’s interrupt, which unmasks the I/O APIC’s pin.', function* edu_probe(guest: Guest) {
   const handler = addressOf(bound(edu_irq_handler, () => guest));
-  yield* request_irq(guest.desc, handler as never, 0, 'edu', guest);
+  yield* request_irq(guest.desc, handler, 0, 'edu', guest);
 });
 
 const write_redirection_entry = fn('The guest programs the pin: select the register, write the entry.', function* write_redirection_entry(guest: Guest, masked: boolean) {

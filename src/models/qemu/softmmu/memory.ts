@@ -51,13 +51,19 @@ export const memory_region_set_enabled = fn(
   },
 );
 
-const memory_region_read_accessor = fn('Calls the region’s read operation.', function* memory_region_read_accessor(mr: MemoryRegion, addr: number, value: { value: number }, size: number) {
-  value.value = yield* through('function pointer', 'read', mr.ops.read)(addr, size);
-});
+const memory_region_read_accessor = fn(
+  'Calls the region’s read operation.',
+  function* memory_region_read_accessor(mr: MemoryRegion, addr: number, value: { value: number }, size: number) {
+    value.value = yield* through('function pointer', 'read', mr.ops.read)(addr, size);
+  },
+);
 
-const memory_region_write_accessor = fn('Calls the region’s write operation.', function* memory_region_write_accessor(mr: MemoryRegion, addr: number, value: { value: number }, size: number) {
-  yield* through('function pointer', 'write', mr.ops.write)(addr, value.value, size);
-});
+const memory_region_write_accessor = fn(
+  'Calls the region’s write operation.',
+  function* memory_region_write_accessor(mr: MemoryRegion, addr: number, value: { value: number }, size: number) {
+    yield* through('function pointer', 'write', mr.ops.write)(addr, value.value, size);
+  },
+);
 
 const access_with_adjusted_size = fn(
   'Cuts an access into pieces that the region can take. Both VFIO and configuration space take up to what the guest did at once.',
@@ -66,11 +72,14 @@ const access_with_adjusted_size = fn(
   },
 );
 
-const memory_region_dispatch_read1 = fn('Chooses how to call the region.', function* memory_region_dispatch_read1(mr: MemoryRegion, addr: number, size: number) {
-  const pval = { value: 0 };
-  yield* access_with_adjusted_size(addr, pval, size, addressOf(memory_region_read_accessor), mr);
-  return pval.value;
-});
+const memory_region_dispatch_read1 = fn(
+  'Chooses how to call the region.',
+  function* memory_region_dispatch_read1(mr: MemoryRegion, addr: number, size: number) {
+    const pval = { value: 0 };
+    yield* access_with_adjusted_size(addr, pval, size, addressOf(memory_region_read_accessor), mr);
+    return pval.value;
+  },
+);
 
 export const memory_region_dispatch_read = fn(
   'An emulated load from a region; `addr` counts from its start.',

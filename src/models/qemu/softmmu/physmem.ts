@@ -34,11 +34,14 @@ const flatview_write_continue = fn(
   },
 );
 
-const flatview_write = fn('Finds the region that an address belongs to and writes to it.', function* flatview_write(q: Globals, fv: FlatView, addr: number, data: number, len: number) {
-  atCall('flatview_translate');
-  const mr = translate(fv, addr);
-  if (mr !== undefined) yield* flatview_write_continue(q, mr, addr - mr.addr, data, len);
-});
+const flatview_write = fn(
+  'Finds the region that an address belongs to and writes to it.',
+  function* flatview_write(q: Globals, fv: FlatView, addr: number, data: number, len: number) {
+    atCall('flatview_translate');
+    const mr = translate(fv, addr);
+    if (mr !== undefined) yield* flatview_write_continue(q, mr, addr - mr.addr, data, len);
+  },
+);
 
 const flatview_read_continue = fn(
   'Reads from one region: from a device under the BQL, which is given back as soon as the device has been called.',
@@ -59,15 +62,21 @@ const flatview_read = fn(
   },
 );
 
-const address_space_read_full = fn('Reads guest-physical memory as the map is now.', function* address_space_read_full(q: Globals, as: AddressSpace, addr: number, buf: AccessBuffer, len: number) {
-  atCall('address_space_to_flatview');
-  buf.data = yield* flatview_read(q, as.current_map, addr, len);
-});
+const address_space_read_full = fn(
+  'Reads guest-physical memory as the map is now.',
+  function* address_space_read_full(q: Globals, as: AddressSpace, addr: number, buf: AccessBuffer, len: number) {
+    atCall('address_space_to_flatview');
+    buf.data = yield* flatview_read(q, as.current_map, addr, len);
+  },
+);
 
-const address_space_write = fn('Writes guest-physical memory as the map is now.', function* address_space_write(q: Globals, as: AddressSpace, addr: number, buf: AccessBuffer, len: number) {
-  atCall('address_space_to_flatview');
-  yield* flatview_write(q, as.current_map, addr, buf.data, len);
-});
+const address_space_write = fn(
+  'Writes guest-physical memory as the map is now.',
+  function* address_space_write(q: Globals, as: AddressSpace, addr: number, buf: AccessBuffer, len: number) {
+    atCall('address_space_to_flatview');
+    yield* flatview_write(q, as.current_map, addr, buf.data, len);
+  },
+);
 
 export const address_space_rw = fn(
   'Carries out an access that the guest could not make by itself.',

@@ -16,12 +16,15 @@ const aio_ctx_prepare = fn(
   },
 );
 
-const aio_ctx_check = fn('The main loop has polled: is there something for this context?', function* aio_ctx_check(ctx: AioContext) {
-  atCall('qatomic_store_release');
-  ctx.notify_me &= ~1;
-  yield* aio_notify_accept(ctx);
-  return yield* aio_pending(ctx);
-});
+const aio_ctx_check = fn(
+  'The main loop has polled: is there something for this context?',
+  function* aio_ctx_check(ctx: AioContext) {
+    atCall('qatomic_store_release');
+    ctx.notify_me &= ~1;
+    yield* aio_notify_accept(ctx);
+    return yield* aio_pending(ctx);
+  },
+);
 
 const aio_ctx_dispatch = fn('Serves what is ready in this context.', function* aio_ctx_dispatch(ctx: AioContext) {
   yield* aio_dispatch(ctx);
@@ -39,14 +42,20 @@ export const aio_notify = fn(
   },
 );
 
-const aio_notify_accept = fn('Notes that the event loop has seen the notification.', function* aio_notify_accept(ctx: AioContext) {
-  atCall('qatomic_set');
-  ctx.notified = false;
-});
+const aio_notify_accept = fn(
+  'Notes that the event loop has seen the notification.',
+  function* aio_notify_accept(ctx: AioContext) {
+    atCall('qatomic_set');
+    ctx.notified = false;
+  },
+);
 
-const aio_context_notifier_cb = fn('Somebody notified this context: nothing to do but to take the event.', function* aio_context_notifier_cb(ctx: AioContext) {
-  yield* event_notifier_test_and_clear(ctx.notifier);
-});
+const aio_context_notifier_cb = fn(
+  'Somebody notified this context: nothing to do but to take the event.',
+  function* aio_context_notifier_cb(ctx: AioContext) {
+    yield* event_notifier_test_and_clear(ctx.notifier);
+  },
+);
 
 /** What aio_context_new() registers for the context's own notifier. */
 export const aio_context_new = ops('aio_context_new', { io_read: aio_context_notifier_cb });

@@ -16,22 +16,28 @@ type PolledHandler = Pollfd & { readonly node: AioHandler };
 
 const { fn } = source('qemu', 'util/main-loop.c');
 
-const glib_pollfds_fill = fn('Collects what to poll from every event source.', function* glib_pollfds_fill({ iohandler_ctx }: Globals) {
-  yield* through('function pointer', 'g_main_context_prepare', aio_source_funcs.prepare)(iohandler_ctx);
-  atCall('g_main_context_query');
-  return iohandler_ctx.aio_handlers.map((node): PolledHandler => ({ node, fd: node['pfd.fd']!, events: node['pfd.events'], revents: 0 }));
-});
+const glib_pollfds_fill = fn(
+  'Collects what to poll from every event source.',
+  function* glib_pollfds_fill({ iohandler_ctx }: Globals) {
+    yield* through('function pointer', 'g_main_context_prepare', aio_source_funcs.prepare)(iohandler_ctx);
+    atCall('g_main_context_query');
+    return iohandler_ctx.aio_handlers.map((node): PolledHandler => ({ node, fd: node['pfd.fd']!, events: node['pfd.events'], revents: 0 }));
+  },
+);
 
-const glib_pollfds_poll = fn('Hands the result of polling to the event sources, and dispatches those that have something to do.', function* glib_pollfds_poll({ iohandler_ctx }: Globals, pollfds: readonly PolledHandler[]) {
-  for (const { node, revents } of pollfds) {
-    if (revents === 0) continue;
-    atCall('g_main_context_check');
-    node['pfd.revents'] = revents;
-  }
-  if (yield* through('function pointer', 'g_main_context_check', aio_source_funcs.check)(iohandler_ctx)) {
-    yield* through('function pointer', 'g_main_context_dispatch', aio_source_funcs.dispatch)(iohandler_ctx);
-  }
-});
+const glib_pollfds_poll = fn(
+  'Hands the result of polling to the event sources, and dispatches those that have something to do.',
+  function* glib_pollfds_poll({ iohandler_ctx }: Globals, pollfds: readonly PolledHandler[]) {
+    for (const { node, revents } of pollfds) {
+      if (revents === 0) continue;
+      atCall('g_main_context_check');
+      node['pfd.revents'] = revents;
+    }
+    if (yield* through('function pointer', 'g_main_context_check', aio_source_funcs.check)(iohandler_ctx)) {
+      yield* through('function pointer', 'g_main_context_dispatch', aio_source_funcs.dispatch)(iohandler_ctx);
+    }
+  },
+);
 
 const os_host_main_loop_wait = fn(
   'Polls without the BQL: only here can a vCPU thread get into device emulation. `timeout` is in nanoseconds.',
@@ -46,12 +52,15 @@ const os_host_main_loop_wait = fn(
   },
 );
 
-export const main_loop_wait = fn('One turn of the main loop: waits for file descriptors and timers, and serves them.', function* main_loop_wait(q: Globals) {
-  atCall('timerlistgroup_deadline_ns');
-  const timeout_ns = timerlistgroup_deadline_ns(q.main_loop_tlg);
-  yield* os_host_main_loop_wait(q, timeout_ns);
-  yield* qemu_clock_run_all_timers(q.main_loop_tlg);
-});
+export const main_loop_wait = fn(
+  'One turn of the main loop: waits for file descriptors and timers, and serves them.',
+  function* main_loop_wait(q: Globals) {
+    atCall('timerlistgroup_deadline_ns');
+    const timeout_ns = timerlistgroup_deadline_ns(q.main_loop_tlg);
+    yield* os_host_main_loop_wait(q, timeout_ns);
+    yield* qemu_clock_run_all_timers(q.main_loop_tlg);
+  },
+);
 
 export const qemu_set_fd_handler = fn(
   'Makes the main loop call `fd_read` whenever a file descriptor can be read; undefined stops it.',

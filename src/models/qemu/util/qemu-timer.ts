@@ -41,31 +41,43 @@ export function timerlistgroup_deadline_ns(list: QEMUTimerList): number {
 
 const { fn } = source('qemu', 'util/qemu-timer.c');
 
-const timer_del_locked = fn('Takes a timer off the list of the armed ones.', function* timer_del_locked(timer_list: QEMUTimerList, ts: QEMUTimer) {
-  ts.expire_time = -1;
-  const index = timer_list.active_timers.indexOf(ts);
-  if (index >= 0) timer_list.active_timers.splice(index, 1);
-});
+const timer_del_locked = fn(
+  'Takes a timer off the list of the armed ones.',
+  function* timer_del_locked(timer_list: QEMUTimerList, ts: QEMUTimer) {
+    ts.expire_time = -1;
+    const index = timer_list.active_timers.indexOf(ts);
+    if (index >= 0) timer_list.active_timers.splice(index, 1);
+  },
+);
 
-const timer_mod_ns_locked = fn('Puts a timer where it belongs in the sorted list.', function* timer_mod_ns_locked(timer_list: QEMUTimerList, ts: QEMUTimer, expire_time: number) {
-  ts.expire_time = Math.max(expire_time, 0);
-  const { active_timers } = timer_list;
-  const later = active_timers.findIndex((other) => other.expire_time > ts.expire_time);
-  active_timers.splice(later < 0 ? active_timers.length : later, 0, ts);
-});
+const timer_mod_ns_locked = fn(
+  'Puts a timer where it belongs in the sorted list.',
+  function* timer_mod_ns_locked(timer_list: QEMUTimerList, ts: QEMUTimer, expire_time: number) {
+    ts.expire_time = Math.max(expire_time, 0);
+    const { active_timers } = timer_list;
+    const later = active_timers.findIndex((other) => other.expire_time > ts.expire_time);
+    active_timers.splice(later < 0 ? active_timers.length : later, 0, ts);
+  },
+);
 
 export const timer_del = fn('Disarms a timer; harmless where it is not armed.', function* timer_del(ts: QEMUTimer) {
   yield* timer_del_locked(ts.timer_list, ts);
 });
 
-const timer_mod_ns = fn('Arms a timer for a point in time, or moves it there.', function* timer_mod_ns(ts: QEMUTimer, expire_time: number) {
-  yield* timer_del_locked(ts.timer_list, ts);
-  yield* timer_mod_ns_locked(ts.timer_list, ts, expire_time);
-});
+const timer_mod_ns = fn(
+  'Arms a timer for a point in time, or moves it there.',
+  function* timer_mod_ns(ts: QEMUTimer, expire_time: number) {
+    yield* timer_del_locked(ts.timer_list, ts);
+    yield* timer_mod_ns_locked(ts.timer_list, ts, expire_time);
+  },
+);
 
-export const timer_mod = fn('Arms a timer, in the unit that it was made with.', function* timer_mod(ts: QEMUTimer, expire_time: number) {
-  yield* timer_mod_ns(ts, expire_time * ts.scale);
-});
+export const timer_mod = fn(
+  'Arms a timer, in the unit that it was made with.',
+  function* timer_mod(ts: QEMUTimer, expire_time: number) {
+    yield* timer_mod_ns(ts, expire_time * ts.scale);
+  },
+);
 
 const timerlist_run_timers = fn(
   'Calls every timer that is due. Each is disarmed before its callback, which may arm it again.',
@@ -83,9 +95,12 @@ const timerlist_run_timers = fn(
   },
 );
 
-const qemu_clock_run_timers = fn('Runs the main loop’s timers of one clock.', function* qemu_clock_run_timers(main_loop_tlg: QEMUTimerList) {
-  return yield* timerlist_run_timers(main_loop_tlg);
-});
+const qemu_clock_run_timers = fn(
+  'Runs the main loop’s timers of one clock.',
+  function* qemu_clock_run_timers(main_loop_tlg: QEMUTimerList) {
+    return yield* timerlist_run_timers(main_loop_tlg);
+  },
+);
 
 export const qemu_clock_run_all_timers = fn(
   'Runs the main loop’s timers of every clock; the models use the virtual one.',

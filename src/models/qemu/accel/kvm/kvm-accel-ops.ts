@@ -7,12 +7,15 @@ import { kvm_cpu_exec } from './kvm-all';
 
 const { fn } = source('qemu', 'accel/kvm/kvm-accel-ops.c');
 
-export const kvm_vcpu_thread_fn = fn('The thread of one virtual CPU: runs the guest for as long as QEMU lets it.', function* kvm_vcpu_thread_fn(q: Globals, cpu: KvmVcpu) {
-  // The main thread creates this one, and holds the BQL by then.
-  yield* until(() => q.initialized);
-  yield* acquire(q.qemu_global_mutex, 'qemu_mutex_lock_iothread');
-  while ((yield* kvm_cpu_exec(q, cpu)) >= 0);
-  // vm_stop() leaves the thread waiting without the BQL for the machine to be started again.
-  release(q.qemu_global_mutex, 'qemu_wait_io_event');
-  yield* until(() => false);
-});
+export const kvm_vcpu_thread_fn = fn(
+  'The thread of one virtual CPU: runs the guest for as long as QEMU lets it.',
+  function* kvm_vcpu_thread_fn(q: Globals, cpu: KvmVcpu) {
+    // The main thread creates this one, and holds the BQL by then.
+    yield* until(() => q.initialized);
+    yield* acquire(q.qemu_global_mutex, 'qemu_mutex_lock_iothread');
+    while ((yield* kvm_cpu_exec(q, cpu)) >= 0);
+    // vm_stop() leaves the thread waiting without the BQL for the machine to be started again.
+    release(q.qemu_global_mutex, 'qemu_wait_io_event');
+    yield* until(() => false);
+  },
+);

@@ -26,9 +26,12 @@ const kvm_vcpu_ioctl = fn('An ioctl on a virtual CPU.', function* kvm_vcpu_ioctl
   return yield* through('ioctl', 'ioctl', kvm_vcpu_fops.unlocked_ioctl)(cpu, type);
 });
 
-const kvm_set_user_memory_region = fn('Tells KVM about a memory slot; with size 0 it is removed.', function* kvm_set_user_memory_region(kml: KVMMemoryListener, slot: KVMSlot) {
-  return yield* kvm_vm_ioctl(kml.s, { cmd: 'KVM_SET_USER_MEMORY_REGION', slot: slot.slot, memory_size: slot.memory_size });
-});
+const kvm_set_user_memory_region = fn(
+  'Tells KVM about a memory slot; with size 0 it is removed.',
+  function* kvm_set_user_memory_region(kml: KVMMemoryListener, slot: KVMSlot) {
+    return yield* kvm_vm_ioctl(kml.s, { cmd: 'KVM_SET_USER_MEMORY_REGION', slot: slot.slot, memory_size: slot.memory_size });
+  },
+);
 
 const kvm_set_phys_mem = fn(
   'Gives a range of memory to KVM as a slot or takes it back. What is not memory needs no slot: without one, every access exits.',
@@ -52,13 +55,19 @@ const kvm_set_phys_mem = fn(
   },
 );
 
-const kvm_region_add = fn('A range has come into the guest’s memory map.', function* kvm_region_add(kml: KVMMemoryListener, section: MemoryRegion) {
-  yield* kvm_set_phys_mem(kml, section, true);
-});
+const kvm_region_add = fn(
+  'A range has come into the guest’s memory map.',
+  function* kvm_region_add(kml: KVMMemoryListener, section: MemoryRegion) {
+    yield* kvm_set_phys_mem(kml, section, true);
+  },
+);
 
-const kvm_region_del = fn('A range has gone from the guest’s memory map.', function* kvm_region_del(kml: KVMMemoryListener, section: MemoryRegion) {
-  yield* kvm_set_phys_mem(kml, section, false);
-});
+const kvm_region_del = fn(
+  'A range has gone from the guest’s memory map.',
+  function* kvm_region_del(kml: KVMMemoryListener, section: MemoryRegion) {
+    yield* kvm_set_phys_mem(kml, section, false);
+  },
+);
 
 /** What kvm_memory_listener_register() stores in the listener. */
 export const kvm_memory_listener_register = ops('kvm_memory_listener_register', { region_add: kvm_region_add, region_del: kvm_region_del });

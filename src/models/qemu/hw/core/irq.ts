@@ -8,6 +8,9 @@ export interface IRQState {
 
 const { fn } = source('qemu', 'hw/core/irq.c');
 
-export const qemu_set_irq = fn('Drives a line: calls what is at its other end, whether or not the level has changed.', function* qemu_set_irq(irq: IRQState | undefined, level: 0 | 1) {
-  if (irq !== undefined) yield* through('function pointer', 'handler', irq.handler)(irq.n, level);
-});
+export const qemu_set_irq = fn(
+  'Drives a line: calls what is at its other end, whether or not the level has changed.',
+  function* qemu_set_irq(irq: IRQState | undefined, level: 0 | 1) {
+    if (irq !== undefined) yield* through('function pointer', 'handler', irq.handler)(irq.n, level);
+  },
+);

@@ -84,10 +84,13 @@ const ich9_lpc_update_pic = fn(
   },
 );
 
-const ich9_lpc_update_apic = fn('Drives the I/O APIC’s input of a PIRQ, which no other PIRQ shares.', function* ich9_lpc_update_apic(lpc: ICH9LPCState, gsi: number) {
-  atCall('pci_bus_get_irq_level');
-  yield* qemu_set_irq(lpc.gsi[gsi], pci_bus_get_irq_level(lpc.d.bus, gsi - ICH9_LPC_PIC_NUM_PINS));
-});
+const ich9_lpc_update_apic = fn(
+  'Drives the I/O APIC’s input of a PIRQ, which no other PIRQ shares.',
+  function* ich9_lpc_update_apic(lpc: ICH9LPCState, gsi: number) {
+    atCall('pci_bus_get_irq_level');
+    yield* qemu_set_irq(lpc.gsi[gsi], pci_bus_get_irq_level(lpc.d.bus, gsi - ICH9_LPC_PIC_NUM_PINS));
+  },
+);
 
 export const ich9_lpc_set_irq = fn(
   'A PIRQ has changed: drives its I/O APIC input, and its PIC input too, even where that route is off.',
@@ -98,10 +101,13 @@ export const ich9_lpc_set_irq = fn(
   },
 );
 
-export const ich9_lpc_map_irq = fn('The PIRQ that a device’s pin is wired to.', function* ich9_lpc_map_irq(_lpc: ICH9LPCState, devfn: number, intx: number) {
-  at('irr');
-  return (((devfn >> 3) + intx) % 4) + 4;
-});
+export const ich9_lpc_map_irq = fn(
+  'The PIRQ that a device’s pin is wired to.',
+  function* ich9_lpc_map_irq(_lpc: ICH9LPCState, devfn: number, intx: number) {
+    at('irr');
+    return (((devfn >> 3) + intx) % 4) + 4;
+  },
+);
 
 export const ich9_route_intx_pin_to_irq = fn(
   'The GSI that a PIRQ arrives at: the PIC’s where the guest routes it there, else the I/O APIC’s.',
@@ -112,10 +118,13 @@ export const ich9_route_intx_pin_to_irq = fn(
   },
 );
 
-const ich9_lpc_config_write = fn('The guest configures the bridge; a write to a PIRQx_ROUT register changes the interrupt routing.', function* ich9_lpc_config_write(d: PCIDevice, addr: number, val: number, len: number) {
-  yield* pci_default_write_config(d, addr, val, len);
-  at('ranges_overlap');
-  yield* pci_bus_fire_intx_routing_notifier(d.bus);
-});
+const ich9_lpc_config_write = fn(
+  'The guest configures the bridge; a write to a PIRQx_ROUT register changes the interrupt routing.',
+  function* ich9_lpc_config_write(d: PCIDevice, addr: number, val: number, len: number) {
+    yield* pci_default_write_config(d, addr, val, len);
+    at('ranges_overlap');
+    yield* pci_bus_fire_intx_routing_notifier(d.bus);
+  },
+);
 
 const ich9_lpc_class_init = ops('ich9_lpc_class_init', { config_write: ich9_lpc_config_write });

@@ -29,9 +29,12 @@ const pci_irq_disabled = (d: PCIDevice): boolean => ((d.config.get(PCI_COMMAND)?
 /** pci_irq_state(): the level that the device drives a pin to. */
 const pci_irq_state = (d: PCIDevice, irq_num: number): 0 | 1 => ((d.irq_state >> irq_num) & 1 ? 1 : 0);
 
-const pci_set_irq_state = fn('Remembers the level of a pin.', function* pci_set_irq_state(d: PCIDevice, irq_num: number, level: 0 | 1) {
-  d.irq_state = (d.irq_state & ~(1 << irq_num)) | (level << irq_num);
-});
+const pci_set_irq_state = fn(
+  'Remembers the level of a pin.',
+  function* pci_set_irq_state(d: PCIDevice, irq_num: number, level: 0 | 1) {
+    d.irq_state = (d.irq_state & ~(1 << irq_num)) | (level << irq_num);
+  },
+);
 
 const pci_bus_change_irq_level = fn(
   'Counts how many devices assert a line of the host bridge, and drives it while any does.',
@@ -44,16 +47,22 @@ const pci_bus_change_irq_level = fn(
   },
 );
 
-const pci_change_irq_level = fn('Finds the line of the host bridge that a pin is wired to, through every bridge between.', function* pci_change_irq_level(pci_dev: PCIDevice, irq_num: number, change: number) {
-  const line = yield* through('function pointer', 'map_irq', pci_dev.bus.irqs.map_irq)(pci_dev.devfn, irq_num);
-  yield* pci_bus_change_irq_level(pci_dev.bus, line, change);
-});
+const pci_change_irq_level = fn(
+  'Finds the line of the host bridge that a pin is wired to, through every bridge between.',
+  function* pci_change_irq_level(pci_dev: PCIDevice, irq_num: number, change: number) {
+    const line = yield* through('function pointer', 'map_irq', pci_dev.bus.irqs.map_irq)(pci_dev.devfn, irq_num);
+    yield* pci_bus_change_irq_level(pci_dev.bus, line, change);
+  },
+);
 
-const pci_update_irq_status = fn('Shows the pins’ state in the status register of QEMU’s copy of the configuration space.', function* pci_update_irq_status(dev: PCIDevice) {
-  const status = register(dev, PCI_STATUS);
-  at('config');
-  status.value = dev.irq_state !== 0 ? status.value | PCI_STATUS_INTERRUPT : status.value & ~PCI_STATUS_INTERRUPT;
-});
+const pci_update_irq_status = fn(
+  'Shows the pins’ state in the status register of QEMU’s copy of the configuration space.',
+  function* pci_update_irq_status(dev: PCIDevice) {
+    const status = register(dev, PCI_STATUS);
+    at('config');
+    status.value = dev.irq_state !== 0 ? status.value | PCI_STATUS_INTERRUPT : status.value & ~PCI_STATUS_INTERRUPT;
+  },
+);
 
 const pci_irq_handler = fn(
   'A pin changes its level. Nothing happens where it has that level already; with DisINTx set the change is remembered but not passed on.',
@@ -69,10 +78,13 @@ const pci_irq_handler = fn(
   },
 );
 
-export const pci_set_irq = fn('The device drives its one INTx pin.', function* pci_set_irq(pci_dev: PCIDevice, level: 0 | 1) {
-  atCall('pci_intx');
-  yield* pci_irq_handler(pci_dev, PIN_A, level);
-});
+export const pci_set_irq = fn(
+  'The device drives its one INTx pin.',
+  function* pci_set_irq(pci_dev: PCIDevice, level: 0 | 1) {
+    atCall('pci_intx');
+    yield* pci_irq_handler(pci_dev, PIN_A, level);
+  },
+);
 
 const pci_update_irq_disabled = fn(
   'After a change of DisINTx: takes the asserted pins off the bus or puts them back. All four pins are driven again, asserted or not.',
@@ -101,10 +113,13 @@ export const pci_default_write_config = fn(
   },
 );
 
-const pci_default_read_config = fn('Loads from QEMU’s copy of the configuration space.', function* pci_default_read_config(d: PCIDevice, address: number, _len: number) {
-  at('config');
-  return d.config.get(address)?.value ?? 0;
-});
+const pci_default_read_config = fn(
+  'Loads from QEMU’s copy of the configuration space.',
+  function* pci_default_read_config(d: PCIDevice, address: number, _len: number) {
+    at('config');
+    return d.config.get(address)?.value ?? 0;
+  },
+);
 
 /** What do_pci_register_device() gives a device that has no operations of its own. */
 export const do_pci_register_device = ops('do_pci_register_device', { config_read: pci_default_read_config });
@@ -117,16 +132,22 @@ export const pci_device_route_intx_to_irq = fn(
   },
 );
 
-export const pci_intx_route_changed = fn('Whether two routes differ.', function* pci_intx_route_changed(old: PCIINTxRoute, now: PCIINTxRoute) {
-  at('mode');
-  return old.mode !== now.mode || old.irq !== now.irq;
-});
+export const pci_intx_route_changed = fn(
+  'Whether two routes differ.',
+  function* pci_intx_route_changed(old: PCIINTxRoute, now: PCIINTxRoute) {
+    at('mode');
+    return old.mode !== now.mode || old.irq !== now.irq;
+  },
+);
 
-export const pci_bus_fire_intx_routing_notifier = fn('The board has changed its interrupt routing: tells every device that asked.', function* pci_bus_fire_intx_routing_notifier(bus: PCIBus) {
-  for (const dev of bus.devices) {
-    if (dev.intx_routing_notifier !== undefined) yield* through('function pointer', 'intx_routing_notifier', dev.intx_routing_notifier)();
-  }
-});
+export const pci_bus_fire_intx_routing_notifier = fn(
+  'The board has changed its interrupt routing: tells every device that asked.',
+  function* pci_bus_fire_intx_routing_notifier(bus: PCIBus) {
+    for (const dev of bus.devices) {
+      if (dev.intx_routing_notifier !== undefined) yield* through('function pointer', 'intx_routing_notifier', dev.intx_routing_notifier)();
+    }
+  },
+);
 
 export const pci_device_set_intx_routing_notifier = fn(
   'Asks to be told when the route of this device’s INTx may have changed.',

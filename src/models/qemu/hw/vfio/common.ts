@@ -25,9 +25,12 @@ function* set_irqs(vbasedev: VFIODevice, set: VfioIrqSet) {
   return ret;
 }
 
-export const vfio_disable_irqindex = fn('Takes down all interrupts of an index.', function* vfio_disable_irqindex(vbasedev: VFIODevice, index: number) {
-  yield* set_irqs(vbasedev, { index, flags: VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER, count: 0 });
-});
+export const vfio_disable_irqindex = fn(
+  'Takes down all interrupts of an index.',
+  function* vfio_disable_irqindex(vbasedev: VFIODevice, index: number) {
+    yield* set_irqs(vbasedev, { index, flags: VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER, count: 0 });
+  },
+);
 
 export const vfio_unmask_single_irqindex = fn(
   'Unmasks the interrupt of an index now. If the device still asserts, the ioctl itself signals the trigger eventfd again.',
@@ -36,9 +39,12 @@ export const vfio_unmask_single_irqindex = fn(
   },
 );
 
-export const vfio_mask_single_irqindex = fn('Masks the interrupt of an index now.', function* vfio_mask_single_irqindex(vbasedev: VFIODevice, index: number) {
-  yield* set_irqs(vbasedev, { index, flags: VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, count: 1 });
-});
+export const vfio_mask_single_irqindex = fn(
+  'Masks the interrupt of an index now.',
+  function* vfio_mask_single_irqindex(vbasedev: VFIODevice, index: number) {
+    yield* set_irqs(vbasedev, { index, flags: VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, count: 1 });
+  },
+);
 
 export const vfio_set_irq_signaling = fn(
   'Connects an eventfd to an interrupt: one that the interrupt signals, or one that unmasks it. Returns a negative error number if the kernel refuses.',

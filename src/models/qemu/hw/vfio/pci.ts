@@ -15,15 +15,38 @@ import {
 import { element } from '../../element';
 import { io_region, memory_region_add_subregion, ram_device_region } from '../../include/exec/memory';
 import { kvm_irqchip_add_irqfd_notifier_gsi, kvm_irqchip_remove_irqfd_notifier_gsi } from '../../accel/kvm/kvm-all';
-import { PCI_COMMAND, pci_irq_assert, pci_irq_deassert, PCI_INTX_DISABLED, PCI_INTX_ENABLED, PCI_INTX_MODES, PCI_STATUS, PCIDeviceCells, type PCIDevice, type PCIINTxRoute } from '../../include/hw/pci/pci';
+import {
+  PCI_COMMAND,
+  pci_irq_assert,
+  pci_irq_deassert,
+  PCI_INTX_DISABLED,
+  PCI_INTX_ENABLED,
+  PCI_INTX_MODES,
+  PCI_STATUS,
+  PCIDeviceCells,
+  type PCIDevice,
+  type PCIINTxRoute,
+} from '../../include/hw/pci/pci';
 import type { VFIODevice, VFIORegion } from '../../include/hw/vfio/vfio-common';
 import type { Globals } from '../../machine';
 import { withOpaque } from '../../opaque';
 import { ram_device_mem_ops } from '../../softmmu/memory';
-import { event_notifier, event_notifier_cleanup, event_notifier_get_fd, event_notifier_init, event_notifier_test_and_clear, type EventNotifier } from '../../util/event_notifier-posix';
+import {
+  event_notifier,
+  event_notifier_cleanup,
+  event_notifier_get_fd,
+  event_notifier_init,
+  event_notifier_test_and_clear,
+  type EventNotifier,
+} from '../../util/event_notifier-posix';
 import { qemu_set_fd_handler } from '../../util/main-loop';
 import { qemu_clock_get_ms, timer_del, timer_mod, timer_new_ms, type QEMUTimer } from '../../util/qemu-timer';
-import { pci_default_write_config, pci_device_route_intx_to_irq, pci_device_set_intx_routing_notifier, pci_intx_route_changed } from '../pci/pci';
+import {
+  pci_default_write_config,
+  pci_device_route_intx_to_irq,
+  pci_device_set_intx_routing_notifier,
+  pci_intx_route_changed,
+} from '../pci/pci';
 import {
   vfio_disable_irqindex,
   vfio_mask_single_irqindex,
@@ -108,9 +131,12 @@ const DEFAULT_MMAP_TIMEOUT_MS = 1100;
 
 const { fn, ops } = source('qemu', 'hw/vfio/pci.c');
 
-const vfio_mmap_set_enabled = fn('Shows or hides the mappings of every BAR.', function* vfio_mmap_set_enabled(vdev: VFIOPCIDevice, enabled: boolean) {
-  for (const region of vdev.bars) yield* vfio_region_mmaps_set_enabled(region, enabled);
-});
+const vfio_mmap_set_enabled = fn(
+  'Shows or hides the mappings of every BAR.',
+  function* vfio_mmap_set_enabled(vdev: VFIOPCIDevice, enabled: boolean) {
+    for (const region of vdev.bars) yield* vfio_region_mmaps_set_enabled(region, enabled);
+  },
+);
 
 const arm_mmap_timer = (vdev: VFIOPCIDevice) => timer_mod(mmap_timer(vdev), qemu_clock_get_ms() + vdev['intx.mmap_timeout']);
 
@@ -216,13 +242,16 @@ const vfio_intx_update = fn(
   },
 );
 
-const vfio_intx_routing_notifier = fn('The board’s interrupt routing may have changed: looks whether this device’s has.', function* vfio_intx_routing_notifier(vdev: VFIOPCIDevice) {
-  at('interrupt');
-  if (vdev.interrupt !== VFIO_INT_INTx) return;
-  const route = yield* pci_device_route_intx_to_irq(vdev.pdev, vdev['intx.pin']);
-  const old: PCIINTxRoute = { mode: vdev['intx.route.mode'], irq: vdev['intx.route.irq'] };
-  if (yield* pci_intx_route_changed(old, route)) yield* vfio_intx_update(vdev, route);
-});
+const vfio_intx_routing_notifier = fn(
+  'The board’s interrupt routing may have changed: looks whether this device’s has.',
+  function* vfio_intx_routing_notifier(vdev: VFIOPCIDevice) {
+    at('interrupt');
+    if (vdev.interrupt !== VFIO_INT_INTx) return;
+    const route = yield* pci_device_route_intx_to_irq(vdev.pdev, vdev['intx.pin']);
+    const old: PCIINTxRoute = { mode: vdev['intx.route.mode'], irq: vdev['intx.route.irq'] };
+    if (yield* pci_intx_route_changed(old, route)) yield* vfio_intx_update(vdev, route);
+  },
+);
 
 const vfio_intx_disable = fn(
   'Takes INTx down: no timer, no KVM, no interrupt from the host, the guest’s line low and its BARs fast.',
@@ -240,10 +269,13 @@ const vfio_intx_disable = fn(
   },
 );
 
-export const vfio_disable_interrupts = fn('Takes down whatever kind of interrupt the device uses now; only INTx is modelled.', function* vfio_disable_interrupts(vdev: VFIOPCIDevice) {
-  at('interrupt');
-  if (vdev.interrupt === VFIO_INT_INTx) yield* vfio_intx_disable(vdev);
-});
+export const vfio_disable_interrupts = fn(
+  'Takes down whatever kind of interrupt the device uses now; only INTx is modelled.',
+  function* vfio_disable_interrupts(vdev: VFIOPCIDevice) {
+    at('interrupt');
+    if (vdev.interrupt === VFIO_INT_INTx) yield* vfio_intx_disable(vdev);
+  },
+);
 
 export const vfio_intx_enable = fn(
   'Sets INTx up through QEMU, which works everywhere, and then tries to move it into KVM. Returns a negative error number if the kernel refuses.',
@@ -292,9 +324,12 @@ const vfio_pci_write_config = fn(
   },
 );
 
-const vfio_pci_read_config = fn('The guest reads the configuration space: what QEMU does not emulate comes from VFIO.', function* vfio_pci_read_config(vdev: VFIOPCIDevice, addr: number, _len: number) {
-  return yield* ksys_pread64.over({ kind: 'syscall', token: 'pread' }, vdev.vbasedev.fd, VFIO_PCI_CONFIG_REGION_INDEX, addr);
-});
+const vfio_pci_read_config = fn(
+  'The guest reads the configuration space: what QEMU does not emulate comes from VFIO.',
+  function* vfio_pci_read_config(vdev: VFIOPCIDevice, addr: number, _len: number) {
+    return yield* ksys_pread64.over({ kind: 'syscall', token: 'pread' }, vdev.vbasedev.fd, VFIO_PCI_CONFIG_REGION_INDEX, addr);
+  },
+);
 
 const vfio_pci_ops = ops('vfio_pci_ops', { vfio_eoi: vfio_intx_eoi });
 const vfio_pci_dev_class_init = ops('vfio_pci_dev_class_init', { config_read: vfio_pci_read_config, config_write: vfio_pci_write_config });

@@ -151,7 +151,7 @@ const vfio_intx_enable = fn(
       vdev.pdev.irq.IRQ_DISABLE_UNLAZY = true;
     }
     const handler = addressOf(bound(bound(vfio_intx_handler, () => vdev), () => ctx));
-    return yield* request_irq(vdev.pdev.irq, handler as never, irqflags, ctx.name, ctx);
+    return yield* request_irq(vdev.pdev.irq, handler, irqflags, ctx.name, ctx);
   },
 );
 

@@ -98,6 +98,9 @@ export const pci_irq_assert = fn('The device raises its interrupt pin.', functio
   yield* pci_set_irq(pci_dev, 1);
 });
 
-export const pci_irq_deassert = fn('The device lowers its interrupt pin.', function* pci_irq_deassert(pci_dev: PCIDevice) {
-  yield* pci_set_irq(pci_dev, 0);
-});
+export const pci_irq_deassert = fn(
+  'The device lowers its interrupt pin.',
+  function* pci_irq_deassert(pci_dev: PCIDevice) {
+    yield* pci_set_irq(pci_dev, 0);
+  },
+);
