@@ -1,9 +1,8 @@
-import { NO_STEP } from '../engine/journal';
-import type { FnInfo } from '../engine/fn';
-import { describeReference, type Anchor, type Project } from '../engine/reference';
-import { referenceOf } from '../engine/fn';
-import { callSite } from './places';
+import type { FnInfo, World } from '../engine/fn';
+import { NO_STEP, type Step } from '../engine/journal';
+import type { Anchor } from '../engine/reference';
 import type { FlowRun } from './flow';
+import { callAnchor } from './places';
 
 /**
  * An outline of an upstream file, made from what a run's models did in it: function names, what they call in
@@ -11,9 +10,12 @@ import type { FlowRun } from './flow';
  */
 export interface Outline {
   readonly text: string;
-  /** The line (from 0) of each reference of this file, by `describeReference`. */
+  /** The line (from 0) of each function and identifier, by `outlineKey`. */
   readonly lines: ReadonlyMap<string, number>;
 }
+
+/** What an outline knows a place by. */
+export const outlineKey = (symbol: string, anchor: Anchor | undefined): string => (anchor === undefined ? symbol : `${symbol} ${anchor.as} ${anchor.token}`);
 
 interface Line {
   readonly text: string;
@@ -21,8 +23,9 @@ interface Line {
   note?: string | undefined;
 }
 
-/** Makes the outline of a file from every step that a run made in it. */
-export function outlineOf(run: FlowRun, project: Project, path: string): Outline {
+/** Makes the outline of a file from every step that a run made in it. Hardware and the guest's driver have outlines too. */
+export function outlineOf(run: FlowRun, world: World, path: string): Outline {
+  const isHere = ({ home }: FnInfo): boolean => home.world === world && home.path === path;
   const functions = new Map<FnInfo, Map<string, Line>>();
   const linesOf = (fn: FnInfo): Map<string, Line> => {
     let lines = functions.get(fn);
@@ -33,17 +36,20 @@ export function outlineOf(run: FlowRun, project: Project, path: string): Outline
     const step = run.journal.step(n);
     const { fn, anchor, note } = step.site;
     if (step.kind === 'enter') {
-      if (fn.home.world === project && fn.home.path === path) linesOf(fn);
-      const site = callSite(run, step);
-      if (site?.project === project && site.path === path && site.anchor && step.parent !== NO_STEP) {
-        const how = step.link?.kind === 'call' ? (step.link.token ? ` /* which is ${fn.name}() */` : '') : ` /* ${step.link?.kind}: reaches ${fn.name}() */`;
-        add(linesOf(run.journal.step(step.parent).site.fn), site.anchor, `${site.anchor.token}();${how}`, undefined);
-      }
-    } else if (anchor && fn.home.world === project && fn.home.path === path && step.kind !== 'return') {
+      if (isHere(fn)) linesOf(fn);
+      const caller = step.parent === NO_STEP ? undefined : run.journal.step(step.parent).site.fn;
+      const from = callAnchor(step);
+      if (caller && from && isHere(caller)) add(linesOf(caller), from, callText(step, from), undefined);
+    } else if (anchor && isHere(fn) && step.kind !== 'return') {
       add(linesOf(fn), anchor, anchorText(run, n, anchor), note);
     }
   }
-  return render(project, path, functions);
+  return render(world, path, functions);
+}
+
+function callText({ link, site }: Step, { token }: Anchor): string {
+  if (link?.kind !== 'call') return `${token}(); /* ${link?.kind}: reaches ${site.fn.name}() */`;
+  return link.token === undefined ? `${token}();` : `${token}(); /* which is ${site.fn.name}() */`;
 }
 
 function add(lines: Map<string, Line>, anchor: Anchor, text: string, note: string | undefined): void {
@@ -62,9 +68,9 @@ function anchorText(run: FlowRun, n: number, anchor: Anchor): string {
 
 const COMMENT_WIDTH = 96;
 
-function render(project: Project, path: string, functions: ReadonlyMap<FnInfo, ReadonlyMap<string, Line>>): Outline {
+function render(world: World, path: string, functions: ReadonlyMap<FnInfo, ReadonlyMap<string, Line>>): Outline {
   const text = [
-    `/* An outline of ${path} (${project}), made from Virtflow’s model of it: what this run does there, in the order of`,
+    `/* An outline of ${path} (${world}), made from Virtflow’s model of it: what this run does there, in the order of`,
     ' * first appearance, in our own words. For the code itself choose “Virtflow: Set Source Folder…”, or open the',
     ' * upstream page from the annotation. */',
     '',
@@ -72,20 +78,16 @@ function render(project: Project, path: string, functions: ReadonlyMap<FnInfo, R
   const lines = new Map<string, number>();
   for (const [fn, inside] of functions) {
     text.push(...wrap(fn.does, COMMENT_WIDTH).map((line, i, all) => `${i === 0 ? '/* ' : ' * '}${line}${i === all.length - 1 ? ' */' : ''}`));
-    note(referenceOf(fn));
+    lines.set(outlineKey(fn.name, undefined), text.length);
     text.push(`${fn.name}()`, '{');
     for (const line of inside.values()) {
       if (line.note !== undefined) text.push(...wrap(line.note, COMMENT_WIDTH - 8).map((part) => `        // ${part}`));
-      note(referenceOf(fn, line.anchor));
+      lines.set(outlineKey(fn.name, line.anchor), text.length);
       text.push(`        ${line.text}`);
     }
     text.push('}', '');
   }
   return { text: text.join('\n'), lines };
-
-  function note(reference: ReturnType<typeof referenceOf>): void {
-    if (reference) lines.set(describeReference(reference), text.length);
-  }
 }
 
 function wrap(text: string, width: number): string[] {

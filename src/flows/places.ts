@@ -1,6 +1,6 @@
 import { locate, referenceOf } from '../engine/fn';
 import { NO_STEP, type Step } from '../engine/journal';
-import { describeReference, type Reference } from '../engine/reference';
+import { describeReference, type Anchor, type Reference } from '../engine/reference';
 import type { Parameters } from '../engine/machine';
 import type { Run } from '../engine/timeline';
 import { simulate, type Flow, type FlowRun } from './flow';
@@ -10,15 +10,18 @@ import { simulate, type Flow, type FlowRun } from './flow';
 /** The reference of a step: its function, and the identifier in it that it stands on. */
 export const referenceOfStep = (step: Step): Reference | undefined => referenceOf(step.site.fn, step.site.anchor);
 
-/** The reference of the place in a frame's function from which `callee` was reached: the call, or the pointer's name. */
-export function callSite(run: Run, callee: Step): Reference | undefined {
+/** The identifier in the caller that reached a function: the call, the wrapper that stands in its place, or the pointer's name. */
+export function callAnchor({ link, site }: Step): Anchor | undefined {
+  if (link?.kind === 'call') return { token: link.token ?? site.fn.name, as: 'call' };
+  return link?.token === undefined ? undefined : { token: link.token, as: 'name' };
+}
+
+/** The reference of the place in a frame's function from which `callee` was reached. */
+function callSite(run: Run, callee: Step): Reference | undefined {
   if (callee.parent === NO_STEP) return undefined;
   const caller = run.journal.step(callee.parent).site.fn;
-  const { link } = callee;
   // Hardware and the guest's driver are not called in source: the caller as such is the place.
-  if (referenceOf(callee.site.fn) === undefined) return referenceOf(caller);
-  if (link?.kind === 'call') return referenceOf(caller, { token: link.token ?? callee.site.fn.name, as: 'call' });
-  return link?.token === undefined ? referenceOf(caller) : referenceOf(caller, { token: link.token, as: 'name' });
+  return referenceOf(callee.site.fn) === undefined ? referenceOf(caller) : referenceOf(caller, callAnchor(callee));
 }
 
 /** A call that source shows directly; `via` is the inline or macro that stands there instead. */

@@ -24,7 +24,7 @@ export type Virqfd = InstanceOf<typeof VirqfdCells> & {
 };
 
 /** Where a driver keeps the pointer to its virqfd. */
-export type VirqfdSlot = Instance & { unmask: Virqfd | undefined };
+export type VirqfdSlot = Instance & { unmask: Virqfd | undefined; mask: Virqfd | undefined };
 
 /** The workqueues that virqfds use. */
 export interface VirqfdHost {
@@ -92,12 +92,12 @@ export const vfio_virqfd_enable = fn(
   },
 );
 
-export const vfio_virqfd_disable = fn('Releases a virqfd and waits until it is gone.', function* vfio_virqfd_disable(pvirqfd: VirqfdSlot, host: VirqfdHost) {
-  if (pvirqfd.unmask !== undefined) {
-    const virqfd = pvirqfd.unmask;
+export const vfio_virqfd_disable = fn('Releases a virqfd and waits until it is gone.', function* vfio_virqfd_disable(pvirqfd: VirqfdSlot, member: 'unmask' | 'mask', host: VirqfdHost) {
+  const virqfd = pvirqfd[member];
+  if (virqfd !== undefined) {
     yield* virqfd_deactivate(virqfd);
     at('pvirqfd');
-    pvirqfd.unmask = undefined;
+    pvirqfd[member] = undefined;
   }
   yield* flush_workqueue(host.vfio_irqfd_cleanup_wq);
 });

@@ -170,7 +170,8 @@ const vfio_intx_disable = fn(
   'Takes INTx down: the unmask eventfd, the host’s interrupt, the context.',
   function* vfio_intx_disable(vdev: VfioPciCoreDevice, host: VirqfdHost) {
     const ctx = intx_ctx(vdev);
-    yield* vfio_virqfd_disable(ctx, host);
+    yield* vfio_virqfd_disable(ctx, 'unmask', host);
+    yield* vfio_virqfd_disable(ctx, 'mask', host);
     yield* free_irq(vdev.pdev.irq);
     atCall('eventfd_ctx_put');
     ctx.trigger = undefined;
@@ -191,7 +192,7 @@ const vfio_pci_set_intx_unmask: Ioctl = fn(
         const thread = addressOf(bound(bound(vfio_send_intx_eventfd, () => vdev), () => ctx));
         return yield* vfio_virqfd_enable(host, handler, thread, ctx, data);
       }
-      yield* vfio_virqfd_disable(ctx, host);
+      yield* vfio_virqfd_disable(ctx, 'unmask', host);
     }
     return 0;
   },

@@ -10,6 +10,7 @@ import type { Virqfd } from '../virqfd';
 const VfioPciIrqCtxCells = struct('vfio_pci_irq_ctx', 'vfio-pci’s state of one interrupt: whom to signal, and whether the source is masked.', {
   trigger: pointer<EventfdCtx>(),
   unmask: pointer<Virqfd>(),
+  mask: pointer<Virqfd>(),
   masked: bool(),
 });
 
