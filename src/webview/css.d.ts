@@ -1,0 +1,2 @@
+/** Stylesheets are bundled beside the script by esbuild. */
+declare module '*.css';

@@ -1,0 +1,38 @@
+import { svg } from './dom';
+
+/** Drawn on a grid of 16 by 16; a path that ends in Z is filled, any other is a stroke. All take the colour of the text around them. */
+const ICONS = {
+  restart: ['M12.6 5.2 A5.5 5.5 0 1 0 13.5 8.2', 'M9.6 5.6 L13.9 5.9 L13.6 1.6 Z'],
+  stepBack: ['M3.5 3.5 V12.5', 'M12.5 3.2 L5.7 8 L12.5 12.8 Z'],
+  step: ['M12.5 3.5 V12.5', 'M3.5 3.2 L10.3 8 L3.5 12.8 Z'],
+  play: ['M4.5 2.8 L13 8 L4.5 13.2 Z'],
+  pause: ['M4 3 H6.5 V13 H4 Z', 'M9.5 3 H12 V13 H9.5 Z'],
+  nextContext: ['M3 2 V14', 'M13 2 V14', 'M3 5 Q3.5 9 7.5 9 H9', 'M8.4 5.9 L12.4 9 L8.4 12.1 Z'],
+  source: ['M6 4.5 L2.5 8 L6 11.5', 'M10 4.5 L13.5 8 L10 11.5'],
+  panel: ['M2 3 H14 V13 H2 V3', 'M6 3 V13', 'M9 6.5 H12', 'M9 9.5 H12'],
+  filter: ['M2.5 4 H13.5', 'M4.5 8 H11.5', 'M6.5 12 H9.5'],
+  chevron: ['M6 3.5 L10.5 8 L6 12.5'],
+
+  // Execution contexts: a card in its slot, a bolt, queued items, a loop, a chip, a screen.
+  device: ['M2 4 H14 V10.5 H2 V4', 'M5 10.5 V13.5', 'M8 10.5 V13.5', 'M5 7.2 H9'],
+  hardirq: ['M9.3 1 L3.4 9 H7.2 L6.2 15 L12.6 6.6 H8.5 Z'],
+  kworker: ['M2.5 4 H13.5', 'M2.5 8 H13.5', 'M2.5 12 H8', 'M10.2 9.6 L14 12 L10.2 14.4 Z'],
+  qemu: ['M12.8 6 A5.3 5.3 0 1 0 13.3 8.6', 'M10 6.6 L14.2 6.9 L13.8 2.6 Z'],
+  vcpu: ['M4 4 H12 V12 H4 V4', 'M6.6 6.6 H9.4 V9.4 H6.6 Z', 'M6 4 V1.5', 'M10 4 V1.5', 'M6 14.5 V12', 'M10 14.5 V12', 'M4 6 H1.5', 'M4 10 H1.5', 'M14.5 6 H12', 'M14.5 10 H12'],
+  guest: ['M2 3 H14 V11 H2 V3', 'M5.5 13.8 H10.5', 'M8 11 V13.8'],
+  other: ['M8 3 A5 5 0 1 0 8.01 3'],
+} as const;
+export type IconName = keyof typeof ICONS;
+
+/** An icon, hidden from screen readers: what it stands on or beside carries the words. */
+export function icon(name: IconName, className = 'icon'): SVGSVGElement {
+  const paths = ICONS[name].map((d) => svg('path', d.endsWith('Z') ? { d, class: 'filled' } : { d }));
+  return svg('svg', { viewBox: '0 0 16 16', class: className, 'aria-hidden': 'true' }, ...paths);
+}
+
+const CONTEXTS = ['device', 'hardirq', 'kworker', 'qemu', 'vcpu', 'guest'] as const;
+
+/** The kind of execution context, as colours and icons know it. */
+export function contextKind(context: string): (typeof CONTEXTS)[number] | 'other' {
+  return CONTEXTS.find((known) => known === context) ?? 'other';
+}

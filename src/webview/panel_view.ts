@@ -1,0 +1,26 @@
+import { createComponents } from './components';
+import { h } from './dom';
+import { createExperiment } from './experiment';
+import { createHeader } from './header';
+import type { Host } from './host';
+import { createNote } from './note';
+import { compose, type Part } from './part';
+import { createSequence } from './sequence/sequence';
+
+/** The editor panel: the sequence, beside it the current step and the state, below it what one may change about the run. */
+export function createPanelView(host: Host): Part {
+  const header = createHeader(host);
+  const sequence = createSequence(host);
+  const experiment = createExperiment(host);
+  const note = createNote(host);
+  const components = createComponents(host);
+  const element = h(
+    'main',
+    { class: 'panel' },
+    header.element,
+    sequence.element,
+    h('div', { class: 'detail' }, note.element, components.element),
+    experiment.element,
+  );
+  return compose(element, [header, sequence, note, components, experiment]);
+}

@@ -1,0 +1,20 @@
+import type { PositionView, RunView } from './protocol';
+
+/** A piece of a view. It is told of each run and position once, and keeps neither. */
+export interface Part {
+  readonly element: HTMLElement;
+  /** Another run, or the same one after a change: everything may differ. A position follows. */
+  showRun?(run: RunView): void;
+  showPosition(run: RunView, position: PositionView): void;
+  showPlaying?(playing: boolean): void;
+}
+
+/** Several pieces as one, around an element that holds them. */
+export function compose(element: HTMLElement, parts: readonly Part[]): Part {
+  return {
+    element,
+    showRun: (run) => parts.forEach((part) => part.showRun?.(run)),
+    showPosition: (run, position) => parts.forEach((part) => part.showPosition(run, position)),
+    showPlaying: (playing) => parts.forEach((part) => part.showPlaying?.(playing)),
+  };
+}

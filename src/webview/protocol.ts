@@ -1,0 +1,286 @@
+/**
+ * Everything that the extension and its webviews say to each other, both ways. Nothing else crosses the line.
+ * A message from the other side is checked by `parse…` where it arrives; what does not fit is dropped and reported.
+ */
+
+/** One execution context: a lane of the sequence. */
+export interface Lane {
+  readonly index: number;
+  readonly title: string;
+  /** `device`, `hardirq`, `kworker`, `qemu`, `vcpu`, `guest`: chooses the lane's colour and icon. */
+  readonly context: string;
+}
+
+/** One step as the sequence shows it. */
+export interface StepRow {
+  readonly n: number;
+  readonly kind: 'enter' | 'at' | 'return' | 'signal';
+  /** Index into the lanes. */
+  readonly lane: number;
+  readonly depth: number;
+  readonly symbol: string;
+  /** The identifier it stands on, for `at` and `signal`. */
+  readonly anchor?: string;
+  /** How it was reached, where that is not a plain call: `ioctl`, `eventfd`, `vmexit` … */
+  readonly edge?: string;
+  /** The step in another lane that brought it about. */
+  readonly cause?: number;
+  /** `linux`, `qemu`, `acrn` or `hardware`. */
+  readonly world: string;
+  /** Whether it wrote any state. */
+  readonly writes: boolean;
+}
+
+/** A parameter of the flow and its value in this run. */
+export type ParameterView = {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+} & (
+  | { readonly kind: 'boolean'; readonly value: boolean }
+  | { readonly kind: 'choice'; readonly value: string; readonly choices: readonly { readonly value: string; readonly title: string }[] }
+  | { readonly kind: 'number'; readonly value: number; readonly minimum: number; readonly maximum: number }
+);
+
+/** Something that a reader may do to the run at the current step. */
+export interface StimulusView {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+}
+
+/** A chapter of the flow, and the step at which it begins in this run. */
+export interface ChapterView {
+  readonly title: string;
+  readonly step: number;
+}
+
+/** A run, as a panel first gets to know it. */
+export interface RunView {
+  readonly flow: string;
+  readonly title: string;
+  readonly lanes: readonly Lane[];
+  readonly steps: readonly StepRow[];
+  readonly parameters: readonly ParameterView[];
+  readonly stimuli: readonly StimulusView[];
+  /** The stimuli that were injected, by title, and the step at which each took effect. */
+  readonly injected: readonly { readonly title: string; readonly at: number }[];
+  readonly chapters: readonly ChapterView[];
+}
+
+/** One cell at the current position. */
+export interface CellView {
+  readonly name: string;
+  /** As people read it: `0x0406 MEMORY | MASTER | INTX_DISABLE`, `true`, `&eventfd_ctx intx.interrupt`. */
+  readonly value: string;
+  /** What it was before the current step, where that step changed it. */
+  readonly was?: string;
+  /** The names of the bits and whether each is set, most significant first, for a word with named bits. */
+  readonly bits?: readonly { readonly name: string; readonly set: boolean; readonly changed: boolean }[];
+  /** The step that wrote it last, or undefined if none did. */
+  readonly writtenAt?: number;
+}
+
+/** A structure instance at the current position. */
+export interface ComponentView {
+  readonly id: number;
+  readonly struct: string;
+  readonly name: string;
+  readonly doc: string;
+  readonly cells: readonly CellView[];
+  /** Whether the current step wrote any of its cells. */
+  readonly changed: boolean;
+}
+
+/** Where a run stands. */
+export interface PositionView {
+  readonly step: number;
+  /** A reference for people, `linux:virt/kvm/eventfd.c irqfd_wakeup › schedule_work`, or undefined for hardware. */
+  readonly reference?: string;
+  /** What the function does, and what this step is about. */
+  readonly does: string;
+  readonly note?: string;
+  /** What the function returned, on a `return` step. */
+  readonly result?: string;
+  /** The call stack of the step's thread, innermost first. */
+  readonly stack: readonly { readonly step: number; readonly symbol: string }[];
+  readonly components: readonly ComponentView[];
+}
+
+/** From the extension to a webview. */
+export type ToWebview =
+  | { readonly type: 'run'; readonly run: RunView; readonly position: PositionView }
+  | { readonly type: 'position'; readonly position: PositionView }
+  | { readonly type: 'playing'; readonly playing: boolean }
+  /** There is no run: invite the reader to start one. */
+  | { readonly type: 'empty' };
+
+export const PANEL_COMMANDS = ['step', 'stepBack', 'runToNextContext', 'restart', 'revealSource', 'togglePlay', 'exploreFlow', 'openPanel'] as const;
+export type PanelCommand = (typeof PANEL_COMMANDS)[number];
+
+/** From a webview to the extension. */
+export type ToHost =
+  | { readonly type: 'ready' }
+  | { readonly type: 'command'; readonly command: PanelCommand }
+  | { readonly type: 'seek'; readonly step: number }
+  | { readonly type: 'setParameter'; readonly name: string; readonly value: string | number | boolean }
+  | { readonly type: 'inject'; readonly stimulus: string };
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const NAME = /^[\w.-]{1,64}$/;
+
+/**
+ * Reads a message that a webview sent.
+ * @returns the message rebuilt from its known fields only, or what was wrong with it
+ */
+export function parseToHost(message: unknown): ToHost | { readonly type: 'malformed'; readonly problem: string } {
+  const malformed = (problem: string) => ({ type: 'malformed', problem }) as const;
+  if (!isObject(message)) return malformed('a message must be an object');
+  switch (message['type']) {
+    case 'ready':
+      return { type: 'ready' };
+    case 'command': {
+      const command = PANEL_COMMANDS.find((known) => known === message['command']);
+      return command ? { type: 'command', command } : malformed('command.command must be one of ' + PANEL_COMMANDS.join(', '));
+    }
+    case 'seek': {
+      const step = message['step'];
+      return typeof step === 'number' && Number.isSafeInteger(step) && step >= 0 ? { type: 'seek', step } : malformed('seek.step must be a whole number from 0');
+    }
+    case 'setParameter': {
+      const { name, value } = message;
+      if (typeof name !== 'string' || !NAME.test(name)) return malformed('setParameter.name must be a short identifier');
+      if (typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value)) || (typeof value === 'string' && value.length <= 64)) {
+        return { type: 'setParameter', name, value };
+      }
+      return malformed('setParameter.value must be a boolean, a number or a short string');
+    }
+    case 'inject': {
+      const stimulus = message['stimulus'];
+      return typeof stimulus === 'string' && NAME.test(stimulus) ? { type: 'inject', stimulus } : malformed('inject.stimulus must be a short identifier');
+    }
+    default:
+      return malformed('message.type must be one of ready, command, seek, setParameter, inject');
+  }
+}
+
+/**
+ * Reads a message that claims to come from the extension. All of it is checked, down to the numbers that point from
+ * one part to another, so that a view need not ask again; texts are data that a view only ever shows as text.
+ * @returns the message with its known fields, or what was wrong with it
+ */
+export function parseToWebview(message: unknown): ToWebview | { readonly type: 'malformed'; readonly problem: string } {
+  const malformed = (problem: string) => ({ type: 'malformed', problem }) as const;
+  if (!isObject(message)) return malformed('a message must be an object');
+  switch (message['type']) {
+    case 'empty':
+      return { type: 'empty' };
+    case 'playing':
+      return typeof message['playing'] === 'boolean' ? { type: 'playing', playing: message['playing'] } : malformed('playing.playing must be true or false');
+    case 'position':
+      return isPosition(message['position']) ? { type: 'position', position: message['position'] } : malformed('position.position is not a position');
+    case 'run': {
+      const { run, position } = message;
+      if (!isRun(run)) return malformed('run.run is not a run');
+      if (!isPosition(position)) return malformed('run.position is not a position');
+      return position.step < run.steps.length ? { type: 'run', run, position } : malformed('run.position.step is not a step of run.run');
+    }
+    default:
+      return malformed('message.type must be one of run, position, playing, empty');
+  }
+}
+
+type Check = (value: unknown) => boolean;
+
+const text: Check = (value) => typeof value === 'string';
+const flag: Check = (value) => typeof value === 'boolean';
+const number: Check = (value) => Number.isFinite(value);
+const whole: Check = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
+const optional = (check: Check): Check => (value) => value === undefined || check(value);
+const listOf = (check: Check): Check => (value) => Array.isArray(value) && value.every(check);
+
+/** A check for each field of `T`: a field that is added above and not here does not compile. */
+function shape<T>(checks: { readonly [K in keyof T]-?: Check }): (value: unknown) => value is T {
+  const fields = Object.entries<Check>(checks);
+  return (value): value is T => isObject(value) && fields.every(([name, check]) => check(value[name]));
+}
+
+const isPosition = shape<PositionView>({
+  step: whole,
+  reference: optional(text),
+  does: text,
+  note: optional(text),
+  result: optional(text),
+  stack: listOf(shape<PositionView['stack'][number]>({ step: whole, symbol: text })),
+  components: listOf(
+    shape<ComponentView>({
+      id: whole,
+      struct: text,
+      name: text,
+      doc: text,
+      changed: flag,
+      cells: listOf(
+        shape<CellView>({
+          name: text,
+          value: text,
+          was: optional(text),
+          writtenAt: optional(whole),
+          bits: optional(listOf(shape<NonNullable<CellView['bits']>[number]>({ name: text, set: flag, changed: flag }))),
+        }),
+      ),
+    }),
+  ),
+});
+
+const STEP_KINDS: readonly unknown[] = ['enter', 'at', 'return', 'signal'] satisfies readonly StepRow['kind'][];
+
+const isOutlineOfRun = shape<RunView>({
+  flow: text,
+  title: text,
+  lanes: listOf(shape<Lane>({ index: whole, title: text, context: text })),
+  steps: listOf(
+    shape<StepRow>({
+      n: whole,
+      kind: (value) => STEP_KINDS.includes(value),
+      lane: whole,
+      depth: whole,
+      symbol: text,
+      anchor: optional(text),
+      edge: optional(text),
+      cause: optional(whole),
+      world: text,
+      writes: flag,
+    }),
+  ),
+  parameters: listOf(isParameter),
+  stimuli: listOf(shape<StimulusView>({ name: text, title: text, description: text })),
+  injected: listOf(shape<RunView['injected'][number]>({ title: text, at: whole })),
+  chapters: listOf(shape<ChapterView>({ title: text, step: whole })),
+});
+
+/** Lanes and steps stand at the index that they name, and a step names only lanes that exist and steps before it. */
+function isRun(value: unknown): value is RunView {
+  if (!isOutlineOfRun(value)) return false;
+  const { lanes, steps } = value;
+  return (
+    lanes.every(({ index }, position) => index === position) &&
+    steps.every(({ n, lane, cause }, position) => n === position && lane < lanes.length && (cause === undefined || cause < n))
+  );
+}
+
+function isParameter(value: unknown): boolean {
+  if (!isObject(value) || ![value['name'], value['title'], value['description']].every(text)) return false;
+  switch (value['kind']) {
+    case 'boolean':
+      return flag(value['value']);
+    case 'choice':
+      return text(value['value']) && listOf(shape<{ value: string; title: string }>({ value: text, title: text }))(value['choices']);
+    case 'number':
+      return [value['value'], value['minimum'], value['maximum']].every(number);
+    default:
+      return false;
+  }
+}

@@ -1,0 +1,220 @@
+import { h, setStyle, svg } from '../dom';
+import { DETAILS, type Detail, type Host } from '../host';
+import { contextKind, icon } from '../icons';
+import type { Part } from '../part';
+import type { PositionView, RunView } from '../protocol';
+import { checkbox, dropdown } from '../toolkit';
+import { drawArrows, type Window } from './arrows';
+import { columnsFor, type Columns } from './columns';
+import { hopsTo, layOut, rowAtHeight, rowOfStep, ROW_HEIGHT, type Layout } from './layout';
+import { createRow, markRow, rowId } from './row';
+
+const DETAIL_TITLES: Readonly<Record<Detail, string>> = { contexts: 'Hand-overs', functions: 'Functions', everything: 'Everything' };
+
+/** Rows that have elements above and below those in sight, so that scrolling never shows bare ground. */
+const OVERSCAN = 12;
+
+/** What is laid out and where the run stands in it. */
+interface Shown {
+  readonly run: RunView;
+  readonly position: PositionView;
+  readonly layout: Layout;
+  readonly columns: Columns;
+  readonly onTheWay: ReadonlySet<number>;
+}
+
+/**
+ * The run as a sequence: a column for each execution context, time running down, hand-overs as arrows. Only rows in sight exist
+ * in the document. It follows the position; a click or the arrow keys seek.
+ */
+export function createSequence(host: Host): Part {
+  const lanes = h('div', { class: 'lanes' });
+  const rails = h('div', { class: 'rails', 'aria-hidden': 'true' });
+  const canvas = svg('svg', { class: 'arrows', 'aria-hidden': 'true' });
+  const list = h('div', { class: 'rows', role: 'listbox', tabindex: 0, 'aria-label': 'Steps' });
+  const content = h('div', { class: 'content' }, rails, canvas, list);
+  const scroller = h('div', { class: 'scroller' }, lanes, content);
+  const elements = new Map<number, HTMLElement>();
+  const cursor = createCursor(host);
+  let shown: Shown | undefined;
+
+  scroller.addEventListener('scroll', () => shown && render(shown));
+  new ResizeObserver(() => shown && show(shown.run, shown.position)).observe(scroller);
+  list.addEventListener('click', (event) => {
+    const row = event.target instanceof Element ? event.target.closest<HTMLElement>('.row') : undefined;
+    if (shown && row) cursor.seek(stepOfRow(shown, Number(row.dataset['row'])));
+  });
+  list.addEventListener('keydown', (event) => {
+    if (!shown || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === 'Enter') host.command('revealSource');
+    else if (event.key === ' ') host.command('togglePlay');
+    else {
+      const target = moved(shown, cursor.step(shown.position.step), event.key, pageOf(scroller));
+      if (target === undefined) return;
+      cursor.seek(target);
+    }
+    event.preventDefault();
+  });
+
+  /** Lays everything out anew. */
+  function show(run: RunView, position: PositionView): void {
+    const { detail, returns } = host.recall();
+    const columns = columnsFor(run, scroller.clientWidth);
+    shown = { run, position, layout: layOut(run.steps, detail, returns), columns, onTheWay: onTheWay(run, position) };
+    elements.clear();
+    list.replaceChildren();
+    setStyle(content, { height: `${(shown.layout.tops.at(-1) ?? 0) + ROW_HEIGHT}px`, width: `${columns.width}px` });
+    setStyle(lanes, { width: `${columns.width}px` });
+    showLanes(lanes, rails, run, columns);
+    follow(shown);
+    render(shown);
+  }
+
+  function render(now: Shown): void {
+    const { run, layout, columns, position } = now;
+    const window = windowOf(layout, scroller);
+    const current = rowOfStep(layout, position.step);
+    for (const [row, element] of elements) {
+      if (row >= window.first && row < window.end) continue;
+      element.remove();
+      elements.delete(row);
+    }
+    for (let row = window.first; row < window.end; row++) {
+      const element = elements.get(row) ?? createRow(run, layout, columns, row);
+      if (!elements.has(row)) list.append(element);
+      elements.set(row, element);
+      markRow(element, row < current ? 'past' : row > current ? 'future' : 'current', row === current ? insideOf(now) : undefined);
+    }
+    if (elements.has(current)) list.setAttribute('aria-activedescendant', rowId(current));
+    else list.removeAttribute('aria-activedescendant');
+    drawArrows(canvas, run, layout, columns, window, now.onTheWay);
+  }
+
+  /** Scrolls just enough to keep the current row away from the edges, or to it where it is far. */
+  function follow({ layout, position }: Shown): void {
+    const top = layout.tops[rowOfStep(layout, position.step)] ?? 0;
+    const height = Math.max(ROW_HEIGHT, scroller.clientHeight - lanes.offsetHeight);
+    const [highest, lowest] = [top - height * 0.25, top - height * 0.7];
+    const far = scroller.scrollTop > highest + height || scroller.scrollTop < lowest - height;
+    if (far) scroller.scrollTop = top - height * 0.4;
+    else if (scroller.scrollTop > highest) scroller.scrollTop = highest;
+    else if (scroller.scrollTop < lowest) scroller.scrollTop = lowest;
+  }
+
+  const again = () => shown && show(shown.run, shown.position);
+  return {
+    element: h('section', { class: 'sequence', 'aria-label': 'Sequence' }, createFilters(host, again), scroller),
+    showRun: () => (shown = undefined),
+    showPosition(run, position) {
+      cursor.arrived(position.step);
+      if (!shown) return show(run, position);
+      const lane = (at: PositionView) => run.steps[at.step]?.lane;
+      const moves = lane(shown.position) !== lane(position);
+      shown = { ...shown, position, onTheWay: onTheWay(run, position) };
+      if (moves) markLane(lanes, lane(position));
+      follow(shown);
+      render(shown);
+    },
+  };
+
+  function showLanes(header: HTMLElement, lines: HTMLElement, run: RunView, columns: Columns): void {
+    header.classList.toggle('tight', columns.pitch < 100);
+    header.replaceChildren(...run.lanes.map(({ index, title, context }) => {
+      const lane = h('div', { class: `lane ctx-${contextKind(context)}`, title }, icon(contextKind(context)), h('span', {}, title));
+      setStyle(lane, { left: `${(columns.rails[index] ?? 0) - 7}px`, width: `${columns.pitch - 4}px` });
+      return lane;
+    }));
+    lines.replaceChildren(...run.lanes.map(({ index, context }) => {
+      const line = h('div', { class: `rail ctx-${contextKind(context)}` });
+      setStyle(line, { left: `${columns.rails[index] ?? 0}px` });
+      return line;
+    }));
+    if (shown) markLane(header, run.steps[shown.position.step]?.lane);
+  }
+}
+
+function createFilters(host: Host, changed: () => void): HTMLElement {
+  const { detail, returns } = host.recall();
+  const options = DETAILS.map((value) => ({ value, title: DETAIL_TITLES[value] }));
+  const choose = (value: string) => {
+    host.remember({ detail: DETAILS.find((known) => known === value) ?? 'everything' });
+    changed();
+  };
+  const toggle = (checked: boolean) => {
+    host.remember({ returns: checked });
+    changed();
+  };
+  return h(
+    'div',
+    { class: 'section-bar' },
+    h('h2', {}, 'Sequence'),
+    h('div', { class: 'tools' }, checkbox('Returns', returns, toggle), dropdown('Detail', options, detail, choose)),
+  );
+}
+
+/**
+ * Where the reader asked to go. Keys repeat faster than the extension answers, and each must start from where the last one led,
+ * not from where the run still stands.
+ */
+function createCursor(host: Host): { seek(step: number): void; step(shown: number): number; arrived(step: number): void } {
+  const PATIENCE = 500;
+  let asked: { readonly step: number; readonly at: number } | undefined;
+  return {
+    seek(step) {
+      asked = { step, at: performance.now() };
+      host.seek(step);
+    },
+    step: (current) => (asked && performance.now() - asked.at < PATIENCE ? asked.step : current),
+    arrived(step) {
+      if (asked?.step === step) asked = undefined;
+    },
+  };
+}
+
+/** The step to which a key leads, or undefined for a key that moves nothing. `page` is how many rows are in sight. */
+function moved(shown: Shown, from: number, key: string, page: number): number | undefined {
+  const row = rowOfStep(shown.layout, from);
+  const to = (target: number) => stepOfRow(shown, Math.max(0, Math.min(shown.layout.rows.length - 1, target)));
+  switch (key) {
+    case 'ArrowDown':
+      return to(row + 1);
+    case 'ArrowUp':
+      // From a hidden step, the row that is marked is the one above it.
+      return to(stepOfRow(shown, row) < from ? row : row - 1);
+    case 'PageDown':
+      return to(row + page);
+    case 'PageUp':
+      return to(row - page);
+    case 'Home':
+      return to(0);
+    case 'End':
+      return to(shown.layout.rows.length - 1);
+    default:
+      return undefined;
+  }
+}
+
+const stepOfRow = ({ layout }: Shown, row: number): number => layout.rows[row] ?? 0;
+
+const pageOf = (scroller: HTMLElement): number => Math.max(1, Math.floor(scroller.clientHeight / ROW_HEIGHT) - 3);
+
+const onTheWay = (run: RunView, position: PositionView): ReadonlySet<number> => new Set(hopsTo(run.steps, position.step).map(({ step }) => step));
+
+function windowOf(layout: Layout, scroller: HTMLElement): Window {
+  const first = rowAtHeight(layout, scroller.scrollTop) - OVERSCAN;
+  const last = rowAtHeight(layout, scroller.scrollTop + scroller.clientHeight) + OVERSCAN;
+  return { first: Math.max(0, first), end: Math.min(layout.rows.length, last + 1) };
+}
+
+/** What a current step is that has no row of its own. */
+function insideOf({ run, layout, position }: Shown): string | undefined {
+  const step = run.steps[position.step];
+  if (!step || layout.rows[rowOfStep(layout, position.step)] === step.n) return undefined;
+  if (step.kind === 'return') return `returns from ${step.symbol}`;
+  return step.anchor === undefined ? step.symbol : `${step.symbol} › ${step.anchor}`;
+}
+
+function markLane(lanes: HTMLElement, current: number | undefined): void {
+  [...lanes.children].forEach((lane, index) => lane.classList.toggle('current', index === current));
+}
+

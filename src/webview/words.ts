@@ -1,0 +1,42 @@
+import type { PositionView, RunView } from './protocol';
+
+/** What the views say in words: numbers, labels for screen readers, announcements. */
+
+/** 1830 as `1 830`, with a narrow space that does not break. */
+export function formatCount(count: number): string {
+  return String(count).replaceAll(/\B(?=(\d{3})+$)/g, '\u202f');
+}
+
+/** `step 214, host hard-IRQ, vfio_intx_handler, masked, writes state` */
+export function describeStep(run: RunView, n: number): string {
+  const step = run.steps[n];
+  if (!step) return `step ${n}`;
+  const parts = [
+    `step ${n}`,
+    run.lanes[step.lane]?.title,
+    step.kind === 'return' ? `return from ${step.symbol}` : step.symbol,
+    step.anchor,
+    step.edge === undefined ? undefined : `by ${step.edge}`,
+    step.writes ? 'writes state' : undefined,
+  ];
+  return parts.filter((part) => part !== undefined).join(', ');
+}
+
+/** At most this many writes are read out: after that a reader looks at the list. */
+const SPOKEN_WRITES = 3;
+
+/** `Step 214, host hard-IRQ, vfio_intx_handler, writes masked: false → true` */
+export function announce(run: RunView, position: PositionView): string {
+  const step = run.steps[position.step];
+  if (!step) return '';
+  const writes = position.components.flatMap(({ cells }) => cells).filter(({ was }) => was !== undefined);
+  const spoken = writes.slice(0, SPOKEN_WRITES).map(({ name, was, value }) => `${name}: ${was ?? ''} → ${value}`);
+  const more = writes.length > SPOKEN_WRITES ? ` and ${writes.length - SPOKEN_WRITES} more` : '';
+  const parts = [
+    `Step ${step.n}`,
+    run.lanes[step.lane]?.title,
+    step.kind === 'return' ? `return from ${step.symbol}` : step.symbol,
+    spoken.length > 0 ? `writes ${spoken.join(', ')}${more}` : undefined,
+  ];
+  return parts.filter((part) => part !== undefined).join(', ');
+}
