@@ -1,0 +1,142 @@
+import * as vscode from 'vscode';
+import { PROJECTS, type Project } from '../engine/reference';
+import { CATALOGUE, flowById } from '../flows/catalogue';
+import { chapterSteps, type Flow, type ParameterSpec } from '../flows/flow';
+import { referenceOfStep } from '../flows/places';
+import type { Session } from '../flows/session';
+import { upstreamVersions } from '../sources/links';
+import { linkToStep } from './links';
+import type { Panel } from './panel';
+import { upstreamPage, type Reveal } from './reveal';
+import type { SourceTrees } from './sourceTrees';
+
+interface Parts {
+  readonly session: Session;
+  readonly sources: SourceTrees;
+  readonly reveal: Reveal;
+  readonly panel: Panel;
+}
+
+/** Registers every command of the manifest. */
+export function registerCommands(parts: Parts): vscode.Disposable[] {
+  const { session, sources, reveal, panel } = parts;
+  const commands: Readonly<Record<string, (...args: unknown[]) => unknown>> = {
+    'virtflow.exploreFlow': (id, chapter) => explore(parts, id, chapter),
+    'virtflow.openPanel': () => panel.open(),
+    'virtflow.step': () => session.step(),
+    'virtflow.stepBack': () => session.stepBack(),
+    'virtflow.runToNextContext': () => session.runToNextContext(),
+    'virtflow.restart': () => session.restart(),
+    'virtflow.togglePlay': () => session.run && panel.togglePlay(),
+    'virtflow.seek': (step) => typeof step === 'number' && session.seek(step),
+    'virtflow.revealSource': () => reveal.now(true),
+    'virtflow.openUpstream': () => openUpstream(session),
+    'virtflow.setUpstreamVersion': setUpstreamVersion,
+    'virtflow.setParameters': () => setParameters(session),
+    'virtflow.injectStimulus': () => injectStimulus(session),
+    'virtflow.setSourceFolder': () => setSourceFolder(sources),
+    'virtflow.copyLink': () => copyLink(session),
+  };
+  return Object.entries(commands).map(([id, run]) =>
+    vscode.commands.registerCommand(id, async (...args: unknown[]) => {
+      try {
+        await run(...args);
+      } catch (error) {
+        void vscode.window.showErrorMessage(`Virtflow: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }),
+  );
+}
+
+async function explore({ session, reveal, panel }: Parts, id: unknown, chapter: unknown): Promise<void> {
+  const flow = typeof id === 'string' ? flowById(id) : await pickFlow();
+  if (flow === undefined) return;
+  // Choosing a chapter of the run that is open moves in it; everything else starts the flow.
+  if (session.run?.flow !== flow || chapter === undefined) session.explore(flow, session.run?.flow === flow ? session.run.inputs.parameters : {});
+  const start = session.run && chapterSteps(session.run).find((found) => found.chapter.title === chapter);
+  if (start) session.seek(start.step);
+  else if (chapter !== undefined) void vscode.window.showInformationMessage(`Virtflow: this run does not reach “${String(chapter)}”; other parameters do.`);
+  // The source takes the first column before the panel asks for the second one.
+  await reveal.now(false);
+  panel.open();
+}
+
+async function pickFlow(): Promise<Flow | undefined> {
+  const items = CATALOGUE.map((flow) => ({ label: flow.title, description: flow.id, detail: flow.summary, flow }));
+  return (await vscode.window.showQuickPick(items, { title: 'Explore Flow', placeHolder: 'Which way of an interrupt?', matchOnDetail: true }))?.flow;
+}
+
+async function setParameters(session: Session): Promise<void> {
+  const { run } = session;
+  if (run === undefined) return noRun();
+  const items = run.flow.parameters.map((spec) => ({ label: spec.title, description: `${spec.name} = ${String(run.inputs.parameters[spec.name])}`, detail: spec.description, spec }));
+  const picked = await vscode.window.showQuickPick(items, { title: 'Set Parameters', placeHolder: 'The run starts again with the new value' });
+  if (picked === undefined) return;
+  const value = await askValue(picked.spec, run.inputs.parameters[picked.spec.name]);
+  if (value !== undefined) session.setParameters({ [picked.spec.name]: value });
+}
+
+async function askValue(spec: ParameterSpec, current: unknown): Promise<string | undefined> {
+  const pick = async (values: readonly { readonly value: string; readonly title: string }[]): Promise<string | undefined> => {
+    const items = values.map(({ value, title }) => ({ label: title, description: value === String(current) ? 'now' : '', value }));
+    return (await vscode.window.showQuickPick(items, { title: spec.title, placeHolder: spec.description }))?.value;
+  };
+  switch (spec.kind) {
+    case 'boolean':
+      return pick([{ value: 'true', title: 'on' }, { value: 'false', title: 'off' }]);
+    case 'choice':
+      return pick(spec.choices);
+    case 'number': {
+      const { minimum, maximum } = spec;
+      return vscode.window.showInputBox({
+        title: spec.title,
+        prompt: spec.description,
+        value: String(current),
+        validateInput: (text) => (/^\d+$/.test(text) && Number(text) >= minimum && Number(text) <= maximum ? undefined : `A whole number from ${minimum} to ${maximum}`),
+      });
+    }
+  }
+}
+
+async function injectStimulus(session: Session): Promise<void> {
+  const { run } = session;
+  if (run === undefined) return noRun();
+  const items = run.flow.stimuli.map(({ name, title, description }) => ({ label: title, detail: description, name }));
+  const picked = await vscode.window.showQuickPick(items, { title: `Inject Stimulus at step ${session.position}`, placeHolder: 'What happens next?' });
+  if (picked) session.inject(picked.name);
+}
+
+async function setSourceFolder(sources: SourceTrees): Promise<void> {
+  const [folder] = (await vscode.window.showOpenDialog({ canSelectFolders: true, canSelectFiles: false, title: 'A Linux, QEMU or ACRN source tree', openLabel: 'Use This Tree' })) ?? [];
+  if (folder === undefined) return;
+  const recognition = await sources.inspect(folder);
+  if (recognition.kind === 'unknown') throw new Error(`${folder.toString(true)} is not a source tree that Virtflow knows. ${recognition.message}`);
+  const { project, version } = recognition.tree;
+  const value = folder.scheme === 'file' ? folder.fsPath : folder.toString();
+  await vscode.workspace.getConfiguration('virtflow.sources').update(project, value, vscode.ConfigurationTarget.Global);
+  void vscode.window.showInformationMessage(`Virtflow: steps now open in ${project} ${version}.`);
+}
+
+async function openUpstream(session: Session): Promise<void> {
+  const { run, position } = session;
+  if (run === undefined) return noRun();
+  const reference = referenceOfStep(run.journal.step(position));
+  if (reference === undefined) return void vscode.window.showInformationMessage('Virtflow: this step happens in hardware or in the guest’s own driver; it has no upstream page.');
+  await vscode.env.openExternal(vscode.Uri.parse(upstreamPage(reference, run.inputs.parameters)));
+}
+
+async function setUpstreamVersion(): Promise<void> {
+  const items = PROJECTS.flatMap((project: Project) => upstreamVersions(project).map((version) => ({ label: `${project} ${version}`, project, version })));
+  const picked = await vscode.window.showQuickPick(items, { title: 'Upstream Version of Web Links' });
+  if (picked) await vscode.workspace.getConfiguration('virtflow.upstream').update(picked.project, picked.version, vscode.ConfigurationTarget.Global);
+}
+
+async function copyLink(session: Session): Promise<void> {
+  if (session.run === undefined) return noRun();
+  await vscode.env.clipboard.writeText(linkToStep(session.run, session.position).toString());
+  vscode.window.setStatusBarMessage('Virtflow: link copied', 3000);
+}
+
+function noRun(): void {
+  void vscode.window.showInformationMessage('Virtflow: choose “Explore Flow…” first.');
+}

@@ -1,0 +1,29 @@
+import * as vscode from 'vscode';
+import { createSession } from '../flows/session';
+import { registerCommands } from './commands';
+import { registerOutlines } from './outline';
+import { registerPanel } from './panel';
+import { registerReveal } from './reveal';
+import { createSourceTrees } from './sourceTrees';
+import { registerChainTree, registerFlowsTree } from './trees';
+import { registerLinks } from './links';
+
+/** Wires the one session to its views. Everything else is in the modules that it names. */
+export function activate(context: vscode.ExtensionContext): void {
+  const session = createSession();
+  const sources = createSourceTrees();
+  const outlines = registerOutlines(session);
+  const reveal = registerReveal(session, sources, outlines);
+  const panel = registerPanel(context, session);
+  context.subscriptions.push(
+    sources,
+    outlines,
+    reveal,
+    panel,
+    registerFlowsTree(session),
+    registerChainTree(session),
+    registerLinks(session),
+    ...registerCommands({ session, sources, reveal, panel }),
+    { dispose: session.onDidChange(() => void vscode.commands.executeCommand('setContext', 'virtflow.hasRun', session.run !== undefined)) },
+  );
+}

@@ -1,0 +1,149 @@
+import * as vscode from 'vscode';
+import { flowById } from '../flows/catalogue';
+import type { Session } from '../flows/session';
+import { parseToHost, type PanelCommand, type ToWebview } from '../webview/protocol';
+import { positionView, runView } from './views';
+
+/** The webviews: the panel in the editor area, and the compact state in the side bar. Both are views of the session. */
+export interface Panel extends vscode.Disposable {
+  open(): void;
+  togglePlay(): void;
+}
+
+const PLAY_INTERVAL_MS = 600;
+
+const COMMANDS: Readonly<Record<PanelCommand, string>> = {
+  step: 'virtflow.step',
+  stepBack: 'virtflow.stepBack',
+  runToNextContext: 'virtflow.runToNextContext',
+  restart: 'virtflow.restart',
+  revealSource: 'virtflow.revealSource',
+  togglePlay: 'virtflow.togglePlay',
+  exploreFlow: 'virtflow.exploreFlow',
+  openPanel: 'virtflow.openPanel',
+};
+
+/** Registers both webviews. */
+export function registerPanel(context: vscode.ExtensionContext, session: Session): Panel {
+  const webviews = new Set<vscode.Webview>();
+  let panel: vscode.WebviewPanel | undefined;
+  let timer: ReturnType<typeof setInterval> | undefined;
+
+  const send = (message: ToWebview): void => webviews.forEach((webview) => void webview.postMessage(message));
+  const whole = (): ToWebview => (session.run === undefined ? { type: 'empty' } : { type: 'run', run: runView(session.run), position: positionView(session) });
+
+  function attach(webview: vscode.Webview, view: 'panel' | 'state'): vscode.Disposable {
+    webview.options = { enableScripts: true, localResourceRoots: [vscode.Uri.joinPath(context.extensionUri, 'dist', 'webview')] };
+    const subscription = webview.onDidReceiveMessage((message: unknown) => receive(webview, message));
+    webview.html = page(webview, context.extensionUri, view);
+    webviews.add(webview);
+    return { dispose: () => (webviews.delete(webview), subscription.dispose()) };
+  }
+
+  function receive(webview: vscode.Webview, raw: unknown): void {
+    const message = parseToHost(raw);
+    switch (message.type) {
+      case 'ready':
+        void webview.postMessage(whole());
+        void webview.postMessage({ type: 'playing', playing: timer !== undefined } satisfies ToWebview);
+        return;
+      case 'command':
+        void vscode.commands.executeCommand(COMMANDS[message.command]);
+        return;
+      case 'seek':
+        session.seek(message.step);
+        return;
+      case 'setParameter':
+        return report(() => session.setParameters({ [message.name]: message.value }));
+      case 'inject':
+        return report(() => session.inject(message.stimulus));
+      case 'malformed':
+        return console.warn(`Virtflow dropped a message from its webview: ${message.problem}`);
+    }
+  }
+
+  function adopt(adopted: vscode.WebviewPanel): void {
+    panel = adopted;
+    panel.iconPath = vscode.Uri.joinPath(context.extensionUri, 'media', 'icon.svg');
+    const attached = attach(panel.webview, 'panel');
+    panel.onDidDispose(() => {
+      attached.dispose();
+      panel = undefined;
+    });
+  }
+
+  function pause(): void {
+    if (timer === undefined) return;
+    clearInterval(timer);
+    timer = undefined;
+    send({ type: 'playing', playing: false });
+  }
+
+  const subscriptions = [
+    vscode.window.registerWebviewViewProvider('virtflow.state', {
+      resolveWebviewView(view) {
+        const attached = attach(view.webview, 'state');
+        view.onDidDispose(() => attached.dispose());
+      },
+    }),
+    vscode.window.registerWebviewPanelSerializer('virtflow.panel', {
+      async deserializeWebviewPanel(restored) {
+        adopt(restored);
+        const saved = context.workspaceState.get<{ flow: string; parameters: Record<string, unknown>; position: number }>('virtflow.session');
+        const flow = flowById(saved?.flow ?? '');
+        if (session.run === undefined && saved && flow) report(() => session.explore(flow, saved.parameters, [], saved.position));
+      },
+    }),
+    {
+      dispose: session.onDidChange((change) => {
+        send(change === 'run' ? whole() : { type: 'position', position: positionView(session) });
+        if (session.run) void context.workspaceState.update('virtflow.session', { flow: session.run.flow.id, parameters: session.run.inputs.parameters, position: session.position });
+      }),
+    },
+  ];
+
+  return {
+    open() {
+      if (panel) panel.reveal(undefined, true);
+      else adopt(vscode.window.createWebviewPanel('virtflow.panel', 'Virtflow', { viewColumn: vscode.ViewColumn.Two, preserveFocus: true }, { enableScripts: true }));
+    },
+    togglePlay() {
+      if (timer !== undefined) return pause();
+      timer = setInterval(() => session.step() || pause(), PLAY_INTERVAL_MS);
+      send({ type: 'playing', playing: true });
+    },
+    dispose() {
+      pause();
+      panel?.dispose();
+      subscriptions.forEach((subscription) => subscription.dispose());
+    },
+  };
+}
+
+function report(action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    void vscode.window.showErrorMessage(`Virtflow: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+function page(webview: vscode.Webview, extension: vscode.Uri, view: 'panel' | 'state'): string {
+  const nonce = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  const file = (name: string): string => webview.asWebviewUri(vscode.Uri.joinPath(extension, 'dist', 'webview', name)).toString();
+  const policy = `default-src 'none'; script-src 'nonce-${nonce}'; style-src ${webview.cspSource} 'nonce-${nonce}'; font-src ${webview.cspSource}; img-src ${webview.cspSource}`;
+  return `<!DOCTYPE html>
+<html lang="en">
+<head>
+  <meta charset="utf-8">
+  <meta http-equiv="Content-Security-Policy" content="${policy}">
+  <meta property="csp-nonce" content="${nonce}">
+  <meta name="viewport" content="width=device-width, initial-scale=1">
+  <link rel="stylesheet" href="${file('panel.css')}">
+  <title>Virtflow</title>
+</head>
+<body data-view="${view}">
+  <script nonce="${nonce}" src="${file('panel.js')}"></script>
+</body>
+</html>`;
+}

@@ -1,0 +1,150 @@
+import * as vscode from 'vscode';
+import { NO_STEP } from '../engine/journal';
+import { describeReference, type Project, type Reference } from '../engine/reference';
+import { referenceOfStep } from '../flows/places';
+import type { Session } from '../flows/session';
+import { cellName, resultText, valueText, writesOf } from '../flows/text';
+import { upstreamVersions, webLink } from '../sources/links';
+import type { Outlines } from './outline';
+import type { SourceTrees } from './sourceTrees';
+
+/** Follows the session in the editor: opens the step's line, marks it, and shows the annotation beside it. */
+export interface Reveal extends vscode.Disposable {
+  /** Opens the place of the current step; `takeFocus` puts the cursor there. */
+  now(takeFocus: boolean): Promise<void>;
+}
+
+interface Target {
+  readonly uri: vscode.Uri;
+  readonly line: number;
+  readonly problem?: string;
+}
+
+/** Marks and annotates each step as the session moves. */
+export function registerReveal(session: Session, sources: SourceTrees, outlines: Outlines): Reveal {
+  const mark = vscode.window.createTextEditorDecorationType({
+    isWholeLine: true,
+    backgroundColor: new vscode.ThemeColor('editor.stackFrameHighlightBackground'),
+    overviewRulerColor: new vscode.ThemeColor('editorOverviewRuler.infoForeground'),
+    overviewRulerLane: vscode.OverviewRulerLane.Full,
+  });
+  const comments = vscode.comments.createCommentController('virtflow', 'Virtflow');
+  let thread: vscode.CommentThread | undefined;
+  let shown: Target | undefined;
+  /** Moves may come faster than files open: only the latest one is shown. */
+  let latest = 0;
+
+  async function now(takeFocus: boolean): Promise<void> {
+    const mine = ++latest;
+    const { run, position } = session;
+    if (run === undefined || position === NO_STEP) return;
+    const target = await locate();
+    if (mine !== latest || target === undefined) return;
+    const document = await openDocument(target.uri);
+    if (mine !== latest || document === undefined) return;
+    const line = Math.min(target.line, document.lineCount - 1);
+    const editor = await vscode.window.showTextDocument(document, {
+      viewColumn: vscode.ViewColumn.One,
+      preserveFocus: !takeFocus,
+      preview: true,
+      selection: new vscode.Range(line, 0, line, 0),
+    });
+    if (mine !== latest) return;
+    shown = { ...target, line };
+    editor.revealRange(new vscode.Range(line, 0, line, 0), vscode.TextEditorRevealType.InCenterIfOutsideViewport);
+    paint();
+    annotate(document.uri, line, target.problem);
+  }
+
+  /** Where to stand: in the reader's tree, else in the outline; hardware and the guest's driver have nothing but an outline. */
+  async function locate(): Promise<Target | undefined> {
+    const { run, position } = session;
+    if (run === undefined) return undefined;
+    const step = run.journal.step(position);
+    const reference = referenceOfStep(step);
+    const real = reference && (await sources.resolve(reference));
+    if (real?.resolution.kind === 'found') return { uri: real.uri, line: real.resolution.line };
+    const problem = real?.resolution.kind === 'missing' ? real.resolution.message : undefined;
+    const outline = outlines.find(step.site);
+    return outline && { ...outline, ...(problem ? { problem } : {}) };
+  }
+
+  function paint(): void {
+    for (const editor of vscode.window.visibleTextEditors) {
+      const here = shown !== undefined && editor.document.uri.toString() === shown.uri.toString();
+      editor.setDecorations(mark, here ? [editor.document.lineAt(Math.min(shown!.line, editor.document.lineCount - 1)).range] : []);
+    }
+    const active = vscode.window.activeTextEditor?.document.uri.toString();
+    void vscode.commands.executeCommand('setContext', 'virtflow.editorOnStep', shown !== undefined && active === shown.uri.toString());
+  }
+
+  function annotate(uri: vscode.Uri, line: number, problem: string | undefined): void {
+    thread?.dispose();
+    thread = comments.createCommentThread(uri, new vscode.Range(line, 0, line, 0), [
+      { author: { name: 'Virtflow' }, mode: vscode.CommentMode.Preview, body: annotation(session, problem) },
+    ]);
+    thread.canReply = false;
+    thread.contextValue = 'virtflow';
+    thread.label = `Step ${session.position} of ${(session.run?.journal.length ?? 1) - 1}`;
+    thread.collapsibleState = vscode.CommentThreadCollapsibleState.Expanded;
+  }
+
+  const subscriptions = [
+    mark,
+    comments,
+    vscode.window.onDidChangeVisibleTextEditors(paint),
+    vscode.window.onDidChangeActiveTextEditor(paint),
+    sources.onDidChange(() => void now(false)),
+    { dispose: session.onDidChange(() => void now(false)) },
+  ];
+  return { now, dispose: () => subscriptions.forEach((subscription) => subscription.dispose()) };
+}
+
+async function openDocument(uri: vscode.Uri): Promise<vscode.TextDocument | undefined> {
+  try {
+    const document = await vscode.workspace.openTextDocument(uri);
+    return uri.scheme === 'virtflow-outline' && document.languageId !== 'c' ? await vscode.languages.setTextDocumentLanguage(document, 'c') : document;
+  } catch (error) {
+    void vscode.window.showErrorMessage(`Virtflow cannot open ${uri.toString(true)}: ${error instanceof Error ? error.message : String(error)}`);
+    return undefined;
+  }
+}
+
+/** What a step is about, as Markdown. Everything variable goes in as text; no link can run anything. */
+function annotation(session: Session, problem: string | undefined): vscode.MarkdownString {
+  const markdown = new vscode.MarkdownString();
+  const { run, position } = session;
+  if (run === undefined) return markdown;
+  const step = run.journal.step(position);
+  const { fn, anchor, note } = step.site;
+  markdown.appendMarkdown(`**\`${fn.name}\`** · ${run.threads[step.thread]?.title ?? ''}${anchor ? ` · at \`${anchor.token}\`` : ''}\n\n`);
+  markdown.appendMarkdown(escape(fn.does));
+  if (note) markdown.appendMarkdown(`\n\n${escape(note)}`);
+  const result = step.kind === 'return' ? resultText(step) : undefined;
+  if (result) markdown.appendMarkdown(`\n\nreturns \`${result}\``);
+  for (const write of writesOf(run, position)) {
+    const cell = run.cells[write.cell]!;
+    markdown.appendMarkdown(`\n\n\`${cellName(cell)}\`: \`${valueText(run, cell, write.old)}\` → \`${valueText(run, cell, write.new)}\``);
+  }
+  if (problem) markdown.appendMarkdown(`\n\n$(warning) ${escape(problem)}`);
+  const reference = referenceOfStep(step);
+  if (reference) markdown.appendMarkdown(`\n\n[${describeReference(reference)}](${upstreamPage(reference, run.inputs.parameters)})`);
+  markdown.supportThemeIcons = true;
+  return markdown;
+}
+
+/** Text as Markdown that shows just that. `appendText` would do, but forbids line breaks at every space. */
+const escape = (text: string): string => text.replaceAll(/[\\`*_{}[\]()#+\-.!~|<>&$]/g, '\\$&');
+
+/** The upstream page of a reference, at the version that the reader chose, else the one that the run models. */
+export function upstreamPage(reference: Reference, parameters: Readonly<Record<string, unknown>>): string {
+  return webLink(reference, upstreamVersion(reference.project, parameters)).url;
+}
+
+function upstreamVersion(project: Project, parameters: Readonly<Record<string, unknown>>): string {
+  const chosen = vscode.workspace.getConfiguration('virtflow.upstream').get<string>(project);
+  if (chosen) return chosen;
+  const known = upstreamVersions(project);
+  const modelled = parameters[project];
+  return known.find((version) => typeof modelled === 'string' && version.startsWith(`${modelled}.`)) ?? known.at(-1) ?? String(modelled ?? '');
+}

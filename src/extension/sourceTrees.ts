@@ -1,0 +1,123 @@
+import * as vscode from 'vscode';
+import { PROJECTS, type Project, type Reference } from '../engine/reference';
+import type { SourceFiles } from '../sources/files';
+import { createResolver, type Resolution, type Resolver } from '../sources/resolver';
+import { recogniseTree, type Tree } from '../sources/tree';
+
+/** The reader's own source trees: named in the settings, or found among the workspace folders. */
+
+/** A tree that steps can be resolved in. */
+export interface BoundTree {
+  readonly tree: Tree;
+  readonly root: vscode.Uri;
+  readonly resolver: Resolver;
+}
+
+export interface SourceTrees extends vscode.Disposable {
+  /** The tree of a project, if the reader has one. */
+  bound(project: Project): Promise<BoundTree | undefined>;
+  /** A reference's place in the reader's tree; undefined when there is no tree of its project. */
+  resolve(reference: Reference): Promise<{ readonly uri: vscode.Uri; readonly resolution: Resolution } | undefined>;
+  /** Looks at a folder: which tree it is, or why it is none. */
+  inspect(folder: vscode.Uri): ReturnType<typeof recogniseTree>;
+  readonly onDidChange: vscode.Event<void>;
+}
+
+/** Binds trees on first use, and again when folders or settings change. */
+export function createSourceTrees(): SourceTrees {
+  const changed = new vscode.EventEmitter<void>();
+  let trees: Promise<ReadonlyMap<Project, BoundTree>> | undefined;
+
+  const forget = (): void => {
+    trees = undefined;
+    changed.fire();
+  };
+  const subscriptions = [
+    vscode.workspace.onDidChangeWorkspaceFolders(forget),
+    vscode.workspace.onDidChangeConfiguration((event) => event.affectsConfiguration('virtflow.sources') && forget()),
+    vscode.workspace.onDidSaveTextDocument(({ uri }) => void invalidate(uri)),
+  ];
+
+  async function invalidate(uri: vscode.Uri): Promise<void> {
+    for (const { root, resolver } of (await trees)?.values() ?? []) {
+      if (uri.path.startsWith(`${root.path}/`)) resolver.invalidate(uri.path.slice(root.path.length + 1));
+    }
+  }
+
+  async function bound(project: Project): Promise<BoundTree | undefined> {
+    trees ??= bindAll();
+    return (await trees).get(project);
+  }
+
+  return {
+    bound,
+    async resolve(reference) {
+      const tree = await bound(reference.project);
+      if (tree === undefined) return undefined;
+      const resolution = await tree.resolver.resolve(reference);
+      return { uri: vscode.Uri.joinPath(tree.root, resolution.path), resolution };
+    },
+    inspect: (folder) => recogniseTree(workspaceFiles(folder)),
+    onDidChange: changed.event,
+    dispose() {
+      changed.dispose();
+      subscriptions.forEach((subscription) => subscription.dispose());
+    },
+  };
+}
+
+async function bindAll(): Promise<ReadonlyMap<Project, BoundTree>> {
+  const found = new Map<Project, BoundTree>();
+  for (const project of PROJECTS) {
+    const folder = configuredFolder(project);
+    if (folder === undefined) continue;
+    const tree = await bind(folder);
+    if (tree instanceof Error || tree.tree.project !== project) {
+      const why = tree instanceof Error ? tree.message : `it is a tree of ${tree.tree.project} ${tree.tree.version}`;
+      void vscode.window.showErrorMessage(`Virtflow: the setting virtflow.sources.${project} names ${folder.toString(true)}: ${why}`);
+    } else {
+      found.set(project, tree);
+    }
+  }
+  for (const { uri } of vscode.workspace.workspaceFolders ?? []) {
+    const tree = await bind(uri);
+    if (!(tree instanceof Error) && !found.has(tree.tree.project)) found.set(tree.tree.project, tree);
+  }
+  return found;
+}
+
+async function bind(root: vscode.Uri): Promise<BoundTree | Error> {
+  const files = workspaceFiles(root);
+  const recognition = await recogniseTree(files);
+  if (recognition.kind === 'unknown') return new Error(recognition.message);
+  return { tree: recognition.tree, root, resolver: createResolver(recognition.tree, files) };
+}
+
+/** The folder that a setting names: an absolute path or a URI. */
+function configuredFolder(project: Project): vscode.Uri | undefined {
+  const value = vscode.workspace.getConfiguration('virtflow.sources').get<unknown>(project);
+  if (typeof value !== 'string' || value.trim() === '') return undefined;
+  return /^[a-z][a-z0-9+.-]+:\/\//i.test(value) ? vscode.Uri.parse(value) : vscode.Uri.file(value);
+}
+
+/** The files under a folder, through the editor's own file systems: on the desktop, remote, or virtual. */
+function workspaceFiles(root: vscode.Uri): SourceFiles {
+  const within = (path: string): vscode.Uri => {
+    const uri = vscode.Uri.joinPath(root, path);
+    if (uri.path !== root.path && !uri.path.startsWith(root.path.replace(/\/?$/, '/'))) throw new Error(`${path} leads out of ${root.path}`);
+    return uri;
+  };
+  return {
+    async stat(path) {
+      try {
+        const { type, size } = await vscode.workspace.fs.stat(within(path));
+        const plain = type & ~vscode.FileType.SymbolicLink;
+        return { type: plain === vscode.FileType.File ? 'file' : plain === vscode.FileType.Directory ? 'directory' : 'other', size };
+      } catch (error) {
+        if (error instanceof vscode.FileSystemError && error.code === 'FileNotFound') return undefined;
+        throw error;
+      }
+    },
+    read: async (path) => vscode.workspace.fs.readFile(within(path)),
+  };
+}

@@ -1,0 +1,155 @@
+import * as vscode from 'vscode';
+import { NO_STEP } from '../engine/journal';
+import { stackAt } from '../engine/timeline';
+import { CATALOGUE } from '../flows/catalogue';
+import { chapterSteps, type Chapter, type Flow } from '../flows/flow';
+import type { Session } from '../flows/session';
+import { resultText, writesOf } from '../flows/text';
+
+/** The trees of the side bar: the catalogue, and the call chain of the run. */
+
+type FlowNode =
+  | { readonly kind: 'system'; readonly title: string }
+  | { readonly kind: 'flow'; readonly flow: Flow }
+  | { readonly kind: 'chapter'; readonly flow: Flow; readonly chapter: Chapter; readonly step: number | undefined };
+
+/** *Flows*: system, flow, chapters. */
+export function registerFlowsTree(session: Session): vscode.Disposable {
+  const changed = new vscode.EventEmitter<void>();
+  const view = vscode.window.createTreeView<FlowNode>('virtflow.flows', {
+    treeDataProvider: {
+      onDidChangeTreeData: changed.event,
+      getChildren(node) {
+        if (node === undefined) return [...new Set(CATALOGUE.map(({ system }) => system))].map((title) => ({ kind: 'system', title }));
+        switch (node.kind) {
+          case 'system':
+            return CATALOGUE.filter(({ system }) => system === node.title).map((flow) => ({ kind: 'flow', flow }));
+          case 'flow': {
+            const steps = session.run?.flow === node.flow ? chapterSteps(session.run) : [];
+            return node.flow.chapters.map((chapter) => ({ kind: 'chapter', flow: node.flow, chapter, step: steps.find((found) => found.chapter === chapter)?.step }));
+          }
+          case 'chapter':
+            return [];
+        }
+      },
+      getTreeItem: (node) => flowItem(node, session),
+    },
+  });
+  const stop = session.onDidChange((change) => change === 'run' && changed.fire());
+  return vscode.Disposable.from(view, changed, { dispose: stop });
+}
+
+function flowItem(node: FlowNode, session: Session): vscode.TreeItem {
+  switch (node.kind) {
+    case 'system': {
+      const item = new vscode.TreeItem(node.title, vscode.TreeItemCollapsibleState.Expanded);
+      item.iconPath = new vscode.ThemeIcon('server-environment');
+      return item;
+    }
+    case 'flow': {
+      const item = new vscode.TreeItem(node.flow.title, vscode.TreeItemCollapsibleState.Expanded);
+      item.description = node.flow.id;
+      item.tooltip = node.flow.summary;
+      item.iconPath = new vscode.ThemeIcon(session.run?.flow === node.flow ? 'pulse' : 'symbol-event');
+      item.command = { command: 'virtflow.exploreFlow', title: 'Explore Flow', arguments: [node.flow.id] };
+      item.contextValue = 'flow';
+      return item;
+    }
+    case 'chapter': {
+      const item = new vscode.TreeItem(node.chapter.title, vscode.TreeItemCollapsibleState.None);
+      item.tooltip = new vscode.MarkdownString(node.chapter.prose);
+      item.iconPath = new vscode.ThemeIcon('bookmark');
+      if (node.step === undefined) item.description = session.run?.flow === node.flow ? 'not in this run' : '';
+      item.command = { command: 'virtflow.exploreFlow', title: 'Go to Chapter', arguments: [node.flow.id, node.chapter.title] };
+      return item;
+    }
+  }
+}
+
+/** A step of the run in the chain: a thread's outermost function, or a step inside one. */
+interface ChainNode {
+  readonly step: number;
+}
+
+/** *Call chain*: every function of the run in the order in which it ran, with what it called and wrote. */
+export function registerChainTree(session: Session): vscode.Disposable {
+  const changed = new vscode.EventEmitter<void>();
+  /** One node object per step, as the view knows its elements by identity. */
+  let nodes: ChainNode[] = [];
+  let children = new Map<number, ChainNode[]>();
+
+  function index(): void {
+    nodes = [];
+    children = new Map();
+    const { run } = session;
+    if (run === undefined) return;
+    for (let n = 0; n < run.journal.length; n++) {
+      const node: ChainNode = { step: n };
+      nodes.push(node);
+      if (run.journal.kind(n) === 'return') continue;
+      const parent = run.journal.parent(n);
+      const siblings = children.get(parent);
+      if (siblings) siblings.push(node);
+      else children.set(parent, [node]);
+    }
+  }
+
+  const view = vscode.window.createTreeView<ChainNode>('virtflow.chain', {
+    treeDataProvider: {
+      onDidChangeTreeData: changed.event,
+      getChildren: (node) => children.get(node?.step ?? NO_STEP) ?? [],
+      getParent: ({ step }) => nodes[session.run?.journal.parent(step) ?? NO_STEP],
+      getTreeItem: ({ step }) => chainItem(session, step, children.has(step)),
+    },
+  });
+  const stop = session.onDidChange((change) => {
+    if (change === 'run') {
+      index();
+      changed.fire();
+    }
+    void follow();
+  });
+
+  async function follow(): Promise<void> {
+    const { run, position } = session;
+    if (run === undefined || !view.visible || position === NO_STEP) return;
+    const step = run.journal.kind(position) === 'return' ? run.journal.parent(position) : position;
+    const node = nodes[step];
+    if (node === undefined) return;
+    view.message = `Step ${position} of ${run.journal.length - 1}: ${stackAt(run, position)[0]?.enter.site.fn.name ?? ''}`;
+    await Promise.resolve(view.reveal(node, { select: true, focus: false, expand: false })).catch(() => undefined);
+  }
+
+  return vscode.Disposable.from(view, changed, view.onDidChangeVisibility(() => void follow()), { dispose: stop });
+}
+
+const ICONS: Readonly<Record<string, string>> = {
+  device: 'circuit-board',
+  hardirq: 'zap',
+  kworker: 'gear',
+  qemu: 'vm',
+  vcpu: 'vm-active',
+  guest: 'account',
+};
+
+function chainItem(session: Session, n: number, hasChildren: boolean): vscode.TreeItem {
+  const run = session.run!;
+  const step = run.journal.step(n);
+  const { fn, anchor, note } = step.site;
+  const thread = run.threads[step.thread]!;
+  const label = step.kind === 'enter' ? fn.name : (anchor?.token ?? fn.name);
+  const item = new vscode.TreeItem(label, hasChildren ? vscode.TreeItemCollapsibleState.Collapsed : vscode.TreeItemCollapsibleState.None);
+  const writes = writesOf(run, n).length;
+  const details = [
+    step.parent === NO_STEP ? thread.title : undefined,
+    step.edge === 'none' || step.edge === 'call' || step.edge === 'root' ? undefined : step.edge,
+    writes > 0 ? 'writes' : undefined,
+    resultText(step),
+  ];
+  item.description = details.filter((detail) => detail !== undefined).join(' · ');
+  item.tooltip = note ?? fn.does;
+  const icon = step.parent === NO_STEP ? (ICONS[thread.context] ?? 'circle') : step.kind === 'enter' ? 'symbol-method' : writes > 0 ? 'edit' : 'debug-stackframe-dot';
+  item.iconPath = new vscode.ThemeIcon(icon);
+  item.command = { command: 'virtflow.seek', title: 'Go to Step', arguments: [n] };
+  return item;
+}

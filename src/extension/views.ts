@@ -1,0 +1,117 @@
+import type { Cell } from '../engine/cell';
+import { NO_STEP } from '../engine/journal';
+import type { ThreadInfo } from '../engine/machine';
+import { describeReference } from '../engine/reference';
+import { lastWrite, stackAt } from '../engine/timeline';
+import { chapterSteps, type FlowRun, type ParameterSpec } from '../flows/flow';
+import { referenceOfStep } from '../flows/places';
+import type { Session } from '../flows/session';
+import { resultText, valueText, writesOf } from '../flows/text';
+import type { CellView, ComponentView, ParameterView, PositionView, RunView, StepRow } from '../webview/protocol';
+
+/** What the webviews get to see of a session. */
+
+/** The lanes from the device inwards; other kinds of context come last. */
+const CONTEXTS = ['device', 'hardirq', 'kworker', 'qemu', 'vcpu', 'guest'];
+
+/** The threads that run at all, in the order of the lanes. */
+function lanesOf({ journal, threads }: FlowRun): readonly ThreadInfo[] {
+  const running = new Set(Array.from({ length: journal.length }, (_, n) => journal.thread(n)));
+  const rank = ({ context }: ThreadInfo): number => (CONTEXTS.includes(context) ? CONTEXTS.indexOf(context) : CONTEXTS.length);
+  return threads.filter(({ index }) => running.has(index)).toSorted((a, b) => rank(a) - rank(b));
+}
+
+/** A run, whole: sent once when it begins. */
+export function runView(run: FlowRun): RunView {
+  const { flow, inputs, journal } = run;
+  const threads = lanesOf(run);
+  const laneOf = new Map(threads.map((thread, lane) => [thread.index, lane]));
+  return {
+    flow: flow.id,
+    title: flow.title,
+    lanes: threads.map(({ title, context }, index) => ({ index, title, context })),
+    steps: Array.from({ length: journal.length }, (_, n) => stepRow(run, n, laneOf)),
+    parameters: flow.parameters.map((spec) => parameterView(spec, inputs.parameters[spec.name])),
+    stimuli: flow.stimuli.map(({ name, title, description }) => ({ name, title, description })),
+    injected: inputs.stimuli.map(({ at, name }) => ({ at, title: flow.stimuli.find((stimulus) => stimulus.name === name)?.title ?? name })),
+    chapters: chapterSteps(run).map(({ chapter, step }) => ({ title: chapter.title, step })),
+  };
+}
+
+function stepRow({ journal }: FlowRun, n: number, laneOf: ReadonlyMap<number, number>): StepRow {
+  const { kind, thread, depth, site, edge, cause } = journal.step(n);
+  const [first, end] = journal.writesOf(n);
+  return {
+    n,
+    kind,
+    lane: laneOf.get(thread) ?? 0,
+    depth,
+    symbol: site.fn.name,
+    ...(site.anchor ? { anchor: site.anchor.token } : {}),
+    ...(edge === 'none' || edge === 'call' || edge === 'root' ? {} : { edge }),
+    ...(cause === NO_STEP ? {} : { cause }),
+    world: site.fn.home.world,
+    writes: end > first,
+  };
+}
+
+function parameterView(spec: ParameterSpec, value: unknown): ParameterView {
+  const { name, title, description } = spec;
+  switch (spec.kind) {
+    case 'boolean':
+      return { kind: 'boolean', name, title, description, value: value === true };
+    case 'choice':
+      return { kind: 'choice', name, title, description, value: String(value), choices: spec.choices };
+    case 'number':
+      return { kind: 'number', name, title, description, value: Number(value), minimum: spec.minimum, maximum: spec.maximum };
+  }
+}
+
+/** Where a session stands: sent after every move. The session must have a run. */
+export function positionView(session: Session): PositionView {
+  const run = session.run!;
+  const { position } = session;
+  const step = run.journal.step(position);
+  const reference = referenceOfStep(step);
+  const result = step.kind === 'return' ? resultText(step) : undefined;
+  const changed = new Map(writesOf(run, position).map((write) => [write.cell, write.old]));
+  return {
+    step: position,
+    ...(reference ? { reference: describeReference(reference) } : {}),
+    does: step.site.fn.does,
+    ...(step.site.note ? { note: step.site.note } : {}),
+    ...(result ? { result } : {}),
+    stack: stackAt(run, position).map((frame) => ({ step: frame.enter.n, symbol: frame.enter.site.fn.name })),
+    components: run.components.flatMap((component): ComponentView[] => {
+      if (component.born > position || component.cells.length === 0) return [];
+      const cells = component.cells.flatMap((cell) => cellView(session, cell, changed));
+      const { id, struct, name, doc } = component;
+      return [{ id, struct, name, doc, cells, changed: component.cells.some((cell) => changed.has(cell.id)) }];
+    }),
+  };
+}
+
+/** One word of a wide register: shown only once it has held something. */
+const WIDE = /\[\d\]$/;
+
+function cellView(session: Session, cell: Cell, changed: ReadonlyMap<number, number>): CellView[] {
+  const run = session.run!;
+  const value = session.cursor!.value(cell.id);
+  const written = lastWrite(run, cell.id, session.position);
+  if (written === undefined && value === 0 && WIDE.test(cell.name)) return [];
+  const was = changed.get(cell.id);
+  return [
+    {
+      name: cell.name,
+      value: valueText(run, cell, value),
+      ...(was === undefined ? {} : { was: valueText(run, cell, was) }),
+      ...(cell.type.kind === 'bits' ? { bits: bitsOf(cell.type.names, value, was ?? value) } : {}),
+      ...(written ? { writtenAt: written.step } : {}),
+    },
+  ];
+}
+
+function bitsOf(names: readonly (string | undefined)[], value: number, was: number): NonNullable<CellView['bits']> {
+  const bits = names.flatMap((name, bit) => (name === undefined ? [] : [{ name, set: ((value >>> bit) & 1) === 1, changed: (((value ^ was) >>> bit) & 1) === 1 }]));
+  return bits.reverse();
+}
