@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { int, struct } from '../../../src/engine/cell';
 import { source } from '../../../src/engine/fn';
 import { createMachine } from '../../../src/engine/machine';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { createCursor, lastWrite, stackAt, type Run } from '../../../src/engine/timeline';
 import { machineOf, type Program } from './machines';
 

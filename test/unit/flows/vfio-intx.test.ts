@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { createCursor } from '../../../src/engine/timeline';
 import { resolveParameters, simulate, type FlowRun } from '../../../src/flows/flow';
 import { cellName, resultText } from '../../../src/flows/text';

@@ -1,0 +1,2 @@
+/** Resolved by esbuild.mjs. */
+declare module 'glob:*';

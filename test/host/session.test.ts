@@ -1,0 +1,48 @@
+import * as vscode from 'vscode';
+import { equal, ok, until } from './assert';
+
+/** What a reader does, through commands: explore, step, step back; without any source tree it all stands on outlines. */
+
+const active = () => vscode.window.visibleTextEditors.find(({ document }) => document.uri.scheme === 'virtflow-outline');
+
+suite('a flow in the editor', () => {
+  test('exploring opens the outline of the first step’s file, and no upstream code', async function () {
+    this.timeout(20_000);
+    await vscode.commands.executeCommand('virtflow.exploreFlow', 'vfio-intx', 'The device raises its line');
+    const editor = await until('an outline is open', active);
+    equal(editor.document.languageId, 'c');
+    ok(editor.document.getText().includes('An outline of'), 'the outline says what it is');
+  });
+
+  test('stepping moves to the line of the next place, stepping back returns', async function () {
+    this.timeout(20_000);
+    const place = () => `${active()?.document.uri.path}:${active()?.selection.active.line}`;
+    const before = place();
+    let moved = 0;
+    while (place() === before && moved++ < 20) {
+      await vscode.commands.executeCommand('virtflow.step');
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    ok(place() !== before, 'no step moved the editor');
+    while (moved-- > 0) await vscode.commands.executeCommand('virtflow.stepBack');
+    await until('the first place is back', () => place() === before || undefined);
+  });
+
+  test('the current line is where the outline names the function or anchor', async function () {
+    this.timeout(20_000);
+    await vscode.commands.executeCommand('virtflow.exploreFlow', 'vfio-intx', 'A worker drives the guest’s I/O APIC');
+    const editor = await until('the irqfd outline is open', () => (active()?.document.uri.path.endsWith('virt/kvm/eventfd.c') ? active() : undefined));
+    const line = editor.document.lineAt(editor.selection.active.line).text;
+    ok(line.includes('irqfd_inject'), `the line is "${line}"`);
+  });
+
+  test('a link reopens the flow with its parameters at the step', async function () {
+    this.timeout(20_000);
+    await vscode.commands.executeCommand('virtflow.copyLink');
+    const link = await vscode.env.clipboard.readText();
+    const query = new URLSearchParams(vscode.Uri.parse(link).query);
+    equal(query.get('flow'), 'vfio-intx');
+    ok(Number(query.get('step')) > 0, link);
+    equal(query.get('set.kvm-intx'), 'true');
+  });
+});

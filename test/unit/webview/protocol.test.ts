@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import * as fc from 'fast-check';
+import { parseToHost, parseToWebview, PANEL_COMMANDS, type ToHost, type ToWebview } from '../../../src/webview/protocol';
+import { createSample } from '../../webview/sample';
+
+const sample = createSample(1);
+const RUN: Extract<ToWebview, { type: 'run' }> = { type: 'run', run: sample.run, position: sample.positionAt(3) };
+
+/** Anything that could cross the line, with the words of the protocol strewn in so that checks are reached that pure noise never reaches. */
+const words = fc.constantFrom(
+  ...['type', 'ready', 'command', 'seek', 'setParameter', 'inject', 'run', 'position', 'playing', 'empty', 'step', 'name', 'value', 'stimulus', 'does', 'stack', 'components', '__proto__'],
+  ...PANEL_COMMANDS,
+);
+const noise = fc.anything({ key: fc.oneof(words, fc.string()), values: [words, fc.string(), fc.integer(), fc.double(), fc.boolean(), fc.constant(undefined)], withNullPrototype: true });
+const messages = fc.oneof(noise, fc.record({ type: words, command: noise, step: noise, name: noise, value: noise, stimulus: noise, run: noise, position: noise, playing: noise }, { requiredKeys: [] }));
+
+const TO_HOST: Readonly<Record<ToHost['type'] | 'malformed', readonly string[]>> = {
+  ready: ['type'],
+  command: ['command', 'type'],
+  seek: ['step', 'type'],
+  setParameter: ['name', 'type', 'value'],
+  inject: ['stimulus', 'type'],
+  malformed: ['problem', 'type'],
+};
+const TO_WEBVIEW: Readonly<Record<ToWebview['type'] | 'malformed', readonly string[]>> = {
+  run: ['position', 'run', 'type'],
+  position: ['position', 'type'],
+  playing: ['playing', 'type'],
+  empty: ['type'],
+  malformed: ['problem', 'type'],
+};
+
+test('whatever a webview sends comes out as a known message with its known fields, or as malformed', () => {
+  fc.assert(
+    fc.property(messages, (message) => {
+      const parsed = parseToHost(message);
+      assert.deepEqual(Object.keys(parsed).toSorted(), TO_HOST[parsed.type]);
+    }),
+    { numRuns: 3000 },
+  );
+});
+
+test('whatever claims to come from the extension comes out the same way', () => {
+  fc.assert(
+    fc.property(messages, (message) => {
+      const parsed = parseToWebview(message);
+      assert.deepEqual(Object.keys(parsed).toSorted(), TO_WEBVIEW[parsed.type]);
+    }),
+    { numRuns: 3000 },
+  );
+});
+
+test('messages that fit pass unchanged, without fields that nobody knows', () => {
+  const toHost: readonly ToHost[] = [
+    { type: 'ready' },
+    { type: 'command', command: 'stepBack' },
+    { type: 'seek', step: 0 },
+    { type: 'setParameter', name: 'irqchip', value: 'split' },
+    { type: 'inject', stimulus: 'assert' },
+  ];
+  for (const message of toHost) assert.deepEqual(parseToHost({ ...message, extra: 1 }), message);
+  const toWebview: readonly ToWebview[] = [RUN, { type: 'position', position: sample.positionAt(5) }, { type: 'playing', playing: true }, { type: 'empty' }];
+  for (const message of toWebview) assert.deepEqual(parseToWebview({ ...message, extra: 1 }), message);
+});
+
+/** Each turns one part of a good run into nonsense. */
+const SPOILED: Readonly<Record<string, (run: typeof RUN) => unknown>> = {
+  'a step in no lane': ({ run }) => ({ ...run, steps: run.steps.map((step) => ({ ...step, lane: 99 })) }),
+  'a step brought about by a later one': ({ run }) => ({ ...run, steps: run.steps.map((step) => ({ ...step, cause: step.n + 1 })) }),
+  'steps out of order': ({ run }) => ({ ...run, steps: run.steps.toReversed() }),
+  'a step of no kind': ({ run }) => ({ ...run, steps: run.steps.map((step) => ({ ...step, kind: 'leap' })) }),
+  'no steps': ({ run }) => ({ ...run, steps: [] }),
+  'numbers for lanes': ({ run }) => ({ ...run, lanes: [1, 2, 3] }),
+  'a parameter of no kind': ({ run }) => ({ ...run, parameters: [{ name: 'a', title: 'a', description: 'a', kind: 'colour', value: 'red' }] }),
+  'a parameter that is not a number': ({ run }) => ({ ...run, parameters: [{ name: 'a', title: 'a', description: 'a', kind: 'number', value: Number.NaN, minimum: 0, maximum: 1 }] }),
+  'a chapter without a step': ({ run }) => ({ ...run, chapters: [{ title: 'a' }] }),
+};
+
+for (const [what, spoil] of Object.entries(SPOILED)) {
+  test(`a run with ${what} is malformed`, () => {
+    assert.equal(parseToWebview({ ...RUN, run: spoil(RUN) }).type, 'malformed');
+  });
+}
+
+test('a position is checked down to its bits', () => {
+  const position = sample.positionAt(3);
+  const spoiled = (bits: unknown) => ({ ...position, components: position.components.map((component) => ({ ...component, cells: component.cells.map((cell) => ({ ...cell, bits })) })) });
+  assert.equal(parseToWebview({ type: 'position', position: spoiled(undefined) }).type, 'position');
+  assert.equal(parseToWebview({ type: 'position', position: spoiled([{ name: 'IRQ', set: 1, changed: false }]) }).type, 'malformed');
+});

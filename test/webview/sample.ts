@@ -1,0 +1,379 @@
+import type { CellView, ChapterView, ComponentView, Lane, ParameterView, PositionView, RunView, StepRow } from '../../src/webview/protocol';
+
+/**
+ * A plausible run for the views to show: VFIO INTx through KVM's irqfd and resamplefd. Nothing is simulated here; what the real
+ * models do is tested elsewhere.
+ */
+export interface Sample {
+  readonly run: RunView;
+  positionAt(step: number): PositionView;
+}
+
+const [DEVICE, HARDIRQ, KWORKER, QEMU, VCPU, GUEST] = [0, 1, 2, 3, 4, 5] as const;
+
+const LANES: readonly Lane[] = [
+  { index: DEVICE, title: 'PCI function', context: 'device' },
+  { index: HARDIRQ, title: 'Host hard-IRQ', context: 'hardirq' },
+  { index: KWORKER, title: 'kworker/0:1', context: 'kworker' },
+  { index: QEMU, title: 'QEMU main loop', context: 'qemu' },
+  { index: VCPU, title: 'vCPU 0 in KVM', context: 'vcpu' },
+  { index: GUEST, title: 'Guest CPU 0', context: 'guest' },
+];
+
+interface Cell {
+  readonly name: string;
+  readonly initial: string | number;
+  /** Names of the bits, most significant first, with their masks. */
+  readonly bits?: readonly (readonly [name: string, mask: number])[];
+}
+
+interface Component extends Pick<ComponentView, 'struct' | 'name' | 'doc'> {
+  readonly cells: readonly Cell[];
+}
+
+const COMPONENTS: readonly Component[] = [
+  {
+    struct: 'pci_dev',
+    name: '0000:03:00.0',
+    doc: 'The assigned function: what its configuration space holds.',
+    cells: [
+      { name: 'PCI_COMMAND', initial: 0x0006, bits: [['INTX_DISABLE', 0x400], ['SERR', 0x100], ['PARITY', 0x40], ['MASTER', 4], ['MEMORY', 2], ['IO', 1]] },
+      { name: 'PCI_STATUS', initial: 0x0010, bits: [['CAP_LIST', 0x10], ['INTERRUPT', 8]] },
+    ],
+  },
+  {
+    struct: 'vfio_pci_core_device',
+    name: '0000:03:00.0',
+    doc: "VFIO's view of the function.",
+    cells: [{ name: 'irq_type', initial: 'VFIO_PCI_NUM_IRQS' }, { name: 'pci_2_3', initial: 'true' }, { name: 'virq_disabled', initial: 'false' }],
+  },
+  {
+    struct: 'vfio_pci_irq_ctx',
+    name: 'INTx',
+    doc: 'How an interrupt of the function is passed on.',
+    cells: [{ name: 'trigger', initial: 'NULL' }, { name: 'unmask', initial: 'NULL' }, { name: 'masked', initial: 'false' }],
+  },
+  { struct: 'eventfd_ctx', name: 'intx.interrupt', doc: 'Written by VFIO, read by KVM.', cells: [{ name: 'count', initial: '0' }] },
+  { struct: 'eventfd_ctx', name: 'intx.unmask', doc: 'Written by KVM when the guest is done, read by VFIO.', cells: [{ name: 'count', initial: '0' }] },
+  {
+    struct: 'kvm_kernel_irqfd',
+    name: 'GSI 21',
+    doc: 'Ties an eventfd to an interrupt line of the guest.',
+    cells: [{ name: 'gsi', initial: '21' }, { name: 'eventfd', initial: 'NULL' }, { name: 'resamplefd', initial: 'NULL' }, { name: 'inject.pending', initial: 'false' }],
+  },
+  {
+    struct: 'kvm_ioapic',
+    name: 'VM 1',
+    doc: 'The I/O APIC in the kernel.',
+    cells: [
+      { name: 'irq_states[21]', initial: 0, bits: [['RESAMPLE', 2], ['USERSPACE', 1]] },
+      { name: 'irr', initial: '0x00000000' },
+      { name: 'redirtbl[21]', initial: 0x8041, bits: [['MASKED', 0x10000], ['LEVEL', 0x8000], ['REMOTE_IRR', 0x4000], ['LOW', 0x2000]] },
+    ],
+  },
+  {
+    struct: 'kvm_lapic',
+    name: 'vCPU 0',
+    doc: 'The local APIC of a vCPU: the bits of vector 0x41.',
+    cells: [{ name: 'IRR[0x41]', initial: '0' }, { name: 'ISR[0x41]', initial: '0' }, { name: 'TMR[0x41]', initial: '0' }, { name: 'PPR', initial: '0x00' }],
+  },
+  {
+    struct: 'kvm_vcpu',
+    name: 'vCPU 0',
+    doc: 'A virtual CPU.',
+    cells: [{ name: 'mode', initial: 'IN_GUEST_MODE' }, { name: 'arch.ioapic_handled_vectors', initial: '{0x41}' }, { name: 'requests', initial: 0, bits: [['KVM_REQ_EVENT', 2], ['KVM_REQ_UNBLOCK', 1]] }],
+  },
+];
+
+const PARAMETERS: readonly ParameterView[] = [
+  { kind: 'choice', name: 'irqchip', title: 'Interrupt controller', description: 'Where the I/O APIC and the PIC live.', value: 'kernel', choices: [{ value: 'kernel', title: 'In the kernel' }, { value: 'split', title: 'Split' }, { value: 'qemu', title: 'In QEMU' }] },
+  { kind: 'choice', name: 'linux', title: 'Linux', description: 'Whose code runs on the host.', value: '6.1', choices: [{ value: '6.1', title: '6.1' }, { value: '6.12', title: '6.12' }] },
+  { kind: 'number', name: 'gsi', title: 'GSI', description: 'The line of the guest that the function is wired to.', value: 21, minimum: 0, maximum: 23 },
+  { kind: 'boolean', name: 'disintx', title: 'DisINTx supported', description: 'Whether the function can mask its own interrupt (PCI 2.3).', value: true },
+  { kind: 'boolean', name: 'resamplefd', title: 'resamplefd', description: 'Whether KVM tells VFIO of the end of the interrupt.', value: true },
+  { kind: 'boolean', name: 'apicv', title: 'Posted interrupts', description: 'Whether the CPU delivers to a running guest by itself.', value: false },
+];
+
+/** Makes the sample, with the interrupt delivered and ended `cycles` times. One cycle is about 110 steps. */
+export function createSample(cycles = 3): Sample {
+  const recording = record();
+  const { chapters, injected } = recording;
+  chapter('Set up');
+  setUp(recording);
+  for (let cycle = 1; cycle <= cycles; cycle++) {
+    if (cycle <= 4) chapter(cycle === 1 ? 'The device interrupts' : `Again (${cycle})`);
+    if (cycle === 2) injected.push({ title: 'Device asserts INTx', at: recording.steps.length });
+    deliver(recording, () => cycle === 1 && chapter('The guest ends the interrupt'));
+  }
+  function chapter(title: string): void {
+    chapters.push({ title, step: recording.steps.length });
+  }
+  const run: RunView = {
+    flow: 'vfio-intx-kvm',
+    title: 'VFIO INTx through KVM: irqfd and resamplefd',
+    lanes: LANES,
+    steps: recording.steps,
+    parameters: PARAMETERS,
+    stimuli: [
+      { name: 'assert', title: 'Device asserts INTx', description: 'The function raises its line again.' },
+      { name: 'disintx', title: 'Guest sets DisINTx', description: 'The guest masks the function through its command register.' },
+      { name: 'mask-pin', title: 'Guest masks the pin', description: 'The guest masks the redirection table entry.' },
+    ],
+    injected,
+    chapters,
+  };
+  return { run, positionAt: (step) => positionAt(recording, step) };
+}
+
+interface Write {
+  readonly step: number;
+  readonly cell: string;
+  readonly value: string | number;
+}
+
+interface Options {
+  readonly edge?: string;
+  readonly cause?: number;
+}
+
+interface Recording {
+  readonly steps: StepRow[];
+  readonly writes: Write[];
+  readonly chapters: ChapterView[];
+  readonly injected: { readonly title: string; readonly at: number }[];
+  /** A call in a lane, and what happens in it. */
+  call(lane: number, symbol: string, options: Options, body?: () => void): void;
+  /** A step on an identifier of the executing function, with what it writes: `struct name.cell`. */
+  at(lane: number, anchor: string, writes?: Readonly<Record<string, string | number>>): void;
+  /** A hand-over to another lane. */
+  signal(lane: number, anchor: string, edge: string): number;
+}
+
+function record(): Recording {
+  const steps: StepRow[] = [];
+  const writes: Write[] = [];
+  const stacks = LANES.map((): string[] => []);
+  const world = (lane: number) => ['hardware', 'linux', 'linux', 'qemu', 'linux', 'guest'][lane] ?? 'linux';
+  const push = (lane: number, step: Pick<StepRow, 'kind' | 'symbol'> & Partial<StepRow>) => {
+    steps.push({ n: steps.length, lane, depth: Math.max(0, (stacks[lane]?.length ?? 1) - 1), world: world(lane), writes: false, ...step });
+    return steps.length - 1;
+  };
+  const top = (lane: number) => stacks[lane]?.at(-1) ?? '';
+  return {
+    steps,
+    writes,
+    chapters: [],
+    injected: [],
+    call(lane, symbol, options, body) {
+      stacks[lane]?.push(symbol);
+      push(lane, { kind: 'enter', symbol, ...options });
+      body?.();
+      push(lane, { kind: 'return', symbol });
+      stacks[lane]?.pop();
+    },
+    at(lane, anchor, changes = {}) {
+      const step = push(lane, { kind: 'at', symbol: top(lane), anchor, writes: Object.keys(changes).length > 0 });
+      for (const [cell, value] of Object.entries(changes)) writes.push({ step, cell, value });
+    },
+    signal: (lane, anchor, edge) => push(lane, { kind: 'signal', symbol: top(lane), anchor, edge }),
+  };
+}
+
+const CTX = 'vfio_pci_irq_ctx INTx';
+const PCI = 'pci_dev 0000:03:00.0';
+const IRQFD = 'kvm_kernel_irqfd GSI 21';
+const IOAPIC = 'kvm_ioapic VM 1';
+const LAPIC = 'kvm_lapic vCPU 0';
+const VCPU_0 = 'kvm_vcpu vCPU 0';
+const INTERRUPT = 'eventfd_ctx intx.interrupt.count';
+const UNMASK = 'eventfd_ctx intx.unmask.count';
+
+function setUp({ call, at }: Recording): void {
+  call(QEMU, 'vfio_intx_enable', {}, () => {
+    call(QEMU, 'event_notifier_init', {});
+    call(QEMU, 'vfio_set_irq_signaling', {}, () => {
+      call(QEMU, 'vfio_pci_ioctl_set_irqs', { edge: 'ioctl' }, () => {
+        call(QEMU, 'vfio_pci_set_intx_trigger', { edge: 'function pointer' }, () => {
+          call(QEMU, 'vfio_intx_enable', {}, () => at(QEMU, 'irq_type', { 'vfio_pci_core_device 0000:03:00.0.irq_type': 'VFIO_PCI_INTX_IRQ_INDEX' }));
+          call(QEMU, 'vfio_intx_set_signal', {}, () => {
+            at(QEMU, 'trigger', { [`${CTX}.trigger`]: '&eventfd_ctx intx.interrupt' });
+            call(QEMU, 'request_threaded_irq', {});
+          });
+        });
+      });
+    });
+    call(QEMU, 'vfio_intx_enable_kvm', {}, () => {
+      call(QEMU, 'kvm_irqchip_add_irqfd_notifier_gsi', {}, () => {
+        call(QEMU, 'kvm_irqfd', { edge: 'ioctl' }, () => {
+          call(QEMU, 'kvm_irqfd_assign', {}, () => {
+            at(QEMU, 'eventfd', { [`${IRQFD}.eventfd`]: '&eventfd_ctx intx.interrupt' });
+            at(QEMU, 'resamplefd', { [`${IRQFD}.resamplefd`]: '&eventfd_ctx intx.unmask' });
+          });
+        });
+      });
+      call(QEMU, 'vfio_virqfd_enable', { edge: 'ioctl' }, () => at(QEMU, 'unmask', { [`${CTX}.unmask`]: '&virqfd intx.unmask' }));
+    });
+  });
+}
+
+function deliver(recording: Recording, guestStarts: () => void): void {
+  const { call, at, signal } = recording;
+  let cause = 0;
+  call(DEVICE, 'pci_function_assert_intx', {}, () => {
+    at(DEVICE, 'PCI_STATUS_INTERRUPT', { [`${PCI}.PCI_STATUS`]: 0x0018 });
+    cause = signal(DEVICE, 'INTA#', 'line');
+  });
+  call(HARDIRQ, 'common_interrupt', { edge: 'hardirq', cause }, () => {
+    nest(recording, HARDIRQ, ['handle_irq', 'generic_handle_irq_desc', 'handle_fasteoi_irq', 'handle_irq_event', 'handle_irq_event_percpu', '__handle_irq_event_percpu'], () => {
+      call(HARDIRQ, 'vfio_intx_handler', { edge: 'function pointer' }, () => {
+        at(HARDIRQ, 'spin_lock_irqsave');
+        call(HARDIRQ, 'pci_check_and_mask_intx', {}, () => {
+          call(HARDIRQ, 'pci_check_and_set_intx_mask', {}, () => at(HARDIRQ, 'PCI_COMMAND_INTX_DISABLE', { [`${PCI}.PCI_COMMAND`]: 0x0406 }));
+        });
+        at(HARDIRQ, 'masked', { [`${CTX}.masked`]: 'true' });
+        call(HARDIRQ, 'vfio_send_intx_eventfd', {}, () => {
+          nest(recording, HARDIRQ, ['eventfd_signal', 'eventfd_signal_mask'], () => {
+            at(HARDIRQ, 'count', { [INTERRUPT]: '1' });
+            nest(recording, HARDIRQ, ['__wake_up_locked_key', '__wake_up_common'], () => {
+              call(HARDIRQ, 'irqfd_wakeup', { edge: 'eventfd' }, () => {
+                at(HARDIRQ, 'eventfd_ctx_do_read', { [INTERRUPT]: '0' });
+                call(HARDIRQ, 'kvm_arch_set_irq_inatomic', {});
+                at(HARDIRQ, 'schedule_work', { [`${IRQFD}.inject.pending`]: 'true' });
+                cause = signal(HARDIRQ, 'schedule_work', 'workqueue');
+              });
+            });
+          });
+        });
+      });
+    });
+  });
+  call(KWORKER, 'process_one_work', { edge: 'workqueue', cause }, () => {
+    call(KWORKER, 'irqfd_inject', { edge: 'function pointer' }, () => {
+      at(KWORKER, 'irqfd', { [`${IRQFD}.inject.pending`]: 'false' });
+      call(KWORKER, 'kvm_set_irq', {}, () => {
+        call(KWORKER, 'kvm_irq_map_gsi', {});
+        call(KWORKER, 'kvm_set_ioapic_irq', { edge: 'function pointer' }, () => {
+          call(KWORKER, 'kvm_ioapic_set_irq', {}, () => {
+            at(KWORKER, '__kvm_irq_line_state', { [`${IOAPIC}.irq_states[21]`]: 2 });
+            call(KWORKER, 'ioapic_set_irq', {}, () => {
+              at(KWORKER, 'irr', { [`${IOAPIC}.irr`]: '0x00200000' });
+              call(KWORKER, 'ioapic_service', {}, () => {
+                nest(recording, KWORKER, ['kvm_irq_delivery_to_apic', 'kvm_irq_delivery_to_apic_fast', 'kvm_apic_set_irq', '__apic_accept_irq'], () => {
+                  at(KWORKER, 'apic_set_vector', { [`${LAPIC}.TMR[0x41]`]: '1', [`${LAPIC}.IRR[0x41]`]: '1' });
+                  at(KWORKER, 'kvm_make_request', { [`${VCPU_0}.requests`]: 2 });
+                  cause = signal(KWORKER, 'kvm_vcpu_kick', 'hardirq');
+                });
+                at(KWORKER, 'remote_irr', { [`${IOAPIC}.redirtbl[21]`]: 0xc041 });
+              });
+            });
+          });
+        });
+      });
+    });
+  });
+  call(VCPU, 'vcpu_enter_guest', { edge: 'vmexit', cause }, () => {
+    at(VCPU, 'requests', { [`${VCPU_0}.requests`]: 0, [`${VCPU_0}.mode`]: 'OUTSIDE_GUEST_MODE' });
+    call(VCPU, 'kvm_check_and_inject_events', {}, () => {
+      call(VCPU, 'kvm_cpu_get_interrupt', {}, () => at(VCPU, 'apic_set_isr', { [`${LAPIC}.IRR[0x41]`]: '0', [`${LAPIC}.ISR[0x41]`]: '1', [`${LAPIC}.PPR`]: '0x40' }));
+      call(VCPU, 'vmx_inject_irq', { edge: 'function pointer' });
+    });
+    at(VCPU, 'IN_GUEST_MODE', { [`${VCPU_0}.mode`]: 'IN_GUEST_MODE' });
+    cause = signal(VCPU, 'vmx_vcpu_run', 'vmentry');
+  });
+  guestStarts();
+  call(GUEST, 'driver_interrupt', { edge: 'vmentry', cause }, () => {
+    at(GUEST, 'status');
+    at(GUEST, 'ack', { [`${PCI}.PCI_STATUS`]: 0x0010 });
+    call(GUEST, 'apic_eoi', {}, () => (cause = signal(GUEST, 'APIC_EOI', 'vmexit')));
+  });
+  call(VCPU, 'handle_apic_eoi_induced', { edge: 'vmexit', cause }, () => {
+    call(VCPU, 'kvm_apic_set_eoi_accelerated', {}, () => {
+      at(VCPU, 'isr', { [`${LAPIC}.ISR[0x41]`]: '0', [`${LAPIC}.PPR`]: '0x00' });
+      nest(recording, VCPU, ['kvm_ioapic_send_eoi', 'kvm_ioapic_update_eoi', 'kvm_ioapic_update_eoi_one'], () => {
+        nest(recording, VCPU, ['kvm_notify_acked_irq', 'kvm_notify_acked_gsi'], () => {
+          call(VCPU, 'irqfd_resampler_ack', { edge: 'function pointer' }, () => {
+            call(VCPU, 'kvm_set_irq', {}, () => at(VCPU, 'irq_states', { [`${IOAPIC}.irq_states[21]`]: 0, [`${IOAPIC}.irr`]: '0x00000000' }));
+            nest(recording, VCPU, ['eventfd_signal', 'eventfd_signal_mask'], () => {
+              at(VCPU, 'count', { [UNMASK]: '1' });
+              nest(recording, VCPU, ['__wake_up_locked_key', '__wake_up_common'], () => {
+                call(VCPU, 'virqfd_wakeup', { edge: 'eventfd' }, () => {
+                  at(VCPU, 'eventfd_ctx_do_read', { [UNMASK]: '0' });
+                  call(VCPU, 'vfio_pci_intx_unmask_handler', { edge: 'function pointer' }, () => {
+                    call(VCPU, 'pci_check_and_unmask_intx', {}, () => at(VCPU, 'PCI_COMMAND_INTX_DISABLE', { [`${PCI}.PCI_COMMAND`]: 0x0006 }));
+                    at(VCPU, 'masked', { [`${CTX}.masked`]: 'false' });
+                  });
+                });
+              });
+            });
+          });
+        });
+        at(VCPU, 'remote_irr', { [`${IOAPIC}.redirtbl[21]`]: 0x8041 });
+      });
+    });
+  });
+}
+
+/** Calls that only lead to one another. */
+function nest({ call }: Recording, lane: number, symbols: readonly string[], body: () => void): void {
+  const inside = symbols.toReversed().reduce((inner, symbol) => () => call(lane, symbol, {}, inner), body);
+  inside();
+}
+
+const FILES: Readonly<Record<string, string>> = {
+  vfio_intx_handler: 'linux:drivers/vfio/pci/vfio_pci_intrs.c',
+  irqfd_inject: 'linux:virt/kvm/eventfd.c',
+  ioapic_service: 'linux:arch/x86/kvm/ioapic.c',
+};
+
+function positionAt({ steps, writes }: Recording, at: number): PositionView {
+  const step = steps[at];
+  if (!step) throw new Error(`the sample has no step ${at}`);
+  const components = COMPONENTS.map(({ struct, name, doc, cells }, id): ComponentView => {
+    const views = cells.map((cell) => cellAt(writes, `${struct} ${name}.${cell.name}`, cell, at));
+    return { id, struct, name, doc, cells: views, changed: views.some(({ was }) => was !== undefined) };
+  });
+  const place = step.anchor === undefined ? step.symbol : `${step.symbol} › ${step.anchor}`;
+  return {
+    step: at,
+    ...(step.world === 'hardware' ? {} : { reference: `${FILES[step.symbol] ?? 'linux:virt/kvm/eventfd.c'} ${place}` }),
+    does: 'Handles the line interrupt of an assigned function: masks it at the function, and tells whoever listens on the eventfd.',
+    ...(step.anchor === 'masked' ? { note: 'From here until the guest is done the function stays quiet: at most one interrupt is on its way at a time.' } : {}),
+    ...(step.kind === 'return' ? { result: '0' } : {}),
+    stack: stackAt(steps, step),
+    components,
+  };
+}
+
+function cellAt(writes: readonly Write[], key: string, { name, initial, bits }: Cell, at: number): CellView {
+  const mine = writes.filter(({ cell, step }) => cell === key && step <= at);
+  const last = mine.at(-1);
+  const value = last?.value ?? initial;
+  const changedNow = last?.step === at;
+  const was = changedNow ? (mine.at(-2)?.value ?? initial) : undefined;
+  const shown = (given: string | number) => (typeof given === 'string' ? given : formatBits(given, bits ?? []));
+  const number = Number(value);
+  return {
+    name,
+    value: shown(value),
+    ...(was === undefined ? {} : { was: shown(was) }),
+    ...(last ? { writtenAt: last.step } : {}),
+    ...(bits ? { bits: bits.map(([bit, mask]) => ({ name: bit, set: (number & mask) !== 0, changed: was !== undefined && ((number ^ Number(was)) & mask) !== 0 })) } : {}),
+  };
+}
+
+function formatBits(value: number, bits: NonNullable<Cell['bits']>): string {
+  const names = bits.filter(([, mask]) => (value & mask) !== 0).map(([name]) => name);
+  return [`0x${value.toString(16).padStart(4, '0')}`, names.join(' | ')].join(' ').trim();
+}
+
+function stackAt(steps: readonly StepRow[], step: StepRow): PositionView['stack'] {
+  const stack: { step: number; symbol: string }[] = [];
+  let depth = step.depth;
+  for (let n = step.n; n >= 0 && depth >= 0; n--) {
+    const row = steps[n];
+    if (row?.lane !== step.lane || row.kind !== 'enter' || row.depth !== depth) continue;
+    stack.push({ step: n, symbol: row.symbol });
+    depth--;
+  }
+  return stack;
+}
