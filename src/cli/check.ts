@@ -4,6 +4,7 @@ import { claimsOf, everyRun } from '../flows/places';
 import { PROJECTS, type Project } from '../engine/reference';
 import { checkSources, type CheckReport } from '../sources/check';
 import { buildIndex } from '../sources/lineIndex';
+import committed from '../sources/lines.json';
 import { createResolver, type Resolver } from '../sources/resolver';
 import { recogniseTree } from '../sources/tree';
 import { nodeFiles } from './files';
@@ -18,14 +19,14 @@ export async function checkSourcesCommand(options: Directories): Promise<number>
   return reports.some(({ failures }) => failures.length > 0) ? 1 : 0;
 }
 
-/** `virtflow index`: facts for readers without a tree. */
+/** `virtflow index`: the committed index with the parts of these trees made anew. It serves readers without a tree. */
 export async function indexCommand(options: Directories): Promise<number> {
   const resolvers = await openTrees(options);
   const { references } = claimsFor(resolvers);
-  const index: Partial<Record<Project, Record<string, unknown>>> = {};
+  const index: Record<string, Record<string, unknown>> = structuredClone(committed);
   for (const [project, resolver] of resolvers) {
     const own = references.filter((reference) => reference.project === project);
-    index[project] = { [resolver.tree.version]: await buildIndex(resolver, own) };
+    index[project] = { ...index[project], [resolver.tree.version]: await buildIndex(resolver, own) };
   }
   process.stdout.write(`${JSON.stringify(index, undefined, 1)}\n`);
   return 0;

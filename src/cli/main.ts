@@ -14,7 +14,7 @@ const USAGE = `virtflow: how an interrupt travels through a virtualization stack
   virtflow check-sources [--linux DIR] [--qemu DIR] [--acrn DIR] [--json]
       holds every reference and call edge against real source trees; exit status 1 if one fails
   virtflow index [--linux DIR] [--qemu DIR] [--acrn DIR]
-      the line numbers of every reference in these trees, as JSON (for maintainers)
+      src/sources/lines.json with the parts of these trees made anew (for maintainers)
 `;
 
 async function main(args: string[]): Promise<number> {

@@ -1,4 +1,4 @@
-import type { Anchor } from './reference';
+import { anchorKey, type Anchor } from './reference';
 import type { FnInfo, Link } from './fn';
 import type { Cell } from './cell';
 import { column, type Column } from './columns';
@@ -176,7 +176,7 @@ export function createJournal(): { readonly journal: Journal; readonly recorder:
     site(fn, anchor, note) {
       let ofFn = siteIds.get(fn);
       if (ofFn === undefined) siteIds.set(fn, (ofFn = new Map()));
-      const key = anchor === undefined ? (note ?? '') : `${anchor.as} ${anchor.token} ${note ?? ''}`;
+      const key = anchor === undefined ? (note ?? '') : `${anchorKey(anchor)} ${note ?? ''}`;
       let id = ofFn.get(key);
       if (id === undefined) {
         id = sites.push({ fn, anchor, note }) - 1;

@@ -15,7 +15,12 @@ export const PROJECTS: readonly Project[] = ['linux', 'qemu', 'acrn'];
 export interface Anchor {
   readonly token: string;
   readonly as: 'call' | 'write' | 'name';
+  /** Only occurrences behind the first one of this identifier are meant: where a body does the same in two branches. */
+  readonly after?: string;
 }
+
+/** What tells one anchor of a function from another. */
+export const anchorKey = ({ as, token, after }: Anchor): string => (after === undefined ? `${as} ${token}` : `${as} ${token} after ${after}`);
 
 /** Where a symbol lived, and how it was spelled, in versions older than `until` (the first with today's place). */
 export interface Formerly {

@@ -18,6 +18,13 @@ export function atCall(token: string, note?: string): void {
 }
 
 /**
+ * Stands on a write whose identifier is assigned to more than once: the first time behind `after`.
+ */
+export function atWrite(token: string, after: string, note?: string): void {
+  running().at({ token, as: 'write', after }, note);
+}
+
+/**
  * Hands over to another thread: says so in the journal, at the identifier that does it.
  * @returns the step, for the other thread to name as its cause
  */

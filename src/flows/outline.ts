@@ -1,6 +1,6 @@
 import type { FnInfo, World } from '../engine/fn';
 import { NO_STEP, type Step } from '../engine/journal';
-import type { Anchor } from '../engine/reference';
+import { anchorKey, type Anchor } from '../engine/reference';
 import type { FlowRun } from './flow';
 import { callAnchor } from './places';
 
@@ -15,7 +15,7 @@ export interface Outline {
 }
 
 /** What an outline knows a place by. */
-export const outlineKey = (symbol: string, anchor: Anchor | undefined): string => (anchor === undefined ? symbol : `${symbol} ${anchor.as} ${anchor.token}`);
+export const outlineKey = (symbol: string, anchor: Anchor | undefined): string => (anchor === undefined ? symbol : `${symbol} ${anchorKey(anchor)}`);
 
 interface Line {
   readonly text: string;
@@ -53,7 +53,7 @@ function callText({ link, site }: Step, { token }: Anchor): string {
 }
 
 function add(lines: Map<string, Line>, anchor: Anchor, text: string, note: string | undefined): void {
-  const key = `${anchor.as} ${anchor.token}`;
+  const key = anchorKey(anchor);
   const line = lines.get(key);
   if (line === undefined) lines.set(key, { text, anchor, note });
   else line.note ??= note;

@@ -1,6 +1,6 @@
 import { locate, referenceOf } from '../engine/fn';
 import { NO_STEP, type Step } from '../engine/journal';
-import { describeReference, type Anchor, type Reference } from '../engine/reference';
+import { anchorKey, describeReference, type Anchor, type Reference } from '../engine/reference';
 import type { Parameters } from '../engine/machine';
 import type { Run } from '../engine/timeline';
 import { simulate, type Flow, type FlowRun } from './flow';
@@ -52,7 +52,7 @@ export function claimsOf(runs: Iterable<Run>): SourceClaims {
   const references = new Map<string, Reference>();
   const edges = new Map<string, DirectEdge | IndirectEdge>();
   const claim = (reference: Reference | undefined): void => {
-    if (reference) references.set(`${describeReference(reference)} ${reference.anchor?.as}`, reference);
+    if (reference) references.set(`${describeReference(reference)} ${reference.anchor ? anchorKey(reference.anchor) : ''}`, reference);
   };
   for (const run of runs) {
     for (let n = 0; n < run.journal.length; n++) {

@@ -8,10 +8,13 @@ const MEMBER_ACCESS = new Set(['.', '->']);
 
 /**
  * Finds the identifier that an anchor means in a definition's body, outside comments, strings and preprocessor
- * lines: the first that is called, assigned to, or stands there. A `write` that is nowhere assigned to falls
+ * lines: the first that is called, assigned to, or stands there (behind `after`, if the anchor has that). A `write` that is nowhere assigned to falls
  * back to its first occurrence, because fields are also written through calls: `__set_bit(1, &x->masked)`.
  */
-export function findAnchor(text: Text, body: Span, anchor: Anchor): Span | undefined {
+export function findAnchor(text: Text, whole: Span, anchor: Anchor): Span | undefined {
+  const from = anchor.after === undefined ? whole : findOccurrence(text, whole, anchor.after, () => true);
+  if (from === undefined) return undefined;
+  const body = from === whole ? whole : { start: from.end, end: whole.end };
   switch (anchor.as) {
     case 'name':
       return findOccurrence(text, body, anchor.token, () => true);

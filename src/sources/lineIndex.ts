@@ -1,4 +1,4 @@
-import type { Anchor, Reference } from '../engine/reference';
+import { anchorKey, type Reference } from '../engine/reference';
 import type { Resolver } from './resolver';
 
 /** Line numbers count from 1 here, as they do in links. Anchors are keyed by `anchorKey`. */
@@ -12,11 +12,6 @@ export type VersionLines = Readonly<Record<string, Readonly<Record<string, Symbo
 
 /** Per project, then per version. */
 export type LineIndex = Readonly<Record<string, Readonly<Record<string, VersionLines>>>>;
-
-/** How an anchor is named in the index: `call eventfd_signal`. */
-export function anchorKey({ as, token }: Anchor): string {
-  return `${as} ${token}`;
-}
 
 /**
  * One version's part of the index, made from a real tree of that version. References that the tree does not

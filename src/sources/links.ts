@@ -1,5 +1,5 @@
-import { describeReference, type Project, type Reference } from '../engine/reference';
-import { anchorKey, type LineIndex } from './lineIndex';
+import { anchorKey, describeReference, type Project, type Reference } from '../engine/reference';
+import type { LineIndex } from './lineIndex';
 import committedLines from './lines.json';
 import { placesOf } from './places';
 import { compareVersions } from './versions';

@@ -155,7 +155,7 @@ function noAnchor(source: Scanned, place: Place, definitions: readonly Definitio
   const { path, symbol } = place;
   const nameStart = definitions[0]?.nameStart ?? 0;
   const isOpen = definitions.every(({ body }) => body === undefined);
-  const wanted = anchor.as === 'call' ? `a call of ${anchor.token}` : anchor.token;
+  const wanted = anchor.as === 'call' ? `a call of ${anchor.token}` : anchor.token + (anchor.after === undefined ? '' : ` behind ${anchor.after}`);
   const message = isOpen
     ? `the end of ${symbol} was not found in ${path}: its braces do not balance`
     : `${symbol} in ${path} does not contain ${wanted}`;

@@ -50,3 +50,12 @@ describe('findAnchor', () => {
     assert.equal(findAnchor(text, { start: 5, end: 13 }, { token: 'x', as: 'call' }), undefined);
   });
 });
+
+it('an anchor behind another identifier is the first occurrence after that one, or none', () => {
+  const text = '{ if (a) x = 1; else if (check(b)) x = 2; y = x; }';
+  const body = { start: 0, end: text.length };
+  const at = (after: string) => findAnchor(text, body, { token: 'x', as: 'write', after })?.start;
+  assert.equal(at('a'), text.indexOf('x = 1'));
+  assert.equal(at('check'), text.indexOf('x = 2'));
+  assert.equal(at('nowhere'), undefined);
+});

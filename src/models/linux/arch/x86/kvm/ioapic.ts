@@ -1,6 +1,6 @@
 import { bool, hex, int, oneOf, struct, type InstanceOf } from '../../../../../engine/cell';
 import { source } from '../../../../../engine/fn';
-import { at, atCall } from '../../../../../engine/steps';
+import { at, atCall, atWrite } from '../../../../../engine/steps';
 import { since } from '../../../../version';
 import { kvm_irq_has_notifier, kvm_notify_acked_irq, kvm_notify_irqfd_resampler } from '../../../virt/kvm/eventfd';
 import { KVM_IRQCHIP_IOAPIC, type Kvm, type KvmVcpu } from '../../../virt/kvm/kvm_types';
@@ -82,6 +82,7 @@ const ioapic_set_irq = fn(
       return 1;
     }
     const old_irr = ioapic.irr;
+    atWrite('irr', 'rtc_irq_check_coalesced');
     ioapic.irr |= mask;
     if (edge && old_irr === ioapic.irr) return 0;
     return yield* ioapic_service(kvm, irq);
@@ -106,7 +107,10 @@ const kvm_ioapic_update_eoi_one = fn(
     if (trigger_mode !== IOAPIC_LEVEL_TRIG) return;
     ent['fields.remote_irr'] = false;
     if (ent['fields.mask'] || !((ioapic.irr >>> pin) & 1)) {
-      if (state.irq_eoi !== 0) state.irq_eoi = 0;
+      if (state.irq_eoi !== 0) {
+        atWrite('irq_eoi', 'ioapic_service');
+        state.irq_eoi = 0;
+      }
       return;
     }
     state.irq_eoi += 1;

@@ -1,6 +1,6 @@
 import { addressOf, source, through, type Fn, type OpsTable, type Pointer } from '../../../../../engine/fn';
 import type { Run } from '../../../../../engine/machine';
-import { at, atCall, preempt } from '../../../../../engine/steps';
+import { at, atCall, atWrite, preempt } from '../../../../../engine/steps';
 import { since } from '../../../../version';
 import type { VmExit } from '../../../../hardware/virt_cpu';
 import { kvm_set_irq } from '../../../virt/kvm/irqchip';
@@ -121,6 +121,7 @@ const vcpu_enter_guest = fn(
       return 1;
     }
     yield* through('function pointer', kvm_x86_op('vcpu_run'), x86_ops.vcpu_run)(vcpu);
+    atWrite('mode', kvm_x86_op('vcpu_run'));
     vcpu.mode = OUTSIDE_GUEST_MODE;
     if (vcpu['arch.interrupt.injected']) {
       at(kvm_x86_op('vcpu_run'));

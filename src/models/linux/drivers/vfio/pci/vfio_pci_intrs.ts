@@ -1,7 +1,7 @@
 import { addressOf, bound, source, through, type Fn } from '../../../../../engine/fn';
 import { acquire, release } from '../../../../../engine/mutex';
 import type { Run } from '../../../../../engine/machine';
-import { at, atCall } from '../../../../../engine/steps';
+import { at, atCall, atWrite } from '../../../../../engine/steps';
 import { since } from '../../../../version';
 import { EINVAL, ENOTTY } from '../../../errno';
 import { eventfd_ctx_fdget, eventfd_signal, type EventfdCtx } from '../../../fs/eventfd';
@@ -125,6 +125,7 @@ const vfio_intx_handler = fn(
       ctx.masked = true;
       ret = IRQ_HANDLED;
     } else if (!ctx.masked && (yield* pci_check_and_mask_intx(vdev.pdev))) {
+      atWrite('masked', 'pci_check_and_mask_intx');
       ctx.masked = true;
       ret = IRQ_HANDLED;
     }
