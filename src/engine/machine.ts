@@ -58,6 +58,8 @@ export interface Stimulus {
 /** Why a run ended. */
 export type Ending =
   | { readonly kind: 'idle' }
+  /** Nothing but timers beyond the time limit was left: some re-arm themselves for ever. */
+  | { readonly kind: 'time'; readonly milliseconds: number }
   /** The step limit was reached: the models were still going, as in an interrupt storm. */
   | { readonly kind: 'limit'; readonly steps: number };
 
@@ -69,6 +71,8 @@ export interface MachineOptions {
   /** 0 schedules strictly by priority and never preempts; any other value explores another order. */
   readonly seed: number;
   readonly stepLimit: number;
+  /** Simulated milliseconds after which no sleeper is woken any more. */
+  readonly timeLimit: number;
   readonly stimuli: readonly Stimulus[];
   /** Off only to measure what recording costs. */
   readonly recording: boolean;
@@ -127,6 +131,7 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
   let activity: Activity | undefined;
   let steps = 0;
   let now = 0;
+  let timeLimit = options.timeLimit;
   /** The step that the next write belongs to, while nothing else has happened since it was made by `at`. */
   let open = false;
 
@@ -252,7 +257,7 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
       if (next !== undefined) resume(next);
       else if (advanceTime()) continue;
       else if (stimuli.length > 0) deliver();
-      else return { kind: 'idle' };
+      else return Number.isFinite(nextDeadline()) ? { kind: 'time', milliseconds: now } : { kind: 'idle' };
     }
   }
 
@@ -289,16 +294,23 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
     if (stimulus === undefined) return;
     const thread = threads.find(({ id }) => id === stimulus.thread);
     if (thread === undefined) throw new Error(`a stimulus names thread "${stimulus.thread}", which this machine does not have`);
+    // What comes late gets its time as well.
+    timeLimit = Math.max(timeLimit, now + SETTLING_MS);
     thread.activities.push({ coroutine: stimulus.body(), pause: undefined, frame: undefined });
   }
 
-  function advanceTime(): boolean {
-    const deadlines = threads.flatMap(({ activities }) => {
+  function nextDeadline(): number {
+    const deadlines = threads.map(({ activities }) => {
       const pause = activities.at(-1)?.pause;
-      return pause?.kind === 'sleep' ? [pause.deadline] : [];
+      return pause?.kind === 'sleep' ? pause.deadline : Infinity;
     });
-    if (deadlines.length === 0) return false;
-    now = Math.min(...deadlines);
+    return Math.min(...deadlines);
+  }
+
+  function advanceTime(): boolean {
+    const deadline = nextDeadline();
+    if (deadline > timeLimit) return false;
+    now = deadline;
     return true;
   }
 
@@ -311,6 +323,9 @@ const PREEMPTION_RATE = 0.25;
 
 /** Steps that a thread may take after the limit to reach its next preemption point. */
 const GRACE = 100_000;
+
+/** How long, in simulated milliseconds, a run goes on after its last stimulus. */
+const SETTLING_MS = 5000;
 
 const ROOT: Link = { kind: 'root' };
 

@@ -41,6 +41,8 @@ export interface Flow<W = unknown> {
   readonly parameters: readonly ParameterSpec[];
   readonly stimuli: readonly StimulusSpec<W>[];
   readonly chapters: readonly Chapter[];
+  /** Simulated milliseconds that a run takes at most: afterwards only timers that re-arm themselves would go on. */
+  readonly duration: (parameters: Parameters) => number;
   /** Builds the topology in the running machine. */
   readonly setUp: (parameters: Parameters) => W;
 }
@@ -110,8 +112,9 @@ export function simulate(of: Flow, inputs: Inputs, recording = true): FlowRun {
     if (spec === undefined) throw new ParameterError(`flow ${of.id} has no stimulus "${name}"; it has ${of.stimuli.map((stimulus) => stimulus.name).join(', ')}`);
     return { at, thread: spec.thread, body: () => spec.body(world) };
   });
-  const machine = createMachine({ parameters: inputs.parameters, stimuli, seed: inputs.seed, stepLimit: STEP_LIMIT, recording }, () => {
-    world = of.setUp(inputs.parameters);
+  const { parameters, seed } = inputs;
+  const machine = createMachine({ parameters, stimuli, seed, stepLimit: STEP_LIMIT, timeLimit: of.duration(parameters), recording }, () => {
+    world = of.setUp(parameters);
   });
   return { ...complete(machine), flow: of, inputs };
 }

@@ -48,9 +48,18 @@ export function* chainText(run: FlowRun): Generator<string> {
     if (line !== undefined) yield line;
   }
   yield '';
-  yield run.ending.kind === 'idle'
-    ? `${run.journal.length} steps; every context waits.`
-    : `${run.journal.length} steps; stopped at the limit: the models were still going, as in an interrupt storm.`;
+  yield `${run.journal.length} steps; ${endingText(run)}`;
+}
+
+function endingText({ ending }: FlowRun): string {
+  switch (ending.kind) {
+    case 'idle':
+      return 'every context waits.';
+    case 'time':
+      return `after ${ending.milliseconds} ms only timers are left.`;
+    case 'limit':
+      return 'stopped at the limit: the models were still going, as in an interrupt storm.';
+  }
 }
 
 function stepText(run: FlowRun, step: Step): string | undefined {

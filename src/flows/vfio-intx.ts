@@ -114,6 +114,7 @@ export const vfio_intx = flow<World>({
   summary:
     'A level-triggered interrupt of an assigned PCI device: the host masks it, an eventfd carries it to KVM (or to QEMU), the guest handles it, and its end-of-interrupt opens the line again.',
   setUp,
+  duration: (parameters) => (Number(parameters['interrupts']) + 1) * INTERVAL_MS + Number(parameters['mmap-timeout']),
   parameters: [
     {
       kind: 'boolean',

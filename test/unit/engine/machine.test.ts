@@ -12,7 +12,7 @@ import { machineOf } from './machines';
 
 const { fn } = source('linux', 'kernel/test.c');
 const Counter = struct('counter', 'A number.', { count: int() });
-const options = { parameters: {}, stimuli: [], seed: 0, stepLimit: 10_000, recording: true };
+const options = { parameters: {}, stimuli: [], seed: 0, stepLimit: 10_000, timeLimit: 10_000, recording: true };
 
 const names = ({ journal }: Run): string[] =>
   Array.from({ length: journal.length }, (_, n) => journal.step(n)).flatMap(({ kind, site }) => (kind === 'enter' ? [site.fn.name] : []));
@@ -75,6 +75,22 @@ test('time passes only while every thread waits', () => {
     }),
   );
   assert.deepEqual(times, [10, 20, 30]);
+});
+
+test('a timer that re-arms itself for ever ends the run at the time limit', () => {
+  const tick = fn('', function* tick() {});
+  const run = complete(
+    createMachine({ ...options, timeLimit: 95 }, () =>
+      running().thread('clock', '', 'test', 1, function* () {
+        for (;;) {
+          yield* sleep(10);
+          yield* tick();
+        }
+      }),
+    ),
+  );
+  assert.deepEqual(run.ending, { kind: 'time', milliseconds: 90 });
+  assert.equal(names(run).length, 9);
 });
 
 test('a mutex keeps the second taker out until it is released, under every schedule', () => {

@@ -21,7 +21,7 @@ const assign = fn('Writes one cell, some calls deep.', function* assign(cells: R
 
 /** A machine whose threads do the program's operations, each its own in order. */
 export function buildMachine(program: Program, seed = 0, stepLimit = 1_000_000): Machine {
-  return createMachine({ parameters: {}, stimuli: [], seed, stepLimit, recording: true }, () => {
+  return createMachine({ parameters: {}, stimuli: [], seed, stepLimit, timeLimit: 0, recording: true }, () => {
     const cells = Cells('the');
     for (const thread of [0, 1, 2]) {
       running().thread(`t${thread}`, `thread ${thread}`, 'test', thread, function* () {
