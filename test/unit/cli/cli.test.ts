@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, openSync, closeSync, ftruncateSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after, test } from 'node:test';
+
+/** The terminal as a person or a script meets it: what it prints, its exit status, and what it says to bad input. */
+
+const scratch = mkdtempSync(path.join(os.tmpdir(), 'virtflow-cli-'));
+after(() => rmSync(scratch, { recursive: true, force: true }));
+
+function virtflow(...args: string[]): { readonly status: number | null; readonly out: string; readonly err: string } {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['dist/cli.js', ...args], { encoding: 'utf8', timeout: 60_000, maxBuffer: 1 << 28 });
+  return { status, out: stdout, err: stderr };
+}
+
+/** A folder that shows itself as Linux 6.12.1 and holds nothing else. */
+function emptyKernel(name: string): string {
+  const root = path.join(scratch, name);
+  mkdirSync(path.join(root, 'drivers/vfio/pci'), { recursive: true });
+  writeFileSync(path.join(root, 'Makefile'), 'VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 1\n');
+  for (const beside of ['Kbuild', 'Kconfig']) writeFileSync(path.join(root, beside), '');
+  return root;
+}
+
+interface Printed {
+  readonly flow: string;
+  readonly parameters: Readonly<Record<string, unknown>>;
+  readonly steps: readonly {
+    readonly n: number;
+    readonly thread: string;
+    readonly context: string;
+    readonly kind: string;
+    readonly project: string;
+    readonly path: string;
+    readonly symbol: string;
+    readonly writes: readonly { readonly cell: string; readonly old: string; readonly new: string }[];
+  }[];
+  readonly state: Readonly<Record<string, string>>;
+}
+
+test('flows lists what can be run, in both forms', () => {
+  assert.match(virtflow('flows').out, /^vfio-intx: VFIO INTx$/m);
+  const [flow] = JSON.parse(virtflow('flows', '--json').out) as readonly { readonly id: string; readonly stimuli: readonly { readonly name: string }[] }[];
+  assert.equal(flow?.id, 'vfio-intx');
+  assert.ok(flow.stimuli.some(({ name }) => name === 'raise'));
+});
+
+test('run prints one object whose writes add up to its state', () => {
+  const run = JSON.parse(virtflow('run', 'vfio-intx', '--set', 'interrupts=1', '--set', 'linux=6.1', '--format', 'json').out) as Printed;
+  assert.equal(run.flow, 'vfio-intx');
+  assert.equal(run.parameters['interrupts'], 1);
+  assert.deepEqual(run.steps.map(({ n }) => n), run.steps.map((_, index) => index));
+  const state = new Map<string, string>();
+  for (const { writes } of run.steps) {
+    for (const write of writes) {
+      if (state.has(write.cell)) assert.equal(write.old, state.get(write.cell));
+      state.set(write.cell, write.new);
+    }
+  }
+  for (const [cell, value] of state) assert.equal(run.state[cell], value, cell);
+  const moved = run.steps.find(({ symbol }) => symbol === 'pci_check_and_mask_intx');
+  assert.equal(moved?.path, 'drivers/pci/pci.c', 'a place is named as the modelled version has it');
+});
+
+test('run prints text for people', () => {
+  const { status, out } = virtflow('run', 'vfio-intx', '--set', 'interrupts=1');
+  assert.equal(status, 0);
+  assert.match(out, /── host hard-IRQ {2}\(from step \d+\)/);
+  assert.match(out, /\d+ +vfio_intx_handler\(\) {2}\[function pointer]/);
+  assert.match(out, /masked {2}vfio_pci_irq_ctx\(ctx\[0]\)\.masked: false → true/);
+});
+
+const REFUSED: readonly (readonly [args: readonly string[], message: RegExp])[] = [
+  [['walk'], /there is no command "walk"/],
+  [['run'], /run needs a flow: vfio-intx/],
+  [['run', 'vfio-outx'], /there is no flow "vfio-outx"; the flows are vfio-intx/],
+  [['run', 'vfio-intx', '--set', 'interrupts'], /--set is "interrupts", expected name=value/],
+  [['run', 'vfio-intx', '--set', 'interrupts=many'], /parameter interrupts is "many", expected a whole number from 0 to 50/],
+  [['run', 'vfio-intx', '--set', 'interrupts=51'], /expected a whole number from 0 to 50/],
+  [['run', 'vfio-intx', '--set', 'linux=2.4'], /parameter linux is "2\.4", expected one of 6\.1, 6\.12/],
+  [['run', 'vfio-intx', '--set', 'colour=red'], /has no parameter "colour"; it has kvm-intx/],
+  [['run', 'vfio-intx', '--inject', 'raise'], /--inject is "raise", expected STIMULUS@STEP/],
+  [['run', 'vfio-intx', '--inject', 'explode@1'], /has no stimulus "explode"; it has raise/],
+  [['run', 'vfio-intx', '--format', 'yaml'], /--format is "yaml", expected text or json/],
+  [['run', 'vfio-intx', '--seed', '-1'], /seed/],
+  [['run', 'vfio-intx', '--fast'], /fast/],
+  [['check-sources'], /give at least one source tree/],
+];
+
+for (const [args, message] of REFUSED) {
+  test(`"${args.join(' ')}" is refused by name`, () => {
+    const { status, out, err } = virtflow(...args);
+    assert.equal(status, 2);
+    assert.equal(out, '');
+    assert.match(err, message);
+  });
+}
+
+test('a folder that is not a kernel is refused, with what was expected and found', () => {
+  const root = path.join(scratch, 'no-kernel');
+  mkdirSync(root);
+  writeFileSync(path.join(root, 'Makefile'), 'all:\n\techo hello\n');
+  const { status, err } = virtflow('check-sources', '--linux', root);
+  assert.equal(status, 2);
+  assert.match(err, /VERSION = 6/);
+});
+
+test('a tree of another project is refused', () => {
+  const { status, err } = virtflow('check-sources', '--qemu', emptyKernel('linux-as-qemu'));
+  assert.equal(status, 2);
+  assert.match(err, /this is a tree of linux 6\.12\.1/);
+});
+
+test('a symlink loop in the place of a source file is named, and nothing hangs', () => {
+  const root = emptyKernel('looping');
+  const file = path.join(root, 'drivers/vfio/pci/vfio_pci_intrs.c');
+  symlinkSync('vfio_pci_intrs.c', file);
+  const { status, out } = virtflow('check-sources', '--linux', root);
+  assert.equal(status, 1);
+  assert.match(out, /vfio_pci_intrs\.c/);
+});
+
+test('a file of 2 GB in the place of a source file is refused with its size', () => {
+  const root = emptyKernel('huge');
+  const file = openSync(path.join(root, 'drivers/vfio/pci/vfio_pci_intrs.c'), 'w');
+  ftruncateSync(file, 2 ** 31);
+  closeSync(file);
+  const { status, out } = virtflow('check-sources', '--linux', root);
+  assert.equal(status, 1);
+  assert.match(out, /vfio_pci_intrs\.c.*(2147483648|2048|2 GiB|2\.0)/);
+});
+
+test('a tree where a function has another name fails and names it; only that one', () => {
+  const rename = (name: string): { readonly failures: readonly { readonly kind: string; readonly message: string }[] } => {
+    const root = emptyKernel(`renamed-${name}`);
+    writeFileSync(path.join(root, 'drivers/vfio/pci/vfio_pci_intrs.c'), `int ${name}(int n)\n{\n\treturn pci_2_3 + n;\n}\n`);
+    const { status, out } = virtflow('check-sources', '--linux', root, '--json');
+    assert.equal(status, 1);
+    return (JSON.parse(out) as readonly ReturnType<typeof rename>[])[0]!;
+  };
+  const named = (report: ReturnType<typeof rename>): boolean => report.failures.some(({ kind, message }) => kind === 'reference' && /no (definition|symbol).*vfio_intx_handler|vfio_intx_handler.*(is not defined|does not define|no definition)/.test(message));
+  assert.ok(named(rename('vfio_intx_handler_v2')));
+  assert.ok(!named(rename('vfio_intx_handler')));
+});
