@@ -44,3 +44,36 @@ export function describeReference(reference: Reference): string {
   const place = `${reference.project}:${reference.path} ${reference.symbol}`;
   return reference.anchor ? `${place} › ${reference.anchor.token}` : place;
 }
+
+/** `caller` calls `callee` by name, or calls the macro or inline function `via`, which does. */
+export interface DirectEdge {
+  readonly kind: 'direct';
+  readonly caller: Reference;
+  readonly callee: string;
+  /** How the callee was spelled in older versions. */
+  readonly formerly?: readonly Formerly[];
+  readonly via?: string;
+}
+
+/** `caller` calls what the pointer `dispatch` holds; `callee` got there where `registration` names it. */
+export interface IndirectEdge {
+  readonly kind: 'indirect';
+  readonly caller: Reference;
+  readonly dispatch: string;
+  readonly callee: Reference;
+  readonly registration: StoredAt;
+}
+
+/** The function, table or macro that stores a function's address, and the identifier that stands for it there. */
+export interface StoredAt {
+  readonly reference: Reference;
+  readonly token: string;
+}
+
+export type SourceEdge = DirectEdge | IndirectEdge;
+
+/** What models claim about upstream sources. */
+export interface Claims {
+  readonly references: readonly Reference[];
+  readonly edges: readonly SourceEdge[];
+}

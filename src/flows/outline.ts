@@ -1,4 +1,4 @@
-import type { FnInfo, World } from '../engine/fn';
+import { referenceOf, type FnInfo, type World } from '../engine/fn';
 import { NO_STEP, type Step } from '../engine/journal';
 import { anchorKey, type Anchor } from '../engine/reference';
 import type { FlowRun } from './flow';
@@ -48,6 +48,7 @@ export function outlineOf(run: FlowRun, world: World, path: string): Outline {
 }
 
 function callText({ link, site }: Step, { token }: Anchor): string {
+  if (referenceOf(site.fn) === undefined) return `/* ${site.fn.home.world}: ${site.fn.name} */`;
   if (link?.kind !== 'call') return `${token}(); /* ${link?.kind}: reaches ${site.fn.name}() */`;
   return link.token === undefined ? `${token}();` : `${token}(); /* which is ${site.fn.name}() */`;
 }

@@ -1,6 +1,6 @@
 import { locate, referenceOf } from '../engine/fn';
 import { NO_STEP, type Step } from '../engine/journal';
-import { anchorKey, describeReference, type Anchor, type Reference } from '../engine/reference';
+import { anchorKey, describeReference, type Anchor, type Claims, type Reference, type SourceEdge } from '../engine/reference';
 import type { Parameters } from '../engine/machine';
 import type { Run } from '../engine/timeline';
 import { simulate, type Flow, type FlowRun } from './flow';
@@ -24,33 +24,10 @@ function callSite(run: Run, callee: Step): Reference | undefined {
   return referenceOf(callee.site.fn) === undefined ? referenceOf(caller) : referenceOf(caller, callAnchor(callee));
 }
 
-/** A call that source shows directly; `via` is the inline or macro that stands there instead. */
-export interface DirectEdge {
-  readonly kind: 'direct';
-  readonly caller: Reference;
-  readonly callee: string;
-  readonly via?: string;
-}
-
-/** A call through a pointer: where it is dispatched, and where the pointer was stored. */
-export interface IndirectEdge {
-  readonly kind: 'indirect';
-  readonly caller: Reference;
-  readonly dispatch: string;
-  readonly callee: Reference;
-  readonly registration: { readonly reference: Reference; readonly token: string };
-}
-
-/** Everything that runs say about source. */
-export interface SourceClaims {
-  readonly references: readonly Reference[];
-  readonly edges: readonly (DirectEdge | IndirectEdge)[];
-}
-
 /** Collects the claims of runs, each once. */
-export function claimsOf(runs: Iterable<Run>): SourceClaims {
+export function claimsOf(runs: Iterable<Run>): Claims {
   const references = new Map<string, Reference>();
-  const edges = new Map<string, DirectEdge | IndirectEdge>();
+  const edges = new Map<string, SourceEdge>();
   const claim = (reference: Reference | undefined): void => {
     if (reference) references.set(`${describeReference(reference)} ${reference.anchor ? anchorKey(reference.anchor) : ''}`, reference);
   };
@@ -68,7 +45,7 @@ export function claimsOf(runs: Iterable<Run>): SourceClaims {
   return { references: [...references.values()], edges: [...edges.values()] };
 }
 
-function edgeOf(run: Run, step: Step): DirectEdge | IndirectEdge | undefined {
+function edgeOf(run: Run, step: Step): SourceEdge | undefined {
   const caller = referenceOf(run.journal.step(step.parent).site.fn);
   const callee = referenceOf(step.site.fn);
   const { link } = step;
@@ -79,7 +56,7 @@ function edgeOf(run: Run, step: Step): DirectEdge | IndirectEdge | undefined {
   return { kind: 'indirect', caller, dispatch: link.token, callee, registration: { reference: stored, token: callee.symbol } };
 }
 
-function edgeKey(edge: DirectEdge | IndirectEdge): string {
+function edgeKey(edge: SourceEdge): string {
   const caller = describeReference(edge.caller);
   return edge.kind === 'direct'
     ? `${caller} ${edge.via ?? ''} ${edge.callee}`

@@ -1,39 +1,6 @@
-import { describeReference, type Formerly, type Project, type Reference } from '../engine/reference';
+import { describeReference, type Claims, type DirectEdge, type IndirectEdge, type Project, type Reference, type SourceEdge } from '../engine/reference';
 import { spelledIn } from './places';
 import type { Resolver } from './resolver';
-
-/** `caller` calls `callee` by name, or calls the macro or inline function `via`, which does. */
-export interface DirectEdge {
-  readonly kind: 'direct';
-  readonly caller: Reference;
-  readonly callee: string;
-  /** How the callee was spelled in older versions. */
-  readonly formerly?: readonly Formerly[];
-  readonly via?: string;
-}
-
-/** `caller` calls what the pointer `dispatch` holds; `callee` got there where `registration` names it. */
-export interface IndirectEdge {
-  readonly kind: 'indirect';
-  readonly caller: Reference;
-  readonly dispatch: string;
-  readonly callee: Reference;
-  readonly registration: Registration;
-}
-
-/** The function, table or macro that stores a function's address, and the identifier that stands for it there. */
-export interface Registration {
-  readonly reference: Reference;
-  readonly token: string;
-}
-
-export type SourceEdge = DirectEdge | IndirectEdge;
-
-/** What models claim about upstream sources. */
-export interface Claims {
-  readonly references: readonly Reference[];
-  readonly edges: readonly SourceEdge[];
-}
 
 export interface CheckFailure {
   readonly kind: 'reference' | 'direct' | 'indirect';

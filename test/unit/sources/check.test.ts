@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Project, Reference } from '../../../src/engine/reference';
-import { checkSources, type Claims, type CheckReport, type IndirectEdge } from '../../../src/sources/check';
+import type { Claims, IndirectEdge, Project, Reference } from '../../../src/engine/reference';
+import { checkSources, type CheckReport } from '../../../src/sources/check';
 import { createResolver, type Resolver } from '../../../src/sources/resolver';
 import { memoryFiles } from './support';
 
