@@ -107,16 +107,6 @@ export function stackAt({ journal }: Run, n: number): StackFrame[] {
   return frames;
 }
 
-/** The last step up to `n` of each thread that has begun, by thread. */
-export function lastStepOfEachThread({ journal, threads }: Run, n: number): Map<number, number> {
-  const last = new Map<number, number>();
-  for (let step = Math.min(n, journal.length - 1); step >= 0 && last.size < threads.length; step--) {
-    const thread = journal.thread(step);
-    if (!last.has(thread)) last.set(thread, step);
-  }
-  return last;
-}
-
 /** The write to a cell that made its value what it is at step `n`, or undefined if it still has its first one. */
 export function lastWrite({ journal }: Run, cell: number, n: number): Write | undefined {
   const writes = journal.writesTo(cell, n);

@@ -13,11 +13,11 @@ const vfs_write = fn('Checks the access and calls the file’s write operation.'
   return yield* through('function pointer', 'write', vfio_device_fops.write)(file, region, offset, value);
 });
 
-export const ksys_pread64 = fn('pread64(2).', function* ksys_pread64(file: VfioDeviceFile, region: number, offset: number) {
+const ksys_pread64 = fn('pread64(2).', function* ksys_pread64(file: VfioDeviceFile, region: number, offset: number) {
   return yield* vfs_read(file, region, offset);
 });
 
-export const ksys_pwrite64 = fn('pwrite64(2).', function* ksys_pwrite64(file: VfioDeviceFile, region: number, offset: number, value: number) {
+const ksys_pwrite64 = fn('pwrite64(2).', function* ksys_pwrite64(file: VfioDeviceFile, region: number, offset: number, value: number) {
   return yield* vfs_write(file, region, offset, value);
 });
 

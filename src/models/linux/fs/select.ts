@@ -30,7 +30,7 @@ export type PollWqueues = InstanceOf<typeof PollWqueuesCells> & {
 /** The poll state of one task. Upstream has it on the stack of each call. */
 export const poll_wqueues = (task: string): PollWqueues => Object.assign(PollWqueuesCells(task), { entries: [], wokenAt: NO_STEP });
 
-const { fn } = source('linux', 'fs/select.c');
+const { fn, ops } = source('linux', 'fs/select.c');
 
 const __pollwake = fn(
   'Remembers that something happened and wakes the polling task.',
@@ -124,6 +124,9 @@ export const do_sys_poll = fn(
     return fdcount;
   },
 );
+
+/** The system call that leads here. */
+export const ppoll = ops('ppoll', { do_sys_poll });
 
 /** schedule_hrtimeout_range(): sleeps until `woken` holds or simulated time reaches `expires`; the result is whether it was woken. */
 function* schedule_hrtimeout_range(woken: () => boolean, expires: number | undefined): Run<boolean> {

@@ -2,7 +2,7 @@ import { int, struct, type InstanceOf } from '../../../engine/cell';
 import { source, through, type Pointer } from '../../../engine/fn';
 import { running } from '../../../engine/running';
 import { at } from '../../../engine/steps';
-import { do_sys_poll, type Pollfd, type PollWqueues } from '../../linux/fs/select';
+import { ppoll, type Pollfd, type PollWqueues } from '../../linux/fs/select';
 
 /** Timers, which the main loop runs. Times are nanoseconds of QEMU_CLOCK_VIRTUAL, as upstream holds them. */
 
@@ -113,6 +113,6 @@ export const qemu_poll_ns = fn(
   'Polls file descriptors for at most `timeout` nanoseconds; a negative one waits for ever.',
   function* qemu_poll_ns(fds: readonly Pollfd[], task: PollWqueues, timeout: number) {
     const end_time = timeout < 0 ? undefined : running().now + timeout / SCALE_MS;
-    return yield* do_sys_poll.over({ kind: 'syscall', token: 'ppoll' }, fds, task, end_time);
+    return yield* through('syscall', 'ppoll', ppoll.do_sys_poll)(fds, task, end_time);
   },
 );

@@ -2,7 +2,7 @@ import { source, through } from '../../../../engine/fn';
 import { preempt } from '../../../../engine/steps';
 import { vfio_device_fops } from '../../../linux/drivers/vfio/vfio_main';
 import type { EventfdCtx } from '../../../linux/fs/eventfd';
-import { ksys_pread64, ksys_pwrite64 } from '../../../linux/fs/read_write';
+import { pread64, pwrite64 } from '../../../linux/fs/read_write';
 import type { VfioIrqSet } from '../../../linux/drivers/vfio/pci/vfio_pci_intrs';
 import {
   VFIO_IRQ_SET_ACTION_MASK,
@@ -56,7 +56,7 @@ export const vfio_set_irq_signaling = fn(
 const vfio_region_write = fn(
   'A trapped store: done by the kernel on the device first, then taken for the end of the interrupt, whatever it was.',
   function* vfio_region_write({ vbasedev, nr }: VFIORegion, addr: number, data: number, _size: number) {
-    yield* ksys_pwrite64.over({ kind: 'syscall', token: 'pwrite' }, vbasedev.fd, nr, addr, data);
+    yield* through('syscall', 'pwrite', pwrite64.ksys_pwrite64)(vbasedev.fd, nr, addr, data);
     yield* preempt();
     yield* through('function pointer', 'vfio_eoi', vbasedev.ops.vfio_eoi)(vbasedev);
   },
@@ -65,7 +65,7 @@ const vfio_region_write = fn(
 const vfio_region_read = fn(
   'A trapped load: done by the kernel on the device first, then taken for the end of the interrupt, though it may not have served it.',
   function* vfio_region_read({ vbasedev, nr }: VFIORegion, addr: number, _size: number) {
-    const data = yield* ksys_pread64.over({ kind: 'syscall', token: 'pread' }, vbasedev.fd, nr, addr);
+    const data = yield* through('syscall', 'pread', pread64.ksys_pread64)(vbasedev.fd, nr, addr);
     yield* preempt();
     yield* through('function pointer', 'vfio_eoi', vbasedev.ops.vfio_eoi)(vbasedev);
     return data;

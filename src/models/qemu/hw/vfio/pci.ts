@@ -1,10 +1,10 @@
 import { bool, int, oneOf, struct, type InstanceOf } from '../../../../engine/cell';
-import { addressOf, bound, source } from '../../../../engine/fn';
+import { addressOf, bound, source, through } from '../../../../engine/fn';
 import { running } from '../../../../engine/running';
 import { at, atCall, preempt } from '../../../../engine/steps';
 import type { PciFunction } from '../../../hardware/pci_function';
 import type { VfioDeviceFile } from '../../../linux/drivers/vfio/vfio_main';
-import { ksys_pread64, ksys_pwrite64 } from '../../../linux/fs/read_write';
+import { pread64, pwrite64 } from '../../../linux/fs/read_write';
 import {
   VFIO_IRQ_SET_ACTION_TRIGGER,
   VFIO_IRQ_SET_ACTION_UNMASK,
@@ -318,7 +318,7 @@ export const vfio_realize = fn(
 const vfio_pci_write_config = fn(
   'The guest writes to the configuration space: VFIO sees everything and filters what it must; QEMU’s copy follows. With DisINTx, VFIO masks the device first and QEMU lowers the line after.',
   function* vfio_pci_write_config(vdev: VFIOPCIDevice, addr: number, val: number, len: number) {
-    yield* ksys_pwrite64.over({ kind: 'syscall', token: 'pwrite' }, vdev.vbasedev.fd, VFIO_PCI_CONFIG_REGION_INDEX, addr, val);
+    yield* through('syscall', 'pwrite', pwrite64.ksys_pwrite64)(vdev.vbasedev.fd, VFIO_PCI_CONFIG_REGION_INDEX, addr, val);
     yield* preempt();
     yield* pci_default_write_config(vdev.pdev, addr, val, len);
   },
@@ -327,7 +327,7 @@ const vfio_pci_write_config = fn(
 const vfio_pci_read_config = fn(
   'The guest reads the configuration space: what QEMU does not emulate comes from VFIO.',
   function* vfio_pci_read_config(vdev: VFIOPCIDevice, addr: number, _len: number) {
-    return yield* ksys_pread64.over({ kind: 'syscall', token: 'pread' }, vdev.vbasedev.fd, VFIO_PCI_CONFIG_REGION_INDEX, addr);
+    return yield* through('syscall', 'pread', pread64.ksys_pread64)(vdev.vbasedev.fd, VFIO_PCI_CONFIG_REGION_INDEX, addr);
   },
 );
 
