@@ -51,6 +51,8 @@ export function registerCommands(parts: Parts): vscode.Disposable[] {
 async function explore({ session, reveal, panel }: Parts, id: unknown, chapter: unknown): Promise<void> {
   const flow = typeof id === 'string' ? flowById(id) : await pickFlow();
   if (flow === undefined) return;
+  // The first flow of a window may come from the palette or the walkthrough: bring the trees into view once.
+  if (session.run === undefined) await vscode.commands.executeCommand('workbench.view.extension.virtflow');
   // Choosing a chapter of the run that is open moves in it; everything else starts the flow.
   if (session.run?.flow !== flow || chapter === undefined) session.explore(flow, session.run?.flow === flow ? session.run.inputs.parameters : {});
   const start = session.run && chapterSteps(session.run).find((found) => found.chapter.title === chapter);
