@@ -45,7 +45,7 @@ async function main() {
   const { passed, failed } = await inOrder(chosen.length > 0 ? chosen : ALL, async (stage) => {
     const started = Date.now();
     console.log(`\n── ${stage}`);
-    const count = await STAGES[stage]?.(names) ?? NOTHING;
+    const count = (await STAGES[stage]?.(names)) ?? NOTHING;
     console.log(`── ${stage}: ${count.failed === 0 ? 'ok' : 'FAILED'} in ${((Date.now() - started) / 1000).toFixed(1)} s`);
     return count;
   });

@@ -40,7 +40,8 @@ async function openTrees(options: Directories): Promise<Map<Project, Resolver>> 
     const files = nodeFiles(directory);
     const recognition = await recogniseTree(files);
     if (recognition.kind === 'unknown') throw new ParameterError(`--${project} ${directory}: ${recognition.message}`);
-    if (recognition.tree.project !== project) throw new ParameterError(`--${project} ${directory}: this is a tree of ${recognition.tree.project} ${recognition.tree.version}`);
+    if (recognition.tree.project !== project)
+      throw new ParameterError(`--${project} ${directory}: this is a tree of ${recognition.tree.project} ${recognition.tree.version}`);
     resolvers.set(project, createResolver(recognition.tree, files));
   }
   if (resolvers.size === 0) throw new ParameterError('give at least one source tree: --linux DIR, --qemu DIR or --acrn DIR');

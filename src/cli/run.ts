@@ -20,14 +20,19 @@ export function flowsCommand(json: boolean): number {
   return 0;
 }
 
-type Listed = Pick<Flow, 'id' | 'title' | 'summary' | 'parameters'> & { readonly stimuli: readonly { readonly name: string; readonly title: string }[] };
+type Listed = Pick<Flow, 'id' | 'title' | 'summary' | 'parameters'> & {
+  readonly stimuli: readonly { readonly name: string; readonly title: string }[];
+};
 
 function describe({ id, title, summary, parameters, stimuli }: Listed): string {
   return [
     `${id}: ${title}`,
     `  ${summary}`,
     '  parameters:',
-    ...parameters.map((spec) => `    ${spec.name}=${String(spec.default)}${spec.kind === 'choice' ? ` (${spec.choices.map(({ value }) => value).join(', ')})` : ''}  ${spec.title}`),
+    ...parameters.map(
+      (spec) =>
+        `    ${spec.name}=${String(spec.default)}${spec.kind === 'choice' ? ` (${spec.choices.map(({ value }) => value).join(', ')})` : ''}  ${spec.title}`,
+    ),
     '  stimuli:',
     ...stimuli.map((stimulus) => `    ${stimulus.name}  ${stimulus.title}`),
   ].join('\n');
@@ -108,5 +113,13 @@ export function runAsJson(run: FlowRun): unknown {
   const cursor = createCursor(run);
   cursor.seek(journal.length - 1);
   const state = Object.fromEntries(run.cells.map((cell) => [cellName(cell), valueText(run, cell, cursor.value(cell.id))]));
-  return { flow: flow.id, parameters: inputs.parameters, stimuli: inputs.stimuli, seed: inputs.seed, ending: run.ending.kind, steps, state };
+  return {
+    flow: flow.id,
+    parameters: inputs.parameters,
+    stimuli: inputs.stimuli,
+    seed: inputs.seed,
+    ending: run.ending.kind,
+    steps,
+    state,
+  };
 }

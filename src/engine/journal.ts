@@ -16,7 +16,22 @@ export const STEP_KINDS = ['enter', 'at', 'return', 'signal'] as const;
 export type StepKind = (typeof STEP_KINDS)[number];
 
 export const EDGE_KINDS = [
-  'none', 'root', 'call', 'function pointer', 'ioctl', 'syscall', 'eventfd', 'workqueue', 'timer', 'hardirq', 'vmexit', 'vmentry', 'mmio', 'msi', 'line', 'hypercall',
+  'none',
+  'root',
+  'call',
+  'function pointer',
+  'ioctl',
+  'syscall',
+  'eventfd',
+  'workqueue',
+  'timer',
+  'hardirq',
+  'vmexit',
+  'vmentry',
+  'mmio',
+  'msi',
+  'line',
+  'hypercall',
 ] as const;
 /** How a step was reached. */
 export type EdgeKind = (typeof EDGE_KINDS)[number];

@@ -140,7 +140,14 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
     return activity.frame;
   }
 
-  function record(kind: 'enter' | 'at' | 'return' | 'signal', site: number, link: number, parent: number, depth: number, result: number): number {
+  function record(
+    kind: 'enter' | 'at' | 'return' | 'signal',
+    site: number,
+    link: number,
+    parent: number,
+    depth: number,
+    result: number,
+  ): number {
     steps++;
     if (steps > options.stepLimit + GRACE) throw new Error(`a model ran ${GRACE} steps past the step limit without a preemption point`);
     if (!recording) return NO_STEP;
@@ -161,7 +168,15 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
     },
     thread(id, title, context, priority, body) {
       const coroutine = within(machine, body);
-      threads.push({ index: threads.length, id, title, context, priority, activities: [{ coroutine, pause: undefined, frame: undefined }], cause: NO_STEP });
+      threads.push({
+        index: threads.length,
+        id,
+        title,
+        context,
+        priority,
+        activities: [{ coroutine, pause: undefined, frame: undefined }],
+        cause: NO_STEP,
+      });
     },
     run() {
       return within(machine, () => schedule());
@@ -214,7 +229,14 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
     },
 
     allocate(struct, name, doc) {
-      const component: Component = { id: components.length, struct, name, doc, born: current === undefined ? NO_STEP : journal.length - 1, cells: [] };
+      const component: Component = {
+        id: components.length,
+        struct,
+        name,
+        doc,
+        born: current === undefined ? NO_STEP : journal.length - 1,
+        cells: [],
+      };
       components.push(component);
       return component;
     },
@@ -331,5 +353,8 @@ const ROOT: Link = { kind: 'root' };
 
 /** Threads were added in the order of a tie. */
 function mostUrgent(ready: readonly Thread[]): Thread | undefined {
-  return ready.reduce<Thread | undefined>((best, thread) => (best === undefined || thread.priority < best.priority ? thread : best), undefined);
+  return ready.reduce<Thread | undefined>(
+    (best, thread) => (best === undefined || thread.priority < best.priority ? thread : best),
+    undefined,
+  );
 }

@@ -20,7 +20,8 @@ export interface Anchor {
 }
 
 /** What tells one anchor of a function from another. */
-export const anchorKey = ({ as, token, after }: Anchor): string => (after === undefined ? `${as} ${token}` : `${as} ${token} after ${after}`);
+export const anchorKey = ({ as, token, after }: Anchor): string =>
+  after === undefined ? `${as} ${token}` : `${as} ${token} after ${after}`;
 
 /** Where a symbol lived, and how it was spelled, in versions older than `until` (the first with today's place). */
 export interface Formerly {

@@ -54,10 +54,12 @@ async function explore({ session, reveal, panel }: Parts, id: unknown, chapter: 
   // The first flow of a window may come from the palette or the walkthrough: bring the trees into view once.
   if (session.run === undefined) await vscode.commands.executeCommand('workbench.view.extension.virtflow');
   // Choosing a chapter of the run that is open moves in it; everything else starts the flow.
-  if (session.run?.flow !== flow || chapter === undefined) session.explore(flow, session.run?.flow === flow ? session.run.inputs.parameters : {});
+  if (session.run?.flow !== flow || chapter === undefined)
+    session.explore(flow, session.run?.flow === flow ? session.run.inputs.parameters : {});
   const start = session.run && chapterSteps(session.run).find((found) => found.chapter.title === chapter);
   if (start) session.seek(start.step);
-  else if (chapter !== undefined) void vscode.window.showInformationMessage(`Virtflow: this run does not reach “${String(chapter)}”; other parameters do.`);
+  else if (chapter !== undefined)
+    void vscode.window.showInformationMessage(`Virtflow: this run does not reach “${String(chapter)}”; other parameters do.`);
   // The source takes the first column before the panel asks for the second one.
   await reveal.now(false);
   panel.open();
@@ -65,14 +67,24 @@ async function explore({ session, reveal, panel }: Parts, id: unknown, chapter: 
 
 async function pickFlow(): Promise<Flow | undefined> {
   const items = CATALOGUE.map((flow) => ({ label: flow.title, description: flow.id, detail: flow.summary, flow }));
-  return (await vscode.window.showQuickPick(items, { title: 'Explore Flow', placeHolder: 'Which way of an interrupt?', matchOnDetail: true }))?.flow;
+  return (
+    await vscode.window.showQuickPick(items, { title: 'Explore Flow', placeHolder: 'Which way of an interrupt?', matchOnDetail: true })
+  )?.flow;
 }
 
 async function setParameters(session: Session): Promise<void> {
   const { run } = session;
   if (run === undefined) return noRun();
-  const items = run.flow.parameters.map((spec) => ({ label: spec.title, description: `${spec.name} = ${String(run.inputs.parameters[spec.name])}`, detail: spec.description, spec }));
-  const picked = await vscode.window.showQuickPick(items, { title: 'Set Parameters', placeHolder: 'The run starts again with the new value' });
+  const items = run.flow.parameters.map((spec) => ({
+    label: spec.title,
+    description: `${spec.name} = ${String(run.inputs.parameters[spec.name])}`,
+    detail: spec.description,
+    spec,
+  }));
+  const picked = await vscode.window.showQuickPick(items, {
+    title: 'Set Parameters',
+    placeHolder: 'The run starts again with the new value',
+  });
   if (picked === undefined) return;
   const value = await askValue(picked.spec, run.inputs.parameters[picked.spec.name]);
   if (value !== undefined) session.setParameters({ [picked.spec.name]: value });
@@ -85,7 +97,10 @@ async function askValue(spec: ParameterSpec, current: unknown): Promise<string |
   };
   switch (spec.kind) {
     case 'boolean':
-      return pick([{ value: 'true', title: 'on' }, { value: 'false', title: 'off' }]);
+      return pick([
+        { value: 'true', title: 'on' },
+        { value: 'false', title: 'off' },
+      ]);
     case 'choice':
       return pick(spec.choices);
     case 'number': {
@@ -94,7 +109,10 @@ async function askValue(spec: ParameterSpec, current: unknown): Promise<string |
         title: spec.title,
         prompt: spec.description,
         value: String(current),
-        validateInput: (text) => (/^\d+$/.test(text) && Number(text) >= minimum && Number(text) <= maximum ? undefined : `A whole number from ${minimum} to ${maximum}`),
+        validateInput: (text) =>
+          /^\d+$/.test(text) && Number(text) >= minimum && Number(text) <= maximum
+            ? undefined
+            : `A whole number from ${minimum} to ${maximum}`,
       });
     }
   }
@@ -104,15 +122,25 @@ async function injectStimulus(session: Session): Promise<void> {
   const { run } = session;
   if (run === undefined) return noRun();
   const items = run.flow.stimuli.map(({ name, title, description }) => ({ label: title, detail: description, name }));
-  const picked = await vscode.window.showQuickPick(items, { title: `Inject Stimulus at step ${session.position}`, placeHolder: 'What happens next?' });
+  const picked = await vscode.window.showQuickPick(items, {
+    title: `Inject Stimulus at step ${session.position}`,
+    placeHolder: 'What happens next?',
+  });
   if (picked) session.inject(picked.name);
 }
 
 async function setSourceFolder(sources: SourceTrees): Promise<void> {
-  const [folder] = (await vscode.window.showOpenDialog({ canSelectFolders: true, canSelectFiles: false, title: 'A Linux, QEMU or ACRN source tree', openLabel: 'Use This Tree' })) ?? [];
+  const [folder] =
+    (await vscode.window.showOpenDialog({
+      canSelectFolders: true,
+      canSelectFiles: false,
+      title: 'A Linux, QEMU or ACRN source tree',
+      openLabel: 'Use This Tree',
+    })) ?? [];
   if (folder === undefined) return;
   const recognition = await sources.inspect(folder);
-  if (recognition.kind === 'unknown') throw new Error(`${folder.toString(true)} is not a source tree that Virtflow knows. ${recognition.message}`);
+  if (recognition.kind === 'unknown')
+    throw new Error(`${folder.toString(true)} is not a source tree that Virtflow knows. ${recognition.message}`);
   const { project, version } = recognition.tree;
   const value = folder.scheme === 'file' ? folder.fsPath : folder.toString();
   await vscode.workspace.getConfiguration('virtflow.sources').update(project, value, vscode.ConfigurationTarget.Global);
@@ -123,14 +151,20 @@ async function openUpstream(session: Session): Promise<void> {
   const { run, position } = session;
   if (run === undefined) return noRun();
   const reference = referenceOfStep(run.journal.step(position));
-  if (reference === undefined) return void vscode.window.showInformationMessage('Virtflow: this step happens in hardware or in the guest’s own driver; it has no upstream page.');
+  if (reference === undefined)
+    return void vscode.window.showInformationMessage(
+      'Virtflow: this step happens in hardware or in the guest’s own driver; it has no upstream page.',
+    );
   await vscode.env.openExternal(vscode.Uri.parse(upstreamPage(reference, run.inputs.parameters)));
 }
 
 async function setUpstreamVersion(): Promise<void> {
-  const items = PROJECTS.flatMap((project: Project) => upstreamVersions(project).map((version) => ({ label: `${project} ${version}`, project, version })));
+  const items = PROJECTS.flatMap((project: Project) =>
+    upstreamVersions(project).map((version) => ({ label: `${project} ${version}`, project, version })),
+  );
   const picked = await vscode.window.showQuickPick(items, { title: 'Upstream Version of Web Links' });
-  if (picked) await vscode.workspace.getConfiguration('virtflow.upstream').update(picked.project, picked.version, vscode.ConfigurationTarget.Global);
+  if (picked)
+    await vscode.workspace.getConfiguration('virtflow.upstream').update(picked.project, picked.version, vscode.ConfigurationTarget.Global);
 }
 
 async function copyLink(session: Session): Promise<void> {

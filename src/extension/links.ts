@@ -39,10 +39,13 @@ export function openLink(session: Session, uri: vscode.Uri): void {
   const step = query.get('step') ?? '0';
   if (!/^\d{1,9}$/.test(step)) throw new Error('its step is not a number');
   const parameters = Object.fromEntries([...query].filter(([key]) => key.startsWith('set.')).map(([key, value]) => [key.slice(4), value]));
-  const stimuli = query.getAll('inject').slice(0, MAX_STIMULI).map((text) => {
-    const match = /^([\w-]{1,64})@(\d{1,9})$/.exec(text);
-    if (match === null) throw new Error('its stimulus is not of the form NAME@STEP');
-    return { name: match[1]!, at: Number(match[2]) };
-  });
+  const stimuli = query
+    .getAll('inject')
+    .slice(0, MAX_STIMULI)
+    .map((text) => {
+      const match = /^([\w-]{1,64})@(\d{1,9})$/.exec(text);
+      if (match === null) throw new Error('its stimulus is not of the form NAME@STEP');
+      return { name: match[1]!, at: Number(match[2]) };
+    });
   session.explore(flow, parameters, stimuli, Number(step));
 }

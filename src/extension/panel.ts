@@ -30,7 +30,8 @@ export function registerPanel(context: vscode.ExtensionContext, session: Session
   let timer: ReturnType<typeof setInterval> | undefined;
 
   const send = (message: ToWebview): void => webviews.forEach((webview) => void webview.postMessage(message));
-  const whole = (): ToWebview => (session.run === undefined ? { type: 'empty' } : { type: 'run', run: runView(session.run), position: positionView(session) });
+  const whole = (): ToWebview =>
+    session.run === undefined ? { type: 'empty' } : { type: 'run', run: runView(session.run), position: positionView(session) };
 
   function attach(webview: vscode.Webview, view: 'panel' | 'state'): vscode.Disposable {
     webview.options = { enableScripts: true, localResourceRoots: [vscode.Uri.joinPath(context.extensionUri, 'dist', 'webview')] };
@@ -89,7 +90,9 @@ export function registerPanel(context: vscode.ExtensionContext, session: Session
     vscode.window.registerWebviewPanelSerializer('virtflow.panel', {
       async deserializeWebviewPanel(restored) {
         adopt(restored);
-        const saved = context.workspaceState.get<{ flow: string; parameters: Record<string, unknown>; position: number }>('virtflow.session');
+        const saved = context.workspaceState.get<{ flow: string; parameters: Record<string, unknown>; position: number }>(
+          'virtflow.session',
+        );
         const flow = flowById(saved?.flow ?? '');
         if (session.run === undefined && saved && flow) report(() => session.explore(flow, saved.parameters, [], saved.position));
       },
@@ -97,7 +100,12 @@ export function registerPanel(context: vscode.ExtensionContext, session: Session
     {
       dispose: session.onDidChange((change) => {
         send(change === 'run' ? whole() : { type: 'position', position: positionView(session) });
-        if (session.run) void context.workspaceState.update('virtflow.session', { flow: session.run.flow.id, parameters: session.run.inputs.parameters, position: session.position });
+        if (session.run)
+          void context.workspaceState.update('virtflow.session', {
+            flow: session.run.flow.id,
+            parameters: session.run.inputs.parameters,
+            position: session.position,
+          });
       }),
     },
   ];
@@ -105,7 +113,15 @@ export function registerPanel(context: vscode.ExtensionContext, session: Session
   return {
     open() {
       if (panel) panel.reveal(undefined, true);
-      else adopt(vscode.window.createWebviewPanel('virtflow.panel', 'Virtflow', { viewColumn: vscode.ViewColumn.Two, preserveFocus: true }, { enableScripts: true }));
+      else
+        adopt(
+          vscode.window.createWebviewPanel(
+            'virtflow.panel',
+            'Virtflow',
+            { viewColumn: vscode.ViewColumn.Two, preserveFocus: true },
+            { enableScripts: true },
+          ),
+        );
     },
     togglePlay() {
       if (timer !== undefined) return pause();

@@ -103,9 +103,13 @@ export function registerReveal(session: Session, sources: SourceTrees, outlines:
 async function openDocument(uri: vscode.Uri): Promise<vscode.TextDocument | undefined> {
   try {
     const document = await vscode.workspace.openTextDocument(uri);
-    return uri.scheme === 'virtflow-outline' && document.languageId !== 'c' ? await vscode.languages.setTextDocumentLanguage(document, 'c') : document;
+    return uri.scheme === 'virtflow-outline' && document.languageId !== 'c'
+      ? await vscode.languages.setTextDocumentLanguage(document, 'c')
+      : document;
   } catch (error) {
-    void vscode.window.showErrorMessage(`Virtflow cannot open ${uri.toString(true)}: ${error instanceof Error ? error.message : String(error)}`);
+    void vscode.window.showErrorMessage(
+      `Virtflow cannot open ${uri.toString(true)}: ${error instanceof Error ? error.message : String(error)}`,
+    );
     return undefined;
   }
 }
@@ -146,5 +150,7 @@ function upstreamVersion(project: Project, parameters: Readonly<Record<string, u
   if (chosen) return chosen;
   const known = upstreamVersions(project);
   const modelled = parameters[project];
-  return known.find((version) => typeof modelled === 'string' && version.startsWith(`${modelled}.`)) ?? known.at(-1) ?? String(modelled ?? '');
+  return (
+    known.find((version) => typeof modelled === 'string' && version.startsWith(`${modelled}.`)) ?? known.at(-1) ?? String(modelled ?? '')
+  );
 }

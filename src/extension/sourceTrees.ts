@@ -104,7 +104,8 @@ function configuredFolder(project: Project): vscode.Uri | undefined {
 function workspaceFiles(root: vscode.Uri): SourceFiles {
   const within = (path: string): vscode.Uri => {
     const uri = vscode.Uri.joinPath(root, path);
-    if (uri.path !== root.path && !uri.path.startsWith(root.path.replace(/\/?$/, '/'))) throw new Error(`${path} leads out of ${root.path}`);
+    if (uri.path !== root.path && !uri.path.startsWith(root.path.replace(/\/?$/, '/')))
+      throw new Error(`${path} leads out of ${root.path}`);
     return uri;
   };
   return {

@@ -26,7 +26,12 @@ export function registerFlowsTree(session: Session): vscode.Disposable {
             return CATALOGUE.filter(({ system }) => system === node.title).map((flow) => ({ kind: 'flow', flow }));
           case 'flow': {
             const steps = session.run?.flow === node.flow ? chapterSteps(session.run) : [];
-            return node.flow.chapters.map((chapter) => ({ kind: 'chapter', flow: node.flow, chapter, step: steps.find((found) => found.chapter === chapter)?.step }));
+            return node.flow.chapters.map((chapter) => ({
+              kind: 'chapter',
+              flow: node.flow,
+              chapter,
+              step: steps.find((found) => found.chapter === chapter)?.step,
+            }));
           }
           case 'chapter':
             return [];
@@ -120,7 +125,12 @@ export function registerChainTree(session: Session): vscode.Disposable {
     await Promise.resolve(view.reveal(node, { select: true, focus: false, expand: false })).catch(() => undefined);
   }
 
-  return vscode.Disposable.from(view, changed, view.onDidChangeVisibility(() => void follow()), { dispose: stop });
+  return vscode.Disposable.from(
+    view,
+    changed,
+    view.onDidChangeVisibility(() => void follow()),
+    { dispose: stop },
+  );
 }
 
 const ICONS: Readonly<Record<string, string>> = {
@@ -148,7 +158,14 @@ function chainItem(session: Session, n: number, hasChildren: boolean): vscode.Tr
   ];
   item.description = details.filter((detail) => detail !== undefined).join(' · ');
   item.tooltip = note ?? fn.does;
-  const icon = step.parent === NO_STEP ? (ICONS[thread.context] ?? 'circle') : step.kind === 'enter' ? 'symbol-method' : writes > 0 ? 'edit' : 'debug-stackframe-dot';
+  const icon =
+    step.parent === NO_STEP
+      ? (ICONS[thread.context] ?? 'circle')
+      : step.kind === 'enter'
+        ? 'symbol-method'
+        : writes > 0
+          ? 'edit'
+          : 'debug-stackframe-dot';
   item.iconPath = new vscode.ThemeIcon(icon);
   item.command = { command: 'virtflow.seek', title: 'Go to Step', arguments: [n] };
   return item;

@@ -112,6 +112,8 @@ function cellView(session: Session, cell: Cell, changed: ReadonlyMap<number, num
 }
 
 function bitsOf(names: readonly (string | undefined)[], value: number, was: number): NonNullable<CellView['bits']> {
-  const bits = names.flatMap((name, bit) => (name === undefined ? [] : [{ name, set: ((value >>> bit) & 1) === 1, changed: (((value ^ was) >>> bit) & 1) === 1 }]));
+  const bits = names.flatMap((name, bit) =>
+    name === undefined ? [] : [{ name, set: ((value >>> bit) & 1) === 1, changed: (((value ^ was) >>> bit) & 1) === 1 }],
+  );
   return bits.reverse();
 }

@@ -82,7 +82,9 @@ export function resolveParameters(of: Flow, given: Readonly<Record<string, unkno
   if (unknown !== undefined) {
     throw new ParameterError(`flow ${of.id} has no parameter "${unknown}"; it has ${of.parameters.map(({ name }) => name).join(', ')}`);
   }
-  return Object.fromEntries(of.parameters.map((spec) => [spec.name, spec.name in given ? readValue(spec, given[spec.name]) : spec.default]));
+  return Object.fromEntries(
+    of.parameters.map((spec) => [spec.name, spec.name in given ? readValue(spec, given[spec.name]) : spec.default]),
+  );
 }
 
 function readValue(spec: ParameterSpec, value: unknown): string | number | boolean {
@@ -95,7 +97,10 @@ function readValue(spec: ParameterSpec, value: unknown): string | number | boole
       if (value === false || value === 'false' || value === 'off') return false;
       return refuse('on or off');
     case 'choice':
-      return spec.choices.find((choice) => choice.value === String(value))?.value ?? refuse(`one of ${spec.choices.map((choice) => choice.value).join(', ')}`);
+      return (
+        spec.choices.find((choice) => choice.value === String(value))?.value ??
+        refuse(`one of ${spec.choices.map((choice) => choice.value).join(', ')}`)
+      );
     case 'number': {
       const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
       const fits = typeof number === 'number' && Number.isInteger(number) && number >= spec.minimum && number <= spec.maximum;
@@ -109,7 +114,8 @@ export function simulate(of: Flow, inputs: Inputs, recording = true): FlowRun {
   let world: unknown;
   const stimuli: Stimulus[] = inputs.stimuli.map(({ at, name }) => {
     const spec = of.stimuli.find((stimulus) => stimulus.name === name);
-    if (spec === undefined) throw new ParameterError(`flow ${of.id} has no stimulus "${name}"; it has ${of.stimuli.map((stimulus) => stimulus.name).join(', ')}`);
+    if (spec === undefined)
+      throw new ParameterError(`flow ${of.id} has no stimulus "${name}"; it has ${of.stimuli.map((stimulus) => stimulus.name).join(', ')}`);
     return { at, thread: spec.thread, body: () => spec.body(world) };
   });
   const { parameters, seed } = inputs;

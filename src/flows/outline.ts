@@ -15,7 +15,8 @@ export interface Outline {
 }
 
 /** What an outline knows a place by. */
-export const outlineKey = (symbol: string, anchor: Anchor | undefined): string => (anchor === undefined ? symbol : `${symbol} ${anchorKey(anchor)}`);
+export const outlineKey = (symbol: string, anchor: Anchor | undefined): string =>
+  anchor === undefined ? symbol : `${symbol} ${anchorKey(anchor)}`;
 
 interface Line {
   readonly text: string;
@@ -63,7 +64,8 @@ function add(lines: Map<string, Line>, anchor: Anchor, text: string, note: strin
 function anchorText(run: FlowRun, n: number, anchor: Anchor): string {
   const [first, end] = run.journal.writesOf(n);
   const cells = [...new Set(Array.from({ length: end - first }, (_, i) => run.cells[run.journal.write(first + i).cell]!))];
-  if (cells.length > 0) return `${anchor.token} /* writes ${cells.map(({ component, name }) => `${component.struct}.${name}`).join(', ')} */;`;
+  if (cells.length > 0)
+    return `${anchor.token} /* writes ${cells.map(({ component, name }) => `${component.struct}.${name}`).join(', ')} */;`;
   return anchor.as === 'call' ? `${anchor.token}();` : `/* looks at */ ${anchor.token};`;
 }
 
@@ -78,7 +80,9 @@ function render(world: World, path: string, functions: ReadonlyMap<FnInfo, Reado
   ];
   const lines = new Map<string, number>();
   for (const [fn, inside] of functions) {
-    text.push(...wrap(fn.does, COMMENT_WIDTH).map((line, i, all) => `${i === 0 ? '/* ' : ' * '}${line}${i === all.length - 1 ? ' */' : ''}`));
+    text.push(
+      ...wrap(fn.does, COMMENT_WIDTH).map((line, i, all) => `${i === 0 ? '/* ' : ' * '}${line}${i === all.length - 1 ? ' */' : ''}`),
+    );
     lines.set(outlineKey(fn.name, undefined), text.length);
     text.push(`${fn.name}()`, '{');
     for (const line of inside.values()) {
@@ -100,4 +104,3 @@ function wrap(text: string, width: number): string[] {
   }
   return lines;
 }
-

@@ -77,14 +77,24 @@ export function* everyRun(flow: Flow, fixed: Readonly<Record<string, string>>): 
         return { name: spec.name, values: [spec.default] };
     }
   });
-  const combinations = axes.reduce<Parameters[]>((all, { name, values }) => all.flatMap((one) => values.map((value) => ({ ...one, [name]: value }))), [{}]);
+  const combinations = axes.reduce<Parameters[]>(
+    (all, { name, values }) => all.flatMap((one) => values.map((value) => ({ ...one, [name]: value }))),
+    [{}],
+  );
   for (const parameters of combinations) {
     const plain = simulate(flow, { parameters, stimuli: [], seed: 0 });
     yield plain;
     const { length } = plain.journal;
     for (const [index, { name }] of flow.stimuli.entries()) {
       const at = Math.floor((length * (index + 1)) / (flow.stimuli.length + 1));
-      yield simulate(flow, { parameters, stimuli: [{ at, name }, { at: length, name }], seed: 0 });
+      yield simulate(flow, {
+        parameters,
+        stimuli: [
+          { at, name },
+          { at: length, name },
+        ],
+        seed: 0,
+      });
     }
   }
 }

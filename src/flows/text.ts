@@ -31,7 +31,8 @@ const ERRNO = new Map([
 ]);
 
 /** What a function returned, in words: an error by its name. */
-export const resultText = ({ result }: Step): string | undefined => (result === undefined ? undefined : (ERRNO.get(result) ?? String(result)));
+export const resultText = ({ result }: Step): string | undefined =>
+  result === undefined ? undefined : (ERRNO.get(result) ?? String(result));
 
 /** The whole run as an indented call chain, one thread after the other as they ran, with what each step changed. */
 export function* chainText(run: FlowRun): Generator<string> {

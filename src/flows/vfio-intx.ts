@@ -1,7 +1,15 @@
 import type { Parameters } from '../engine/machine';
 import { running } from '../engine/running';
 import { sleep, until } from '../engine/steps';
-import { guest, guest_acknowledges, guest_context, guest_reads_bar, guest_writes_command, guest_writes_EOI, type Guest } from '../models/guest/edu_driver';
+import {
+  guest,
+  guest_acknowledges,
+  guest_context,
+  guest_reads_bar,
+  guest_writes_command,
+  guest_writes_EOI,
+  type Guest,
+} from '../models/guest/edu_driver';
 import { hardirq_context, host_ioapic_pin } from '../models/hardware/host_irq';
 import { clear_cause, pci_function, raise_cause, type PciFunction } from '../models/hardware/pci_function';
 import { virt_cpu, type LapicMode } from '../models/hardware/virt_cpu';
@@ -16,7 +24,14 @@ import { vfio_pci_ops } from '../models/linux/drivers/vfio/pci/vfio_pci';
 import { vfio_pci_core_device } from '../models/linux/drivers/vfio/pci/vfio_pci_priv';
 import { irq_desc } from '../models/linux/kernel/irq/irqdesc';
 import { alloc_workqueue } from '../models/linux/kernel/workqueue';
-import { kvm_memory_slot, kvm_vcpu, KVM_IRQCHIP_IOAPIC, KVM_IRQCHIP_PIC_SLAVE, type Kvm, type KvmKernelIrqRoutingEntry } from '../models/linux/virt/kvm/kvm_types';
+import {
+  kvm_memory_slot,
+  kvm_vcpu,
+  KVM_IRQCHIP_IOAPIC,
+  KVM_IRQCHIP_PIC_SLAVE,
+  type Kvm,
+  type KvmKernelIrqRoutingEntry,
+} from '../models/linux/virt/kvm/kvm_types';
 import { kvm_vcpu_thread_fn } from '../models/qemu/accel/kvm/kvm-accel-ops';
 import { BAR0_ADDR, BAR0_SLOT, qemu, qemu_main, vfioConfigAddress } from '../models/qemu/machine';
 import { flow } from './flow';
@@ -120,21 +135,24 @@ export const vfio_intx = flow<World>({
       kind: 'boolean',
       name: 'kvm-intx',
       title: 'INTx through KVM',
-      description: 'On: an irqfd raises the guest’s line and a resamplefd unmasks the device, all in the kernel. Off (x-no-kvm-intx=on): QEMU does both, and takes the guest’s first access to a BAR as the end of the interrupt.',
+      description:
+        'On: an irqfd raises the guest’s line and a resamplefd unmasks the device, all in the kernel. Off (x-no-kvm-intx=on): QEMU does both, and takes the guest’s first access to a BAR as the end of the interrupt.',
       default: true,
     },
     {
       kind: 'boolean',
       name: 'disintx',
       title: 'The device has DisINTx',
-      description: 'On: the device is PCI 2.3 and can be masked by itself, so it may share the host’s line. Off: only the host’s whole interrupt can be disabled.',
+      description:
+        'On: the device is PCI 2.3 and can be masked by itself, so it may share the host’s line. Off: only the host’s whole interrupt can be disabled.',
       default: true,
     },
     {
       kind: 'choice',
       name: 'linux',
       title: 'Linux of the host',
-      description: 'The kernels differ in how a resampler notifies, when an exclusive line is masked, and in what an unmasked I/O APIC pin asks first.',
+      description:
+        'The kernels differ in how a resampler notifies, when an exclusive line is masked, and in what an unmasked I/O APIC pin asks first.',
       default: '6.12',
       choices: [
         { value: '6.1', title: 'Linux 6.1' },
@@ -189,8 +207,20 @@ export const vfio_intx = flow<World>({
     },
   ],
   stimuli: [
-    { name: 'raise', title: 'The device raises its line', description: 'Another cause becomes pending in the device.', thread: 'device', body: ({ device }) => raise_cause(device, 0x4) },
-    { name: 'lower', title: 'The device lowers its line', description: 'The device withdraws all its causes, before anybody acknowledged them.', thread: 'device', body: ({ device }) => clear_cause(device, 0xffffffff) },
+    {
+      name: 'raise',
+      title: 'The device raises its line',
+      description: 'Another cause becomes pending in the device.',
+      thread: 'device',
+      body: ({ device }) => raise_cause(device, 0x4),
+    },
+    {
+      name: 'lower',
+      title: 'The device lowers its line',
+      description: 'The device withdraws all its causes, before anybody acknowledged them.',
+      thread: 'device',
+      body: ({ device }) => clear_cause(device, 0xffffffff),
+    },
     {
       name: 'mask-disintx',
       title: 'The guest sets DisINTx',
@@ -205,9 +235,28 @@ export const vfio_intx = flow<World>({
       thread: 'guest',
       body: ({ guest: made }) => guest_writes_command(made, PCI_COMMAND_ENABLED),
     },
-    { name: 'read-bar', title: 'The guest reads a BAR', description: 'A load from the status register, outside of the handler. With QEMU in charge this counts as the end of a pending interrupt.', thread: 'guest', body: ({ guest: made }) => guest_reads_bar(made) },
-    { name: 'write-bar', title: 'The guest writes a BAR', description: 'A store that acknowledges every cause, outside of the handler.', thread: 'guest', body: ({ guest: made }) => guest_acknowledges(made) },
-    { name: 'eoi', title: 'The guest writes EOI', description: 'An end-of-interrupt without an interrupt: it ends whatever is in service, or nothing.', thread: 'guest', body: ({ guest: made }) => guest_writes_EOI(made) },
+    {
+      name: 'read-bar',
+      title: 'The guest reads a BAR',
+      description:
+        'A load from the status register, outside of the handler. With QEMU in charge this counts as the end of a pending interrupt.',
+      thread: 'guest',
+      body: ({ guest: made }) => guest_reads_bar(made),
+    },
+    {
+      name: 'write-bar',
+      title: 'The guest writes a BAR',
+      description: 'A store that acknowledges every cause, outside of the handler.',
+      thread: 'guest',
+      body: ({ guest: made }) => guest_acknowledges(made),
+    },
+    {
+      name: 'eoi',
+      title: 'The guest writes EOI',
+      description: 'An end-of-interrupt without an interrupt: it ends whatever is in service, or nothing.',
+      thread: 'guest',
+      body: ({ guest: made }) => guest_writes_EOI(made),
+    },
   ],
   chapters: [
     {

@@ -25,12 +25,7 @@ export function findAnchor(text: Text, whole: Span, anchor: Anchor): Span | unde
   }
 }
 
-function findOccurrence(
-  text: Text,
-  body: Span,
-  word: string,
-  accepts: (follower: Lexeme) => boolean,
-): Span | undefined {
+function findOccurrence(text: Text, body: Span, word: string, accepts: (follower: Lexeme) => boolean): Span | undefined {
   let occurrence: Span | undefined;
   for (const token of lexemes(text, body)) {
     if (occurrence && accepts(token)) return occurrence;
@@ -75,9 +70,5 @@ function* lexemes(text: Text, body: Span): Generator<Lexeme> {
 }
 
 function isWord(text: Text, token: Lexeme, word: string): boolean {
-  return (
-    token.kind === 'word' &&
-    token.end - token.start === word.length &&
-    text.slice(token.start, token.end) === word
-  );
+  return token.kind === 'word' && token.end - token.start === word.length && text.slice(token.start, token.end) === word;
 }

@@ -1,4 +1,12 @@
-import { describeReference, type Claims, type DirectEdge, type IndirectEdge, type Project, type Reference, type SourceEdge } from '../engine/reference';
+import {
+  describeReference,
+  type Claims,
+  type DirectEdge,
+  type IndirectEdge,
+  type Project,
+  type Reference,
+  type SourceEdge,
+} from '../engine/reference';
 import { spelledIn } from './places';
 import type { Resolver } from './resolver';
 
@@ -24,10 +32,7 @@ export interface CheckReport {
 
 export type Resolvers = ReadonlyMap<Project, Resolver>;
 
-type Verdict =
-  | { readonly kind: 'confirmed' }
-  | { readonly kind: 'skipped' }
-  | { readonly kind: 'failed'; readonly failure: CheckFailure };
+type Verdict = { readonly kind: 'confirmed' } | { readonly kind: 'skipped' } | { readonly kind: 'failed'; readonly failure: CheckFailure };
 
 const CONFIRMED: Verdict = { kind: 'confirmed' };
 
@@ -93,12 +98,7 @@ async function checkIndirect(resolver: Resolver, resolvers: Resolvers, edge: Ind
   return confirm(registry, registering, 'indirect', `${token}, which ${dispatch} then leads to`);
 }
 
-async function confirm(
-  resolver: Resolver,
-  reference: Reference,
-  kind: CheckFailure['kind'],
-  expected: string,
-): Promise<Verdict> {
+async function confirm(resolver: Resolver, reference: Reference, kind: CheckFailure['kind'], expected: string): Promise<Verdict> {
   const resolution = await resolver.resolve(reference);
   if (resolution.kind === 'found') return CONFIRMED;
   const { message } = resolution;
@@ -130,5 +130,8 @@ function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
   if (!(value instanceof Object)) return JSON.stringify(value) ?? '';
   const fields = Object.entries(value).filter(([, field]) => field !== undefined);
-  return `{${fields.map(([name, field]) => `${name}:${canonical(field)}`).toSorted().join()}}`;
+  return `{${fields
+    .map(([name, field]) => `${name}:${canonical(field)}`)
+    .toSorted()
+    .join()}}`;
 }

@@ -17,9 +17,7 @@ export interface SourceFiles {
 }
 
 export type FileText =
-  | { readonly kind: 'text'; readonly text: string }
-  | { readonly kind: 'absent' }
-  | { readonly kind: 'refused'; readonly message: string };
+  { readonly kind: 'text'; readonly text: string } | { readonly kind: 'absent' } | { readonly kind: 'refused'; readonly message: string };
 
 /** The largest upstream C file with code in it is under 2 MiB; the larger ones are generated register lists. */
 export const MAX_SOURCE_BYTES = 8 * 1024 * 1024;

@@ -69,7 +69,7 @@ export function createLexer(text: Text, from = 0, to = text.length): () => Token
       return { kind: 'literal', start, end: at, sign: '' };
     }
     at = start + (STARTS_LONGER_SIGN[code] ? signLength(code, peek(start + 1), peek(start + 2)) : 1);
-    return { kind: 'punctuator', start, end: at, sign: at === start + 1 ? SIGNS[code] ?? '' : text.slice(start, at) };
+    return { kind: 'punctuator', start, end: at, sign: at === start + 1 ? (SIGNS[code] ?? '') : text.slice(start, at) };
   }
 
   function skipBlanks(): void {

@@ -138,12 +138,7 @@ function noSymbol(source: Scanned, { path, symbol }: Place): Objection {
 }
 
 /** A symbol may be defined more than once, under `#if` and `#else`: the first definition with the anchor is meant. */
-function lookForAnchor(
-  source: Scanned,
-  place: Place,
-  definitions: readonly Definition[],
-  anchor: Anchor,
-): Found | Objection {
+function lookForAnchor(source: Scanned, place: Place, definitions: readonly Definition[], anchor: Anchor): Found | Objection {
   for (const definition of definitions) {
     const span = definition.body && findAnchor(source.text, definition.body, anchor);
     if (span) return found(source, place, definition, span.start, anchor.token.length);
@@ -155,7 +150,8 @@ function noAnchor(source: Scanned, place: Place, definitions: readonly Definitio
   const { path, symbol } = place;
   const nameStart = definitions[0]?.nameStart ?? 0;
   const isOpen = definitions.every(({ body }) => body === undefined);
-  const wanted = anchor.as === 'call' ? `a call of ${anchor.token}` : anchor.token + (anchor.after === undefined ? '' : ` behind ${anchor.after}`);
+  const wanted =
+    anchor.as === 'call' ? `a call of ${anchor.token}` : anchor.token + (anchor.after === undefined ? '' : ` behind ${anchor.after}`);
   const message = isOpen
     ? `the end of ${symbol} was not found in ${path}: its braces do not balance`
     : `${symbol} in ${path} does not contain ${wanted}`;
@@ -172,9 +168,7 @@ function found(source: Scanned, place: Place, definition: Definition, offset: nu
 }
 
 function missing(reference: Reference, objections: readonly Objection[]): Missing {
-  const [closest, ...others] = objections.toSorted(
-    (a, b) => CLOSENESS.indexOf(b.reason) - CLOSENESS.indexOf(a.reason),
-  );
+  const [closest, ...others] = objections.toSorted((a, b) => CLOSENESS.indexOf(b.reason) - CLOSENESS.indexOf(a.reason));
   if (closest === undefined) throw new Error(`no place to look at for ${describeReference(reference)}`);
   const reasons = [closest, ...others].map(({ message }) => message).join('; ');
   return { kind: 'missing', ...closest, message: `${describeReference(reference)}: ${reasons}` };

@@ -7,9 +7,7 @@ export interface Tree {
   readonly version: string;
 }
 
-export type TreeRecognition =
-  | { readonly kind: 'tree'; readonly tree: Tree }
-  | { readonly kind: 'unknown'; readonly message: string };
+export type TreeRecognition = { readonly kind: 'tree'; readonly tree: Tree } | { readonly kind: 'unknown'; readonly message: string };
 
 /** How a project's tree shows itself: the file that holds its version, and what must stand beside it. */
 interface Signature {

@@ -24,9 +24,7 @@ export function splice(calls: readonly Call[], keep: (call: Call) => boolean): C
 
 /** Leaves out calls together with everything that they called. `chain` is the way down to the call, outermost first. */
 export function prune(calls: readonly Call[], drop: (call: Call, chain: readonly Call[]) => boolean, chain: readonly Call[] = []): Call[] {
-  return calls
-    .filter((call) => !drop(call, chain))
-    .map((call) => ({ ...call, calls: prune(call.calls, drop, [...chain, call]) }));
+  return calls.filter((call) => !drop(call, chain)).map((call) => ({ ...call, calls: prune(call.calls, drop, [...chain, call]) }));
 }
 
 /** A call and everything below it, in the order in which they began. */

@@ -28,7 +28,12 @@ export type Line =
   | ({ readonly kind: 'open' | 'leaf'; readonly depth: number; readonly symbol: FunctionName } & Traced)
   | ({ readonly kind: 'close'; readonly depth: number } & Traced)
   /** A function tracer's or probe's entry; `caller` as the machine saw it, `details` a system call's arguments. */
-  | ({ readonly kind: 'entry'; readonly symbol: FunctionName; readonly caller: FunctionName | undefined; readonly details: string } & Traced)
+  | ({
+      readonly kind: 'entry';
+      readonly symbol: FunctionName;
+      readonly caller: FunctionName | undefined;
+      readonly details: string;
+    } & Traced)
   /** A trace event, a kprobe's values, a program's mark. In function_graph text it is a comment inside of a call. */
   | ({ readonly kind: 'note'; readonly text: string } & Traced)
   | ({ readonly kind: 'stack' } & Traced)
@@ -74,7 +79,8 @@ function contextOf(flags: string): Context {
 function graphLine(raw: string): Line | undefined {
   const columns = raw.split('|', 4);
   const [time, who, flags, duration] = columns;
-  if (time === undefined || who === undefined || flags === undefined || duration === undefined || !/^\s*\d+\.\d+\s*$/.test(time)) return undefined;
+  if (time === undefined || who === undefined || flags === undefined || duration === undefined || !/^\s*\d+\.\d+\s*$/.test(time))
+    return undefined;
   const body = raw.slice(columns.join('|').length + 1).trimEnd();
   const task = /^\s*(\d+)\)\s+(\S.*)-(\d+)\s*$/.exec(who);
   if (task?.[2] === undefined) return undefined;

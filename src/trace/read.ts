@@ -125,7 +125,8 @@ function* take(
     case 'open':
     case 'leaf':
       yield* closeDownTo(state, line.depth);
-      if (state.open.length >= MAX_DEPTH || state.size >= MAX_TREE) skip(`at most ${MAX_DEPTH} calls in each other and ${MAX_TREE} in a tree`);
+      if (state.open.length >= MAX_DEPTH || state.size >= MAX_TREE)
+        skip(`at most ${MAX_DEPTH} calls in each other and ${MAX_TREE} in a tree`);
       else openCall(state, line, at);
       if (line.kind === 'leaf') yield* closeDownTo(state, line.depth);
   }

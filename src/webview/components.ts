@@ -24,10 +24,13 @@ export function createComponents(host: Host): Part {
 
   function show(): void {
     if (!latest) return;
-    const components = latest.components.map((component) => filtered(component, filter, host.recall().changedOnly)).filter(({ cells }) => cells.length > 0);
+    const components = latest.components
+      .map((component) => filtered(component, filter, host.recall().changedOnly))
+      .filter(({ cells }) => cells.length > 0);
     const elements = components.map((component) => showCard(host, cards, component));
     // Whoever is unchanged stays where it is, so that the list neither flickers nor loses the focus.
-    if (elements.length !== list.children.length || elements.some((element, index) => list.children[index] !== element)) list.replaceChildren(...elements);
+    if (elements.length !== list.children.length || elements.some((element, index) => list.children[index] !== element))
+      list.replaceChildren(...elements);
     empty.hidden = components.length > 0;
     empty.textContent = filter === '' ? 'This step changes no state.' : 'No state matches the filter.';
   }
@@ -81,7 +84,17 @@ function createCell(host: Host, cell: CellView): HTMLElement {
   const origin =
     writtenAt === undefined
       ? undefined
-      : h('button', { type: 'button', class: 'origin', title: `Written at step ${writtenAt}: go there`, 'aria-label': `${name} was written at step ${writtenAt}: go there`, click: () => host.seek(writtenAt) }, String(writtenAt));
+      : h(
+          'button',
+          {
+            type: 'button',
+            class: 'origin',
+            title: `Written at step ${writtenAt}: go there`,
+            'aria-label': `${name} was written at step ${writtenAt}: go there`,
+            click: () => host.seek(writtenAt),
+          },
+          String(writtenAt),
+        );
   return h(
     'div',
     { class: was === undefined ? 'cell' : 'cell changed' },
@@ -110,7 +123,12 @@ function createBits(bits: NonNullable<CellView['bits']>): HTMLElement {
     { class: 'bits' },
     ...bits.map(({ name, set, changed }) => {
       const words = `${name} is ${set ? 'set' : 'clear'}${changed ? ', changed by this step' : ''}`;
-      return h('span', { class: `bit${set ? ' set' : ''}${changed ? ' changed' : ''}`, title: words }, name, h('span', { class: 'hidden' }, set ? ' set' : ' clear'));
+      return h(
+        'span',
+        { class: `bit${set ? ' set' : ''}${changed ? ' changed' : ''}`, title: words },
+        name,
+        h('span', { class: 'hidden' }, set ? ' set' : ' clear'),
+      );
     }),
   );
 }
@@ -127,7 +145,9 @@ function filtered(component: ComponentView, filter: string, changedOnly: boolean
 /** Scrolls only if the element is not in sight already. */
 function reveal(list: HTMLElement, element: HTMLElement | undefined): void {
   if (!element?.isConnected) return;
-  const outside = element.offsetTop < list.scrollTop || element.offsetTop + Math.min(element.offsetHeight, list.clientHeight) > list.scrollTop + list.clientHeight;
+  const outside =
+    element.offsetTop < list.scrollTop ||
+    element.offsetTop + Math.min(element.offsetHeight, list.clientHeight) > list.scrollTop + list.clientHeight;
   if (!outside) return;
   const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
   list.scrollTo({ top: element.offsetTop - 8, behavior: calm ? 'instant' : 'smooth' });

@@ -16,11 +16,13 @@ export function createExperiment(host: Host): Part {
     element: h('section', { class: 'experiment', 'aria-label': 'Experiment' }, createFold(host, body), body),
     showRun(run) {
       parameters.replaceChildren(...run.parameters.map((parameter) => createParameter(host, parameter)));
-      stimuli.replaceChildren(...run.stimuli.map((stimulus) => {
-        const button = textButton(stimulus.title, 'secondary', () => host.send({ type: 'inject', stimulus: stimulus.name }));
-        button.title = stimulus.description;
-        return button;
-      }));
+      stimuli.replaceChildren(
+        ...run.stimuli.map((stimulus) => {
+          const button = textButton(stimulus.title, 'secondary', () => host.send({ type: 'inject', stimulus: stimulus.name }));
+          button.title = stimulus.description;
+          return button;
+        }),
+      );
       stimuli.hidden = run.stimuli.length === 0;
       injected.replaceChildren(...run.injected.map((injection) => createInjection(host, injection)));
       injected.hidden = run.injected.length === 0;
@@ -32,7 +34,12 @@ export function createExperiment(host: Host): Part {
 /** The heading, which opens and closes the section. */
 function createFold(host: Host, body: HTMLElement): HTMLElement {
   const open = host.recall().experiment;
-  const button = h('button', { type: 'button', class: 'fold', 'aria-expanded': String(open), 'aria-controls': body.id }, icon('chevron'), 'Experiment');
+  const button = h(
+    'button',
+    { type: 'button', class: 'fold', 'aria-expanded': String(open), 'aria-controls': body.id },
+    icon('chevron'),
+    'Experiment',
+  );
   body.hidden = !open;
   button.addEventListener('click', () => {
     body.hidden = !body.hidden;
@@ -56,7 +63,12 @@ function createParameter(host: Host, parameter: ParameterView): HTMLElement {
 }
 
 function labelled(title: string, description: string, control: HTMLElement): HTMLElement {
-  return h('div', { class: 'parameter', title: description }, h('span', { class: 'parameter-title', 'aria-hidden': 'true' }, title), control);
+  return h(
+    'div',
+    { class: 'parameter', title: description },
+    h('span', { class: 'parameter-title', 'aria-hidden': 'true' }, title),
+    control,
+  );
 }
 
 function createInjection(host: Host, { title, at }: RunView['injected'][number]): HTMLElement {

@@ -33,7 +33,9 @@ function start(): void {
 }
 
 /** What is on the stage: the invitation, or a view of a run. */
-type Scene = { readonly kind: 'empty' } | { readonly kind: 'run'; readonly run: RunView; readonly view: Part; readonly position: PositionView; readonly playing: boolean };
+type Scene =
+  | { readonly kind: 'empty' }
+  | { readonly kind: 'run'; readonly run: RunView; readonly view: Part; readonly position: PositionView; readonly playing: boolean };
 
 function createStage(host: Host, stage: HTMLElement, speak: (words: string) => void): (message: ToWebview) => void {
   let scene: Scene = { kind: 'empty' };

@@ -18,7 +18,17 @@ export function createNote(host: Host): Part {
   const note = h('p', { class: 'note' });
   const result = h('p', { class: 'result' });
   const stack = createStack(host);
-  const element = h('section', { class: 'step', 'aria-label': 'Step' }, way, h('h2', { class: 'function' }, symbol, anchor), reference, does, note, result, stack.element);
+  const element = h(
+    'section',
+    { class: 'step', 'aria-label': 'Step' },
+    way,
+    h('h2', { class: 'function' }, symbol, anchor),
+    reference,
+    does,
+    note,
+    result,
+    stack.element,
+  );
   return {
     element,
     showPosition(run, position) {
@@ -55,7 +65,11 @@ function createWay(host: Host, run: RunView, step: number): readonly HTMLElement
     const stop =
       at === step
         ? h('span', { class: `stop current ctx-${kind}`, 'aria-current': 'step' }, ...inside)
-        : h('button', { type: 'button', class: `stop ctx-${kind}`, title: `step ${at}: ${row?.symbol ?? ''}`, click: () => host.seek(at) }, ...inside);
+        : h(
+            'button',
+            { type: 'button', class: `stop ctx-${kind}`, title: `step ${at}: ${row?.symbol ?? ''}`, click: () => host.seek(at) },
+            ...inside,
+          );
     return h('li', {}, index > 0 ? h('span', { class: 'by' }, h('span', {}, edge ?? ''), icon('chevron')) : undefined, stop);
   });
   return stops;
@@ -75,7 +89,16 @@ function createStack(host: Host): Part {
       frames.replaceChildren(
         ...stack.map(({ step, symbol }) => {
           const seek = () => host.seek(step);
-          return h('li', {}, h('button', { type: 'button', click: seek }, h('span', { class: 'symbol' }, symbol), h('span', { class: 'number' }, String(step))));
+          return h(
+            'li',
+            {},
+            h(
+              'button',
+              { type: 'button', click: seek },
+              h('span', { class: 'symbol' }, symbol),
+              h('span', { class: 'number' }, String(step)),
+            ),
+          );
         }),
       );
     },

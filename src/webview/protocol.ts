@@ -115,7 +115,16 @@ export type ToWebview =
   /** There is no run: invite the reader to start one. */
   | { readonly type: 'empty' };
 
-export const PANEL_COMMANDS = ['step', 'stepBack', 'runToNextContext', 'restart', 'revealSource', 'togglePlay', 'exploreFlow', 'openPanel'] as const;
+export const PANEL_COMMANDS = [
+  'step',
+  'stepBack',
+  'runToNextContext',
+  'restart',
+  'revealSource',
+  'togglePlay',
+  'exploreFlow',
+  'openPanel',
+] as const;
 export type PanelCommand = (typeof PANEL_COMMANDS)[number];
 
 /** From a webview to the extension. */
@@ -148,19 +157,27 @@ export function parseToHost(message: unknown): ToHost | { readonly type: 'malfor
     }
     case 'seek': {
       const step = message['step'];
-      return typeof step === 'number' && Number.isSafeInteger(step) && step >= 0 ? { type: 'seek', step } : malformed('seek.step must be a whole number from 0');
+      return typeof step === 'number' && Number.isSafeInteger(step) && step >= 0
+        ? { type: 'seek', step }
+        : malformed('seek.step must be a whole number from 0');
     }
     case 'setParameter': {
       const { name, value } = message;
       if (typeof name !== 'string' || !NAME.test(name)) return malformed('setParameter.name must be a short identifier');
-      if (typeof value === 'boolean' || (typeof value === 'number' && Number.isFinite(value)) || (typeof value === 'string' && value.length <= 64)) {
+      if (
+        typeof value === 'boolean' ||
+        (typeof value === 'number' && Number.isFinite(value)) ||
+        (typeof value === 'string' && value.length <= 64)
+      ) {
         return { type: 'setParameter', name, value };
       }
       return malformed('setParameter.value must be a boolean, a number or a short string');
     }
     case 'inject': {
       const stimulus = message['stimulus'];
-      return typeof stimulus === 'string' && NAME.test(stimulus) ? { type: 'inject', stimulus } : malformed('inject.stimulus must be a short identifier');
+      return typeof stimulus === 'string' && NAME.test(stimulus)
+        ? { type: 'inject', stimulus }
+        : malformed('inject.stimulus must be a short identifier');
     }
     default:
       return malformed('message.type must be one of ready, command, seek, setParameter, inject');
@@ -179,9 +196,13 @@ export function parseToWebview(message: unknown): ToWebview | { readonly type: '
     case 'empty':
       return { type: 'empty' };
     case 'playing':
-      return typeof message['playing'] === 'boolean' ? { type: 'playing', playing: message['playing'] } : malformed('playing.playing must be true or false');
+      return typeof message['playing'] === 'boolean'
+        ? { type: 'playing', playing: message['playing'] }
+        : malformed('playing.playing must be true or false');
     case 'position':
-      return isPosition(message['position']) ? { type: 'position', position: message['position'] } : malformed('position.position is not a position');
+      return isPosition(message['position'])
+        ? { type: 'position', position: message['position'] }
+        : malformed('position.position is not a position');
     case 'run': {
       const { run, position } = message;
       if (!isRun(run)) return malformed('run.run is not a run');
@@ -199,8 +220,14 @@ const text: Check = (value) => typeof value === 'string';
 const flag: Check = (value) => typeof value === 'boolean';
 const number: Check = (value) => Number.isFinite(value);
 const whole: Check = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
-const optional = (check: Check): Check => (value) => value === undefined || check(value);
-const listOf = (check: Check): Check => (value) => Array.isArray(value) && value.every(check);
+const optional =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined || check(value);
+const listOf =
+  (check: Check): Check =>
+  (value) =>
+    Array.isArray(value) && value.every(check);
 
 /** A check for each field of `T`: a field that is added above and not here does not compile. */
 function shape<T>(checks: { readonly [K in keyof T]-?: Check }): (value: unknown) => value is T {

@@ -12,6 +12,12 @@ export function createStateView(host: Host): Part {
   const controls = createControls(host, 'state');
   const note = createNote(host);
   const components = createComponents(host);
-  const element = h('main', { class: 'narrow' }, h('header', { class: 'header' }, heading.element, controls.element), note.element, components.element);
+  const element = h(
+    'main',
+    { class: 'narrow' },
+    h('header', { class: 'header' }, heading.element, controls.element),
+    note.element,
+    components.element,
+  );
   return compose(element, [heading, controls, note, components]);
 }

@@ -11,8 +11,14 @@ const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as Manifest;
 const containers = manifest.contributes?.viewsContainers?.activitybar ?? [];
 
 endToEnd('the workbench opens the welcome folder', async ({ page }) => {
-  const names = await eventually(() => page.locator('.explorer-folders-view .monaco-list-row').allInnerTexts(), (rows) => rows.length > 0);
-  assert.deepEqual(names.map((name) => name.trim()), ['README.md']);
+  const names = await eventually(
+    () => page.locator('.explorer-folders-view .monaco-list-row').allInnerTexts(),
+    (rows) => rows.length > 0,
+  );
+  assert.deepEqual(
+    names.map((name) => name.trim()),
+    ['README.md'],
+  );
 });
 
 for (const { title } of containers) {

@@ -16,13 +16,25 @@ endToEnd(
   'trees are folders side by side, and their files open',
   async (workbench) => {
     const { page } = workbench;
-    const folders = await eventually(() => page.locator('.explorer-folders-view .monaco-list-row').allInnerTexts(), (rows) => rows.length >= 2);
-    assert.deepEqual(folders.slice(0, 2).map((name) => name.trim()).toSorted(), ['linux', 'qemu']);
+    const folders = await eventually(
+      () => page.locator('.explorer-folders-view .monaco-list-row').allInnerTexts(),
+      (rows) => rows.length >= 2,
+    );
+    assert.deepEqual(
+      folders
+        .slice(0, 2)
+        .map((name) => name.trim())
+        .toSorted(),
+      ['linux', 'qemu'],
+    );
 
     await workbench.openFile(workbench.pathOf(linux, 'virt/kvm/eventfd.c'));
     await page.locator('.view-line').filter({ hasText: 'return 42;' }).waitFor();
     // C is coloured: its grammar and the WebAssembly that reads it were found.
-    await page.locator('.view-line span[class*="mtk"]').filter({ hasText: /^return$/ }).waitFor();
+    await page
+      .locator('.view-line span[class*="mtk"]')
+      .filter({ hasText: /^return$/ })
+      .waitFor();
   },
   { folders: [linux, qemu] },
 );

@@ -18,7 +18,10 @@ function smallKernel(): string {
   mkdirSync(path.dirname(file), { recursive: true });
   writeFileSync(path.join(root, 'Makefile'), 'VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 1\n');
   for (const beside of ['Kbuild', 'Kconfig']) writeFileSync(path.join(root, beside), '');
-  writeFileSync(file, '/* ours */\n\n\nint vfio_intx_handler(int n)\n{\n\tint masked = pci_2_3 + n;\n\n\tmasked = vfio_send_intx_eventfd(n);\n\treturn masked;\n}\n');
+  writeFileSync(
+    file,
+    '/* ours */\n\n\nint vfio_intx_handler(int n)\n{\n\tint masked = pci_2_3 + n;\n\n\tmasked = vfio_send_intx_eventfd(n);\n\treturn masked;\n}\n',
+  );
   return root;
 }
 
@@ -28,20 +31,28 @@ async function explore(workbench: Workbench): Promise<void> {
   await workbench.webview('panel').locator('body[data-state=ready]').waitFor({ state: 'attached' });
 }
 
-const stepOf = async (workbench: Workbench): Promise<number> => Number(await workbench.webview('panel').locator('body').getAttribute('data-step'));
-const activeTab = async ({ page }: Workbench): Promise<string> => (await page.locator('.editor-group-container .tab.active').first().innerText()).replaceAll(/\s/g, '');
+const stepOf = async (workbench: Workbench): Promise<number> =>
+  Number(await workbench.webview('panel').locator('body').getAttribute('data-step'));
+const activeTab = async ({ page }: Workbench): Promise<string> =>
+  (await page.locator('.editor-group-container .tab.active').first().innerText()).replaceAll(/\s/g, '');
 
 /** Runs a command until the panel has moved. */
 async function move(workbench: Workbench, command: string): Promise<number> {
   const before = await stepOf(workbench);
   await workbench.runCommand(command);
-  return eventually(() => stepOf(workbench), (step) => step !== before);
+  return eventually(
+    () => stepOf(workbench),
+    (step) => step !== before,
+  );
 }
 
 endToEnd('without a tree a flow opens on its outline, with the annotation, and steps both ways', async (workbench) => {
   await explore(workbench);
   assert.equal(await stepOf(workbench), 0);
-  await eventually(() => activeTab(workbench), (tab) => tab.includes('runstate.c'));
+  await eventually(
+    () => activeTab(workbench),
+    (tab) => tab.includes('runstate.c'),
+  );
   await workbench.page.locator('.review-widget', { hasText: 'qemu_init_subsystems' }).waitFor();
   const first = await move(workbench, 'Virtflow: Step');
   const second = await move(workbench, 'Virtflow: Step');
@@ -57,7 +68,10 @@ endToEnd(
   async (workbench) => {
     await explore(workbench);
     await workbench.page.locator('.sidebar .monaco-list-row', { hasText: 'The device raises its line' }).click();
-    await eventually(() => stepOf(workbench), (step) => step > 100);
+    await eventually(
+      () => stepOf(workbench),
+      (step) => step > 100,
+    );
     // The panel says where a step is at once; the editor follows when the file is open.
     const handler = workbench.webview('panel').getByText('linux:drivers/vfio/pci/vfio_pci_intrs.c vfio_intx_handler');
     for (let i = 0; i < 40 && (await handler.count()) === 0; i++) await move(workbench, 'Virtflow: Step');
@@ -73,7 +87,8 @@ endToEnd(
 endToEnd('a parameter set in the panel changes the run; a stimulus leaves the past and changes the future', async (workbench) => {
   await explore(workbench);
   const panel = workbench.webview('panel');
-  const total = async (): Promise<string> => (await panel.locator('body').innerText()).match(/step\s+\d+\s+of\s+([\d\s ]+)/)?.[1]?.replaceAll(/\D/g, '') ?? '';
+  const total = async (): Promise<string> =>
+    (await panel.locator('body').innerText()).match(/step\s+\d+\s+of\s+([\d\s ]+)/)?.[1]?.replaceAll(/\D/g, '') ?? '';
   const before = await total();
   assert.notEqual(before, '');
   await workbench.runCommand('Virtflow: Set Parameters…');
@@ -89,7 +104,10 @@ endToEnd(
   'a workspace folder that links to itself is no kernel, and nothing hangs',
   async (workbench) => {
     await explore(workbench);
-    await eventually(() => activeTab(workbench), (tab) => tab.includes('runstate.c'));
+    await eventually(
+      () => activeTab(workbench),
+      (tab) => tab.includes('runstate.c'),
+    );
   },
   { folders: [{ name: 'loop', path: loop() }] },
 );

@@ -32,7 +32,13 @@ export async function runInBrowser(server: RunningServer | undefined): Promise<n
   try {
     await page.goto(server.url);
     const code = await exit;
-    if (code !== 0) console.log(`\nVS Code's last errors:\n${log.filter((line) => /error/i.test(line)).slice(-10).join('\n')}`);
+    if (code !== 0)
+      console.log(
+        `\nVS Code's last errors:\n${log
+          .filter((line) => /error/i.test(line))
+          .slice(-10)
+          .join('\n')}`,
+      );
     return code;
   } finally {
     await browser.close();

@@ -31,7 +31,9 @@ suite('a flow in the editor', () => {
   test('the current line is where the outline names the function or anchor', async function () {
     this.timeout(20_000);
     await vscode.commands.executeCommand('virtflow.exploreFlow', 'vfio-intx', 'A worker drives the guest’s I/O APIC');
-    const editor = await until('the irqfd outline is open', () => (active()?.document.uri.path.endsWith('virt/kvm/eventfd.c') ? active() : undefined));
+    const editor = await until('the irqfd outline is open', () =>
+      active()?.document.uri.path.endsWith('virt/kvm/eventfd.c') ? active() : undefined,
+    );
     const line = editor.document.lineAt(editor.selection.active.line).text;
     ok(line.includes('irqfd_inject'), `the line is "${line}"`);
   });

@@ -32,7 +32,9 @@ export function forbiddenImports(file: string, code: string): readonly string[] 
   if (!layer) return [`${file}: src/${name} is none of the folders that test/lint/imports.ts knows`];
   const imports = importsOf(code);
   if (imports === undefined) return [`${file}: does not parse`];
-  return imports.filter((target) => !mayImport(name, layer, file, target)).map((target) => `${file}: may not import ${target ?? 'a name made at run time'}`);
+  return imports
+    .filter((target) => !mayImport(name, layer, file, target))
+    .map((target) => `${file}: may not import ${target ?? 'a name made at run time'}`);
 }
 
 function mayImport(name: string, layer: Layer, file: string, target: string | undefined): boolean {

@@ -33,17 +33,27 @@ suite('the package', () => {
 
   before(async () => {
     const vsce = path.join(NODE_MODULES, '@vscode/vsce/vsce');
-    execFileSync(process.execPath, [vsce, 'package', '--no-dependencies', '--allow-missing-repository', '--no-rewrite-relative-links', '--out', file], { cwd: ROOT });
+    execFileSync(
+      process.execPath,
+      [vsce, 'package', '--no-dependencies', '--allow-missing-repository', '--no-rewrite-relative-links', '--out', file],
+      { cwd: ROOT },
+    );
     entries = await readZip(file);
   });
   after(() => rmSync(folder, { recursive: true }));
 
   test('has nothing in it that does not belong there', () => {
-    assert.deepEqual([...entries.keys()].filter((name) => !ALLOWED.some((pattern) => pattern.test(name))), []);
+    assert.deepEqual(
+      [...entries.keys()].filter((name) => !ALLOWED.some((pattern) => pattern.test(name))),
+      [],
+    );
   });
 
   test('has everything that it needs', () => {
-    assert.deepEqual(REQUIRED.filter((pattern) => ![...entries.keys()].some((name) => pattern.test(name))), []);
+    assert.deepEqual(
+      REQUIRED.filter((pattern) => ![...entries.keys()].some((name) => pattern.test(name))),
+      [],
+    );
   });
 
   test('is small', () => {

@@ -11,7 +11,10 @@ test('every import goes one way', () => {
     .filter((file) => file.endsWith('.ts'))
     .map((file) => path.posix.join('src', file.replaceAll('\\', '/')));
   assert.ok(files.length > 0);
-  assert.deepEqual(files.flatMap((file) => forbiddenImports(file, readFileSync(file, 'utf8'))), none);
+  assert.deepEqual(
+    files.flatMap((file) => forbiddenImports(file, readFileSync(file, 'utf8'))),
+    none,
+  );
 });
 
 const FORBIDDEN: readonly (readonly [file: string, code: string])[] = [
@@ -54,7 +57,10 @@ test('what the rules allow', () => {
   allowed('src/models/linux/fs/eventfd.ts', `import { cell } from '../../../engine/cell'; import { wait } from '../kernel/sched/wait';`);
   allowed('src/flows/intx.ts', `import '../models/linux/fs/eventfd'; import { journal } from '../engine/journal';`);
   allowed('src/sources/resolver.ts', `import type { Reference } from '../engine/reference'; import { scan } from './scanner';`);
-  allowed('src/extension/main.ts', `import * as vscode from 'vscode'; import { flow } from '../flows/intx'; import { parse } from '../webview/protocol';`);
+  allowed(
+    'src/extension/main.ts',
+    `import * as vscode from 'vscode'; import { flow } from '../flows/intx'; import { parse } from '../webview/protocol';`,
+  );
   allowed('src/cli/main.ts', `import { readFileSync } from 'node:fs'; import { flow } from '../flows/intx';`);
   allowed('src/webview/main.ts', `import { provideVSCodeDesignSystem } from '@vscode/webview-ui-toolkit'; import './protocol';`);
   allowed('src/engine/machine.ts', `// import 'vscode'\nconst text = "import 'vscode'";`);

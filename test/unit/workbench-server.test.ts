@@ -14,11 +14,14 @@ interface Answer {
   readonly body: string;
 }
 
-suite('the web workbench\'s server', () => {
+suite("the web workbench's server", () => {
   const box = mkdtempSync(path.join(os.tmpdir(), 'virtflow-files-'));
   const linux = path.join(box, 'linux');
   const qemu = path.join(box, 'qemu');
-  const folders: readonly MountedFolder[] = [{ name: 'linux', path: linux }, { name: 'qemu', path: qemu }];
+  const folders: readonly MountedFolder[] = [
+    { name: 'linux', path: linux },
+    { name: 'qemu', path: qemu },
+  ];
   let server: RunningServer;
 
   before(async () => {
@@ -43,16 +46,26 @@ suite('the web workbench\'s server', () => {
       const request = http.request({ hostname, port, path: target, agent: false, ...options }, (response) => {
         const chunks: Buffer[] = [];
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
-        response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString() }));
+        response.on('end', () =>
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString() }),
+        );
       });
       request.on('error', reject).end();
     });
   }
 
   test('shows the mounted folders side by side', async () => {
-    assert.deepEqual(JSON.parse((await get('/mount/?readdir')).body), [{ name: 'linux', type: 2 }, { name: 'qemu', type: 2 }]);
+    assert.deepEqual(JSON.parse((await get('/mount/?readdir')).body), [
+      { name: 'linux', type: 2 },
+      { name: 'qemu', type: 2 },
+    ]);
     const workspace = JSON.parse((await get('/mount/virtflow.code-workspace')).body);
-    assert.deepEqual(workspace, { folders: [{ name: 'linux', uri: 'mount:/linux' }, { name: 'qemu', uri: 'mount:/qemu' }] });
+    assert.deepEqual(workspace, {
+      folders: [
+        { name: 'linux', uri: 'mount:/linux' },
+        { name: 'qemu', uri: 'mount:/qemu' },
+      ],
+    });
   });
 
   test('lists, describes and reads', async () => {

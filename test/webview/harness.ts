@@ -38,7 +38,10 @@ const ORIGIN = 'http://webview.localhost';
 const FILES: Readonly<Record<string, string>> = { '/panel.js': 'text/javascript', '/panel.css': 'text/css' };
 
 /** Opens one of the two views as VS Code would: its theme variables, its body classes, its policy, its API. */
-export async function openWebview(browser: Browser, { view, theme = 'dark', width = 1400, height = 900, memory, reducedMotion = true }: WebviewOptions): Promise<Webview> {
+export async function openWebview(
+  browser: Browser,
+  { view, theme = 'dark', width = 1400, height = 900, memory, reducedMotion = true }: WebviewOptions,
+): Promise<Webview> {
   const context = await browser.newContext({ viewport: { width, height }, reducedMotion: reducedMotion ? 'reduce' : 'no-preference' });
   const page = await context.newPage();
   page.setDefaultTimeout(5000);

@@ -37,61 +37,176 @@ const COMPONENTS: readonly Component[] = [
     name: '0000:03:00.0',
     doc: 'The assigned function: what its configuration space holds.',
     cells: [
-      { name: 'PCI_COMMAND', initial: 0x0006, bits: [['INTX_DISABLE', 0x400], ['SERR', 0x100], ['PARITY', 0x40], ['MASTER', 4], ['MEMORY', 2], ['IO', 1]] },
-      { name: 'PCI_STATUS', initial: 0x0010, bits: [['CAP_LIST', 0x10], ['INTERRUPT', 8]] },
+      {
+        name: 'PCI_COMMAND',
+        initial: 0x0006,
+        bits: [
+          ['INTX_DISABLE', 0x400],
+          ['SERR', 0x100],
+          ['PARITY', 0x40],
+          ['MASTER', 4],
+          ['MEMORY', 2],
+          ['IO', 1],
+        ],
+      },
+      {
+        name: 'PCI_STATUS',
+        initial: 0x0010,
+        bits: [
+          ['CAP_LIST', 0x10],
+          ['INTERRUPT', 8],
+        ],
+      },
     ],
   },
   {
     struct: 'vfio_pci_core_device',
     name: '0000:03:00.0',
     doc: "VFIO's view of the function.",
-    cells: [{ name: 'irq_type', initial: 'VFIO_PCI_NUM_IRQS' }, { name: 'pci_2_3', initial: 'true' }, { name: 'virq_disabled', initial: 'false' }],
+    cells: [
+      { name: 'irq_type', initial: 'VFIO_PCI_NUM_IRQS' },
+      { name: 'pci_2_3', initial: 'true' },
+      { name: 'virq_disabled', initial: 'false' },
+    ],
   },
   {
     struct: 'vfio_pci_irq_ctx',
     name: 'INTx',
     doc: 'How an interrupt of the function is passed on.',
-    cells: [{ name: 'trigger', initial: 'NULL' }, { name: 'unmask', initial: 'NULL' }, { name: 'masked', initial: 'false' }],
+    cells: [
+      { name: 'trigger', initial: 'NULL' },
+      { name: 'unmask', initial: 'NULL' },
+      { name: 'masked', initial: 'false' },
+    ],
   },
   { struct: 'eventfd_ctx', name: 'intx.interrupt', doc: 'Written by VFIO, read by KVM.', cells: [{ name: 'count', initial: '0' }] },
-  { struct: 'eventfd_ctx', name: 'intx.unmask', doc: 'Written by KVM when the guest is done, read by VFIO.', cells: [{ name: 'count', initial: '0' }] },
+  {
+    struct: 'eventfd_ctx',
+    name: 'intx.unmask',
+    doc: 'Written by KVM when the guest is done, read by VFIO.',
+    cells: [{ name: 'count', initial: '0' }],
+  },
   {
     struct: 'kvm_kernel_irqfd',
     name: 'GSI 21',
     doc: 'Ties an eventfd to an interrupt line of the guest.',
-    cells: [{ name: 'gsi', initial: '21' }, { name: 'eventfd', initial: 'NULL' }, { name: 'resamplefd', initial: 'NULL' }, { name: 'inject.pending', initial: 'false' }],
+    cells: [
+      { name: 'gsi', initial: '21' },
+      { name: 'eventfd', initial: 'NULL' },
+      { name: 'resamplefd', initial: 'NULL' },
+      { name: 'inject.pending', initial: 'false' },
+    ],
   },
   {
     struct: 'kvm_ioapic',
     name: 'VM 1',
     doc: 'The I/O APIC in the kernel.',
     cells: [
-      { name: 'irq_states[21]', initial: 0, bits: [['RESAMPLE', 2], ['USERSPACE', 1]] },
+      {
+        name: 'irq_states[21]',
+        initial: 0,
+        bits: [
+          ['RESAMPLE', 2],
+          ['USERSPACE', 1],
+        ],
+      },
       { name: 'irr', initial: '0x00000000' },
-      { name: 'redirtbl[21]', initial: 0x8041, bits: [['MASKED', 0x10000], ['LEVEL', 0x8000], ['REMOTE_IRR', 0x4000], ['LOW', 0x2000]] },
+      {
+        name: 'redirtbl[21]',
+        initial: 0x8041,
+        bits: [
+          ['MASKED', 0x10000],
+          ['LEVEL', 0x8000],
+          ['REMOTE_IRR', 0x4000],
+          ['LOW', 0x2000],
+        ],
+      },
     ],
   },
   {
     struct: 'kvm_lapic',
     name: 'vCPU 0',
     doc: 'The local APIC of a vCPU: the bits of vector 0x41.',
-    cells: [{ name: 'IRR[0x41]', initial: '0' }, { name: 'ISR[0x41]', initial: '0' }, { name: 'TMR[0x41]', initial: '0' }, { name: 'PPR', initial: '0x00' }],
+    cells: [
+      { name: 'IRR[0x41]', initial: '0' },
+      { name: 'ISR[0x41]', initial: '0' },
+      { name: 'TMR[0x41]', initial: '0' },
+      { name: 'PPR', initial: '0x00' },
+    ],
   },
   {
     struct: 'kvm_vcpu',
     name: 'vCPU 0',
     doc: 'A virtual CPU.',
-    cells: [{ name: 'mode', initial: 'IN_GUEST_MODE' }, { name: 'arch.ioapic_handled_vectors', initial: '{0x41}' }, { name: 'requests', initial: 0, bits: [['KVM_REQ_EVENT', 2], ['KVM_REQ_UNBLOCK', 1]] }],
+    cells: [
+      { name: 'mode', initial: 'IN_GUEST_MODE' },
+      { name: 'arch.ioapic_handled_vectors', initial: '{0x41}' },
+      {
+        name: 'requests',
+        initial: 0,
+        bits: [
+          ['KVM_REQ_EVENT', 2],
+          ['KVM_REQ_UNBLOCK', 1],
+        ],
+      },
+    ],
   },
 ];
 
 const PARAMETERS: readonly ParameterView[] = [
-  { kind: 'choice', name: 'irqchip', title: 'Interrupt controller', description: 'Where the I/O APIC and the PIC live.', value: 'kernel', choices: [{ value: 'kernel', title: 'In the kernel' }, { value: 'split', title: 'Split' }, { value: 'qemu', title: 'In QEMU' }] },
-  { kind: 'choice', name: 'linux', title: 'Linux', description: 'Whose code runs on the host.', value: '6.1', choices: [{ value: '6.1', title: '6.1' }, { value: '6.12', title: '6.12' }] },
-  { kind: 'number', name: 'gsi', title: 'GSI', description: 'The line of the guest that the function is wired to.', value: 21, minimum: 0, maximum: 23 },
-  { kind: 'boolean', name: 'disintx', title: 'DisINTx supported', description: 'Whether the function can mask its own interrupt (PCI 2.3).', value: true },
-  { kind: 'boolean', name: 'resamplefd', title: 'resamplefd', description: 'Whether KVM tells VFIO of the end of the interrupt.', value: true },
-  { kind: 'boolean', name: 'apicv', title: 'Posted interrupts', description: 'Whether the CPU delivers to a running guest by itself.', value: false },
+  {
+    kind: 'choice',
+    name: 'irqchip',
+    title: 'Interrupt controller',
+    description: 'Where the I/O APIC and the PIC live.',
+    value: 'kernel',
+    choices: [
+      { value: 'kernel', title: 'In the kernel' },
+      { value: 'split', title: 'Split' },
+      { value: 'qemu', title: 'In QEMU' },
+    ],
+  },
+  {
+    kind: 'choice',
+    name: 'linux',
+    title: 'Linux',
+    description: 'Whose code runs on the host.',
+    value: '6.1',
+    choices: [
+      { value: '6.1', title: '6.1' },
+      { value: '6.12', title: '6.12' },
+    ],
+  },
+  {
+    kind: 'number',
+    name: 'gsi',
+    title: 'GSI',
+    description: 'The line of the guest that the function is wired to.',
+    value: 21,
+    minimum: 0,
+    maximum: 23,
+  },
+  {
+    kind: 'boolean',
+    name: 'disintx',
+    title: 'DisINTx supported',
+    description: 'Whether the function can mask its own interrupt (PCI 2.3).',
+    value: true,
+  },
+  {
+    kind: 'boolean',
+    name: 'resamplefd',
+    title: 'resamplefd',
+    description: 'Whether KVM tells VFIO of the end of the interrupt.',
+    value: true,
+  },
+  {
+    kind: 'boolean',
+    name: 'apicv',
+    title: 'Posted interrupts',
+    description: 'Whether the CPU delivers to a running guest by itself.',
+    value: false,
+  },
 ];
 
 /** Makes the sample, with the interrupt delivered and ended `cycles` times. One cycle is about 110 steps. */
@@ -194,7 +309,9 @@ function setUp({ call, at }: Recording): void {
     call(QEMU, 'vfio_set_irq_signaling', {}, () => {
       call(QEMU, 'vfio_pci_ioctl_set_irqs', { edge: 'ioctl' }, () => {
         call(QEMU, 'vfio_pci_set_intx_trigger', { edge: 'function pointer' }, () => {
-          call(QEMU, 'vfio_intx_enable', {}, () => at(QEMU, 'irq_type', { 'vfio_pci_core_device 0000:03:00.0.irq_type': 'VFIO_PCI_INTX_IRQ_INDEX' }));
+          call(QEMU, 'vfio_intx_enable', {}, () =>
+            at(QEMU, 'irq_type', { 'vfio_pci_core_device 0000:03:00.0.irq_type': 'VFIO_PCI_INTX_IRQ_INDEX' }),
+          );
           call(QEMU, 'vfio_intx_set_signal', {}, () => {
             at(QEMU, 'trigger', { [`${CTX}.trigger`]: '&eventfd_ctx intx.interrupt' });
             call(QEMU, 'request_threaded_irq', {});
@@ -224,28 +341,42 @@ function deliver(recording: Recording, guestStarts: () => void): void {
     cause = signal(DEVICE, 'INTA#', 'line');
   });
   call(HARDIRQ, 'common_interrupt', { edge: 'hardirq', cause }, () => {
-    nest(recording, HARDIRQ, ['handle_irq', 'generic_handle_irq_desc', 'handle_fasteoi_irq', 'handle_irq_event', 'handle_irq_event_percpu', '__handle_irq_event_percpu'], () => {
-      call(HARDIRQ, 'vfio_intx_handler', { edge: 'function pointer' }, () => {
-        at(HARDIRQ, 'spin_lock_irqsave');
-        call(HARDIRQ, 'pci_check_and_mask_intx', {}, () => {
-          call(HARDIRQ, 'pci_check_and_set_intx_mask', {}, () => at(HARDIRQ, 'PCI_COMMAND_INTX_DISABLE', { [`${PCI}.PCI_COMMAND`]: 0x0406 }));
-        });
-        at(HARDIRQ, 'masked', { [`${CTX}.masked`]: 'true' });
-        call(HARDIRQ, 'vfio_send_intx_eventfd', {}, () => {
-          nest(recording, HARDIRQ, ['eventfd_signal', 'eventfd_signal_mask'], () => {
-            at(HARDIRQ, 'count', { [INTERRUPT]: '1' });
-            nest(recording, HARDIRQ, ['__wake_up_locked_key', '__wake_up_common'], () => {
-              call(HARDIRQ, 'irqfd_wakeup', { edge: 'eventfd' }, () => {
-                at(HARDIRQ, 'eventfd_ctx_do_read', { [INTERRUPT]: '0' });
-                call(HARDIRQ, 'kvm_arch_set_irq_inatomic', {});
-                at(HARDIRQ, 'schedule_work', { [`${IRQFD}.inject.pending`]: 'true' });
-                cause = signal(HARDIRQ, 'schedule_work', 'workqueue');
+    nest(
+      recording,
+      HARDIRQ,
+      [
+        'handle_irq',
+        'generic_handle_irq_desc',
+        'handle_fasteoi_irq',
+        'handle_irq_event',
+        'handle_irq_event_percpu',
+        '__handle_irq_event_percpu',
+      ],
+      () => {
+        call(HARDIRQ, 'vfio_intx_handler', { edge: 'function pointer' }, () => {
+          at(HARDIRQ, 'spin_lock_irqsave');
+          call(HARDIRQ, 'pci_check_and_mask_intx', {}, () => {
+            call(HARDIRQ, 'pci_check_and_set_intx_mask', {}, () =>
+              at(HARDIRQ, 'PCI_COMMAND_INTX_DISABLE', { [`${PCI}.PCI_COMMAND`]: 0x0406 }),
+            );
+          });
+          at(HARDIRQ, 'masked', { [`${CTX}.masked`]: 'true' });
+          call(HARDIRQ, 'vfio_send_intx_eventfd', {}, () => {
+            nest(recording, HARDIRQ, ['eventfd_signal', 'eventfd_signal_mask'], () => {
+              at(HARDIRQ, 'count', { [INTERRUPT]: '1' });
+              nest(recording, HARDIRQ, ['__wake_up_locked_key', '__wake_up_common'], () => {
+                call(HARDIRQ, 'irqfd_wakeup', { edge: 'eventfd' }, () => {
+                  at(HARDIRQ, 'eventfd_ctx_do_read', { [INTERRUPT]: '0' });
+                  call(HARDIRQ, 'kvm_arch_set_irq_inatomic', {});
+                  at(HARDIRQ, 'schedule_work', { [`${IRQFD}.inject.pending`]: 'true' });
+                  cause = signal(HARDIRQ, 'schedule_work', 'workqueue');
+                });
               });
             });
           });
         });
-      });
-    });
+      },
+    );
   });
   call(KWORKER, 'process_one_work', { edge: 'workqueue', cause }, () => {
     call(KWORKER, 'irqfd_inject', { edge: 'function pointer' }, () => {
@@ -258,11 +389,16 @@ function deliver(recording: Recording, guestStarts: () => void): void {
             call(KWORKER, 'ioapic_set_irq', {}, () => {
               at(KWORKER, 'irr', { [`${IOAPIC}.irr`]: '0x00200000' });
               call(KWORKER, 'ioapic_service', {}, () => {
-                nest(recording, KWORKER, ['kvm_irq_delivery_to_apic', 'kvm_irq_delivery_to_apic_fast', 'kvm_apic_set_irq', '__apic_accept_irq'], () => {
-                  at(KWORKER, 'apic_set_vector', { [`${LAPIC}.TMR[0x41]`]: '1', [`${LAPIC}.IRR[0x41]`]: '1' });
-                  at(KWORKER, 'kvm_make_request', { [`${VCPU_0}.requests`]: 2 });
-                  cause = signal(KWORKER, 'kvm_vcpu_kick', 'hardirq');
-                });
+                nest(
+                  recording,
+                  KWORKER,
+                  ['kvm_irq_delivery_to_apic', 'kvm_irq_delivery_to_apic_fast', 'kvm_apic_set_irq', '__apic_accept_irq'],
+                  () => {
+                    at(KWORKER, 'apic_set_vector', { [`${LAPIC}.TMR[0x41]`]: '1', [`${LAPIC}.IRR[0x41]`]: '1' });
+                    at(KWORKER, 'kvm_make_request', { [`${VCPU_0}.requests`]: 2 });
+                    cause = signal(KWORKER, 'kvm_vcpu_kick', 'hardirq');
+                  },
+                );
                 at(KWORKER, 'remote_irr', { [`${IOAPIC}.redirtbl[21]`]: 0xc041 });
               });
             });
@@ -274,7 +410,9 @@ function deliver(recording: Recording, guestStarts: () => void): void {
   call(VCPU, 'vcpu_enter_guest', { edge: 'vmexit', cause }, () => {
     at(VCPU, 'requests', { [`${VCPU_0}.requests`]: 0, [`${VCPU_0}.mode`]: 'OUTSIDE_GUEST_MODE' });
     call(VCPU, 'kvm_check_and_inject_events', {}, () => {
-      call(VCPU, 'kvm_cpu_get_interrupt', {}, () => at(VCPU, 'apic_set_isr', { [`${LAPIC}.IRR[0x41]`]: '0', [`${LAPIC}.ISR[0x41]`]: '1', [`${LAPIC}.PPR`]: '0x40' }));
+      call(VCPU, 'kvm_cpu_get_interrupt', {}, () =>
+        at(VCPU, 'apic_set_isr', { [`${LAPIC}.IRR[0x41]`]: '0', [`${LAPIC}.ISR[0x41]`]: '1', [`${LAPIC}.PPR`]: '0x40' }),
+      );
       call(VCPU, 'vmx_inject_irq', { edge: 'function pointer' });
     });
     at(VCPU, 'IN_GUEST_MODE', { [`${VCPU_0}.mode`]: 'IN_GUEST_MODE' });
@@ -292,14 +430,18 @@ function deliver(recording: Recording, guestStarts: () => void): void {
       nest(recording, VCPU, ['kvm_ioapic_send_eoi', 'kvm_ioapic_update_eoi', 'kvm_ioapic_update_eoi_one'], () => {
         nest(recording, VCPU, ['kvm_notify_acked_irq', 'kvm_notify_acked_gsi'], () => {
           call(VCPU, 'irqfd_resampler_ack', { edge: 'function pointer' }, () => {
-            call(VCPU, 'kvm_set_irq', {}, () => at(VCPU, 'irq_states', { [`${IOAPIC}.irq_states[21]`]: 0, [`${IOAPIC}.irr`]: '0x00000000' }));
+            call(VCPU, 'kvm_set_irq', {}, () =>
+              at(VCPU, 'irq_states', { [`${IOAPIC}.irq_states[21]`]: 0, [`${IOAPIC}.irr`]: '0x00000000' }),
+            );
             nest(recording, VCPU, ['eventfd_signal', 'eventfd_signal_mask'], () => {
               at(VCPU, 'count', { [UNMASK]: '1' });
               nest(recording, VCPU, ['__wake_up_locked_key', '__wake_up_common'], () => {
                 call(VCPU, 'virqfd_wakeup', { edge: 'eventfd' }, () => {
                   at(VCPU, 'eventfd_ctx_do_read', { [UNMASK]: '0' });
                   call(VCPU, 'vfio_pci_intx_unmask_handler', { edge: 'function pointer' }, () => {
-                    call(VCPU, 'pci_check_and_unmask_intx', {}, () => at(VCPU, 'PCI_COMMAND_INTX_DISABLE', { [`${PCI}.PCI_COMMAND`]: 0x0006 }));
+                    call(VCPU, 'pci_check_and_unmask_intx', {}, () =>
+                      at(VCPU, 'PCI_COMMAND_INTX_DISABLE', { [`${PCI}.PCI_COMMAND`]: 0x0006 }),
+                    );
                     at(VCPU, 'masked', { [`${CTX}.masked`]: 'false' });
                   });
                 });
@@ -337,7 +479,9 @@ function positionAt({ steps, writes }: Recording, at: number): PositionView {
     step: at,
     ...(step.world === 'hardware' ? {} : { reference: `${FILES[step.symbol] ?? 'linux:virt/kvm/eventfd.c'} ${place}` }),
     does: 'Handles the line interrupt of an assigned function: masks it at the function, and tells whoever listens on the eventfd.',
-    ...(step.anchor === 'masked' ? { note: 'From here until the guest is done the function stays quiet: at most one interrupt is on its way at a time.' } : {}),
+    ...(step.anchor === 'masked'
+      ? { note: 'From here until the guest is done the function stays quiet: at most one interrupt is on its way at a time.' }
+      : {}),
     ...(step.kind === 'return' ? { result: '0' } : {}),
     stack: stackAt(steps, step),
     components,
@@ -357,7 +501,15 @@ function cellAt(writes: readonly Write[], key: string, { name, initial, bits }: 
     value: shown(value),
     ...(was === undefined ? {} : { was: shown(was) }),
     ...(last ? { writtenAt: last.step } : {}),
-    ...(bits ? { bits: bits.map(([bit, mask]) => ({ name: bit, set: (number & mask) !== 0, changed: was !== undefined && ((number ^ Number(was)) & mask) !== 0 })) } : {}),
+    ...(bits
+      ? {
+          bits: bits.map(([bit, mask]) => ({
+            name: bit,
+            set: (number & mask) !== 0,
+            changed: was !== undefined && ((number ^ Number(was)) & mask) !== 0,
+          })),
+        }
+      : {}),
   };
 }
 

@@ -81,7 +81,10 @@ function actions(host: Host, page: Page): Actions {
     // Until the keyboard's focus is somewhere, F1 goes nowhere; and extensions add their commands when they are read.
     await eventually(async () => {
       await page.keyboard.press('F1');
-      return input.waitFor({ timeout: 1000 }).then(() => true, () => false);
+      return input.waitFor({ timeout: 1000 }).then(
+        () => true,
+        () => false,
+      );
     }, Boolean);
     await input.fill(`>${title}`);
     const row = rows.filter({ hasText: title }).first();
@@ -97,17 +100,27 @@ function actions(host: Host, page: Page): Actions {
       // A click on the icon of the container that is open would close it.
       const open = /\bchecked\b/.test((await item.getAttribute('class')) ?? '') && (await page.locator('.part.sidebar').isVisible());
       if (!open) await item.locator('.action-label').click();
-      await page.locator('.part.sidebar .composite.title').filter({ hasText: new RegExp(title, 'i') }).waitFor();
+      await page
+        .locator('.part.sidebar .composite.title')
+        .filter({ hasText: new RegExp(title, 'i') })
+        .waitFor();
     },
     async openFile(file) {
       await runCommand('File: Open File...');
       // The dialog puts the current folder into its field, and again each time it has read one: type when it has settled.
       await page.locator('.quick-input-widget').getByText('..', { exact: true }).waitFor();
       await input.fill(file);
-      await page.locator('.quick-input-widget .monaco-list-row').filter({ hasText: path.posix.basename(file) }).first().waitFor();
+      await page
+        .locator('.quick-input-widget .monaco-list-row')
+        .filter({ hasText: path.posix.basename(file) })
+        .first()
+        .waitFor();
       await input.fill(file);
       await page.keyboard.press('Enter');
-      await page.locator('.tab.active').filter({ hasText: path.posix.basename(file) }).waitFor();
+      await page
+        .locator('.tab.active')
+        .filter({ hasText: path.posix.basename(file) })
+        .waitFor();
       await page.locator('.editor-instance .view-line').first().waitFor();
     },
     pathOf(folder, file) {
@@ -127,7 +140,13 @@ function actions(host: Host, page: Page): Actions {
     async expectNotification(text) {
       // VS Code's server, as we start it, shows no toasts: there only the notification centre has them.
       const said = page.locator('.notifications-toasts, .notifications-center').getByText(text).first();
-      if (await said.waitFor({ timeout: host === 'web' ? 5000 : 100 }).then(() => true, () => false)) return;
+      if (
+        await said.waitFor({ timeout: host === 'web' ? 5000 : 100 }).then(
+          () => true,
+          () => false,
+        )
+      )
+        return;
       await runCommand('Notifications: Show Notifications');
       await said.waitFor();
       await page.keyboard.press('Escape');

@@ -17,7 +17,11 @@ import type { KvmMemorySlot, KvmVcpu } from '../linux/virt/kvm/kvm_types';
  * status register and acknowledges what it saw there; what comes later stays pending.
  */
 
-const DriverCells = struct('edu_driver', 'The guest’s driver of the assigned device.', { status_reads: int(), handled: int(), spurious: int() });
+const DriverCells = struct('edu_driver', 'The guest’s driver of the assigned device.', {
+  status_reads: int(),
+  handled: int(),
+  spurious: int(),
+});
 
 /** A guest with one CPU and one device. */
 export interface Guest {
@@ -32,12 +36,15 @@ export interface Guest {
 
 const { fn } = source('guest', 'edu_driver');
 
-const readl = fn('A load from the device’s BAR. Where the BAR is mapped it reaches the device directly; where it is not, it exits.', function* readl(guest: Guest, offset: number): Run<number> {
-  yield* instruction_boundary(guest.vcpu.cpu);
-  if (guest.bar.memslot.npages > 0) return yield* read_register(guest.device, offset);
-  yield* vm_exit(guest.vcpu.cpu, { kind: 'mmio', phys_addr: guest.bar.address + offset, is_write: false, value: 0 });
-  return guest.vcpu.run.mmio.data;
-});
+const readl = fn(
+  'A load from the device’s BAR. Where the BAR is mapped it reaches the device directly; where it is not, it exits.',
+  function* readl(guest: Guest, offset: number): Run<number> {
+    yield* instruction_boundary(guest.vcpu.cpu);
+    if (guest.bar.memslot.npages > 0) return yield* read_register(guest.device, offset);
+    yield* vm_exit(guest.vcpu.cpu, { kind: 'mmio', phys_addr: guest.bar.address + offset, is_write: false, value: 0 });
+    return guest.vcpu.run.mmio.data;
+  },
+);
 
 const writel = fn('A store to the device’s BAR.', function* writel(guest: Guest, offset: number, value: number) {
   yield* instruction_boundary(guest.vcpu.cpu);
@@ -45,34 +52,46 @@ const writel = fn('A store to the device’s BAR.', function* writel(guest: Gues
   else yield* vm_exit(guest.vcpu.cpu, { kind: 'mmio', phys_addr: guest.bar.address + offset, is_write: true, value });
 });
 
-const store = fn('A store to an address that always exits: the I/O APIC, the configuration space.', function* store(guest: Guest, phys_addr: number, value: number) {
-  yield* instruction_boundary(guest.vcpu.cpu);
-  yield* vm_exit(guest.vcpu.cpu, { kind: 'mmio', phys_addr, is_write: true, value });
-});
+const store = fn(
+  'A store to an address that always exits: the I/O APIC, the configuration space.',
+  function* store(guest: Guest, phys_addr: number, value: number) {
+    yield* instruction_boundary(guest.vcpu.cpu);
+    yield* vm_exit(guest.vcpu.cpu, { kind: 'mmio', phys_addr, is_write: true, value });
+  },
+);
 
-const edu_irq_handler = fn('The driver’s interrupt handler: reads which causes are pending, and acknowledges those.', function* edu_irq_handler(guest: Guest): Run<irqreturn_t> {
-  const irq_status = yield* readl(guest, EDU_IRQ_STATUS);
-  guest.driver.status_reads += 1;
-  if (irq_status === 0) {
-    guest.driver.spurious += 1;
-    return IRQ_NONE;
-  }
-  yield* writel(guest, EDU_ACK, irq_status);
-  guest.driver.handled += 1;
-  return IRQ_HANDLED;
-});
+const edu_irq_handler = fn(
+  'The driver’s interrupt handler: reads which causes are pending, and acknowledges those.',
+  function* edu_irq_handler(guest: Guest): Run<irqreturn_t> {
+    const irq_status = yield* readl(guest, EDU_IRQ_STATUS);
+    guest.driver.status_reads += 1;
+    if (irq_status === 0) {
+      guest.driver.spurious += 1;
+      return IRQ_NONE;
+    }
+    yield* writel(guest, EDU_ACK, irq_status);
+    guest.driver.handled += 1;
+    return IRQ_HANDLED;
+  },
+);
 
-const edu_probe = fn('The guest’s driver starts: it requests the device’s interrupt, which unmasks the I/O APIC’s pin.', function* edu_probe(guest: Guest) {
-  const handler = addressOf(bound(edu_irq_handler, () => guest));
-  yield* request_irq(guest.desc, handler, 0, 'edu', guest);
-});
+const edu_probe = fn(
+  'The guest’s driver starts: it requests the device’s interrupt, which unmasks the I/O APIC’s pin.',
+  function* edu_probe(guest: Guest) {
+    const handler = addressOf(bound(edu_irq_handler, () => guest));
+    yield* request_irq(guest.desc, handler, 0, 'edu', guest);
+  },
+);
 
-const write_redirection_entry = fn('The guest programs the pin: select the register, write the entry.', function* write_redirection_entry(guest: Guest, masked: boolean) {
-  const LEVEL = 1 << 15;
-  const MASK = 1 << 16;
-  yield* store(guest, IOAPIC_DEFAULT_BASE_ADDRESS, 0x10 + 2 * guest.desc.irq);
-  yield* store(guest, IOAPIC_DEFAULT_BASE_ADDRESS + 0x10, guest.vector | LEVEL | (masked ? MASK : 0));
-});
+const write_redirection_entry = fn(
+  'The guest programs the pin: select the register, write the entry.',
+  function* write_redirection_entry(guest: Guest, masked: boolean) {
+    const LEVEL = 1 << 15;
+    const MASK = 1 << 16;
+    yield* store(guest, IOAPIC_DEFAULT_BASE_ADDRESS, 0x10 + 2 * guest.desc.irq);
+    yield* store(guest, IOAPIC_DEFAULT_BASE_ADDRESS + 0x10, guest.vector | LEVEL | (masked ? MASK : 0));
+  },
+);
 
 /** A guest whose device interrupts on `gsi` with `vector`. */
 export function guest(parts: Pick<Guest, 'vcpu' | 'device' | 'bar' | 'config'>, gsi: number, vector: number): Guest {
@@ -105,20 +124,29 @@ export function guest_context(made: Guest, priority: number): void {
 }
 
 /** What a reader may have the guest do: each runs on its CPU as code that happens to be there. */
-export const guest_reads_bar = fn('The guest reads the device’s status register, outside of any handler.', function* guest_reads_bar(made: Guest) {
-  yield* readl(made, EDU_IRQ_STATUS);
-});
+export const guest_reads_bar = fn(
+  'The guest reads the device’s status register, outside of any handler.',
+  function* guest_reads_bar(made: Guest) {
+    yield* readl(made, EDU_IRQ_STATUS);
+  },
+);
 
 export const guest_acknowledges = fn('The guest writes the device’s acknowledge register.', function* guest_acknowledges(made: Guest) {
   yield* writel(made, EDU_ACK, 0xffffffff);
 });
 
-export const guest_writes_command = fn('The guest writes PCI_COMMAND in the device’s configuration space.', function* guest_writes_command(made: Guest, value: number) {
-  yield* store(made, made.config.address + 0x04, value);
-});
+export const guest_writes_command = fn(
+  'The guest writes PCI_COMMAND in the device’s configuration space.',
+  function* guest_writes_command(made: Guest, value: number) {
+    yield* store(made, made.config.address + 0x04, value);
+  },
+);
 
-export const guest_writes_EOI = fn('The guest writes its EOI register without having taken an interrupt.', function* guest_writes_EOI(made: Guest) {
-  at('EOI');
-  yield* instruction_boundary(made.vcpu.cpu);
-  yield* write_EOI(made.vcpu.cpu, made.vcpu.apic);
-});
+export const guest_writes_EOI = fn(
+  'The guest writes its EOI register without having taken an interrupt.',
+  function* guest_writes_EOI(made: Guest) {
+    at('EOI');
+    yield* instruction_boundary(made.vcpu.cpu);
+    yield* write_EOI(made.vcpu.cpu, made.vcpu.apic);
+  },
+);

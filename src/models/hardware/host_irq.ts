@@ -20,9 +20,12 @@ const set_mask = fn('The redirection entry’s mask bit changes.', function* set
   pin.mask = mask;
 });
 
-const end_of_interrupt = fn('The EOI reaches the pin: if the wire is still up, it interrupts again.', function* end_of_interrupt(pin: HostPin) {
-  pin.remote_irr = false;
-});
+const end_of_interrupt = fn(
+  'The EOI reaches the pin: if the wire is still up, it interrupts again.',
+  function* end_of_interrupt(pin: HostPin) {
+    pin.remote_irr = false;
+  },
+);
 
 const accept = fn('The pin is up and unmasked: a vector is delivered, and no other until its EOI.', function* accept(pin: HostPin) {
   pin.remote_irr = true;

@@ -52,27 +52,39 @@ const drive_INTx = fn(
   },
 );
 
-export const raise_cause = fn('Something happened in the device: a cause is added.', function* raise_cause(dev: PciFunction, cause: number) {
-  dev.irq_status |= cause;
-  yield* drive_INTx(dev);
-});
+export const raise_cause = fn(
+  'Something happened in the device: a cause is added.',
+  function* raise_cause(dev: PciFunction, cause: number) {
+    dev.irq_status |= cause;
+    yield* drive_INTx(dev);
+  },
+);
 
-export const clear_cause = fn('The device withdraws a cause, or the driver acknowledged it.', function* clear_cause(dev: PciFunction, cause: number) {
-  dev.irq_status &= ~cause;
-  yield* drive_INTx(dev);
-});
+export const clear_cause = fn(
+  'The device withdraws a cause, or the driver acknowledged it.',
+  function* clear_cause(dev: PciFunction, cause: number) {
+    dev.irq_status &= ~cause;
+    yield* drive_INTx(dev);
+  },
+);
 
-export const write_command = fn('A write to the COMMAND register reaches the device.', function* write_command(dev: PciFunction, value: number) {
-  // A function older than PCI 2.3 has no DisINTx: the bit reads as zero whatever is written.
-  dev.PCI_COMMAND = dev.pci_2_3 ? value : value & ~PCI_COMMAND_INTX_DISABLE;
-  yield* drive_INTx(dev);
-});
+export const write_command = fn(
+  'A write to the COMMAND register reaches the device.',
+  function* write_command(dev: PciFunction, value: number) {
+    // A function older than PCI 2.3 has no DisINTx: the bit reads as zero whatever is written.
+    dev.PCI_COMMAND = dev.pci_2_3 ? value : value & ~PCI_COMMAND_INTX_DISABLE;
+    yield* drive_INTx(dev);
+  },
+);
 
 export const read_register = fn('A load from BAR 0 reaches the device.', function* read_register(dev: PciFunction, offset: number) {
   return offset === EDU_IRQ_STATUS ? dev.irq_status : 0;
 });
 
-export const write_register = fn('A store to BAR 0 reaches the device.', function* write_register(dev: PciFunction, offset: number, value: number) {
-  if (offset === EDU_ACK) yield* clear_cause(dev, value);
-  else if (offset === EDU_RAISE) yield* raise_cause(dev, value);
-});
+export const write_register = fn(
+  'A store to BAR 0 reaches the device.',
+  function* write_register(dev: PciFunction, offset: number, value: number) {
+    if (offset === EDU_ACK) yield* clear_cause(dev, value);
+    else if (offset === EDU_RAISE) yield* raise_cause(dev, value);
+  },
+);

@@ -121,49 +121,65 @@ const leave_guest = fn('VM exit: the CPU is back in the hypervisor.', function* 
   cpu.exitedAt = signal('vmexit', 'exit');
 });
 
-export const interrupt_cpu = fn('An inter-processor interrupt reaches the CPU that runs the guest, and makes it exit.', function* interrupt_cpu(cpu: VirtCpu) {
-  if (cpu.guest.running) yield* leave_guest(cpu, { kind: 'external interrupt' });
-});
+export const interrupt_cpu = fn(
+  'An inter-processor interrupt reaches the CPU that runs the guest, and makes it exit.',
+  function* interrupt_cpu(cpu: VirtCpu) {
+    if (cpu.guest.running) yield* leave_guest(cpu, { kind: 'external interrupt' });
+  },
+);
 
-export const post_interrupt = fn('The posted-interrupt notification vector reaches the CPU. It does not exit: it takes the posted vectors itself.', function* post_interrupt(cpu: VirtCpu) {
-  cpu.notified = true;
-  signal('msi', 'notified');
-});
+export const post_interrupt = fn(
+  'The posted-interrupt notification vector reaches the CPU. It does not exit: it takes the posted vectors itself.',
+  function* post_interrupt(cpu: VirtCpu) {
+    cpu.notified = true;
+    signal('msi', 'notified');
+  },
+);
 
-const process_posted_interrupts = fn('The CPU moves the posted vectors into the virtual IRR and evaluates.', function* process_posted_interrupts(cpu: VirtCpu, apic: KvmLapic) {
-  cpu.notified = false;
-  const { pi, vmcs } = cpu;
-  if (pi === undefined || vmcs === undefined) return;
-  pi.on = false;
-  for (const word of [0, 1] as const) {
-    const posted = pi[`pir[${word}]`];
-    if (posted === 0) continue;
-    pi[`pir[${word}]`] = 0;
-    apic[`APIC_IRR[${word}]`] |= posted;
-  }
-  const highest = highestVector(apic, 'APIC_IRR');
-  if (highest > vmcs['GUEST_INTR_STATUS.RVI']) vmcs['GUEST_INTR_STATUS.RVI'] = highest;
-});
+const process_posted_interrupts = fn(
+  'The CPU moves the posted vectors into the virtual IRR and evaluates.',
+  function* process_posted_interrupts(cpu: VirtCpu, apic: KvmLapic) {
+    cpu.notified = false;
+    const { pi, vmcs } = cpu;
+    if (pi === undefined || vmcs === undefined) return;
+    pi.on = false;
+    for (const word of [0, 1] as const) {
+      const posted = pi[`pir[${word}]`];
+      if (posted === 0) continue;
+      pi[`pir[${word}]`] = 0;
+      apic[`APIC_IRR[${word}]`] |= posted;
+    }
+    const highest = highestVector(apic, 'APIC_IRR');
+    if (highest > vmcs['GUEST_INTR_STATUS.RVI']) vmcs['GUEST_INTR_STATUS.RVI'] = highest;
+  },
+);
 
-const accept_vector = fn('The guest’s CPU takes the interrupt: interrupts are off from here to the return from it.', function* accept_vector(cpu: VirtCpu, apic: KvmLapic, vector: number) {
-  const { vmcs, vmcb } = cpu;
-  if (cpu.mode === 'vmx-apicv' && vmcs !== undefined && !(vmcs.VM_ENTRY_INTR_INFO_FIELD & INTR_INFO_VALID)) {
-    setVector(apic, 'APIC_ISR', vector, true);
-    setVector(apic, 'APIC_IRR', vector, false);
-    vmcs['GUEST_INTR_STATUS.SVI'] = vector;
-    vmcs['GUEST_INTR_STATUS.RVI'] = Math.max(highestVector(apic, 'APIC_IRR'), 0);
-    apic.APIC_PROCPRI = vector & 0xf0;
-  }
-  if (vmcs !== undefined && vmcs.VM_ENTRY_INTR_INFO_FIELD & INTR_INFO_VALID) vmcs.VM_ENTRY_INTR_INFO_FIELD = 0;
-  if (vmcb !== undefined && vmcb['control.event_inj'] & INTR_INFO_VALID) vmcb['control.event_inj'] = 0;
-  cpu.guest.IF = false;
-});
+const accept_vector = fn(
+  'The guest’s CPU takes the interrupt: interrupts are off from here to the return from it.',
+  function* accept_vector(cpu: VirtCpu, apic: KvmLapic, vector: number) {
+    const { vmcs, vmcb } = cpu;
+    if (cpu.mode === 'vmx-apicv' && vmcs !== undefined && !(vmcs.VM_ENTRY_INTR_INFO_FIELD & INTR_INFO_VALID)) {
+      setVector(apic, 'APIC_ISR', vector, true);
+      setVector(apic, 'APIC_IRR', vector, false);
+      vmcs['GUEST_INTR_STATUS.SVI'] = vector;
+      vmcs['GUEST_INTR_STATUS.RVI'] = Math.max(highestVector(apic, 'APIC_IRR'), 0);
+      apic.APIC_PROCPRI = vector & 0xf0;
+    }
+    if (vmcs !== undefined && vmcs.VM_ENTRY_INTR_INFO_FIELD & INTR_INFO_VALID) vmcs.VM_ENTRY_INTR_INFO_FIELD = 0;
+    if (vmcb !== undefined && vmcb['control.event_inj'] & INTR_INFO_VALID) vmcb['control.event_inj'] = 0;
+    cpu.guest.IF = false;
+  },
+);
 
-export const return_from_interrupt = fn('IRET: the guest accepts interrupts again. A hypervisor that asked for the window gets an exit.', function* return_from_interrupt(cpu: VirtCpu) {
-  cpu.guest.IF = true;
-  const { vmcs, vmcb } = cpu;
-  if (vmcs?.CPU_BASED_INTR_WINDOW_EXITING === true || vmcb?.['control.int_ctl.V_IRQ'] === true) yield* vm_exit(cpu, { kind: 'interrupt window' });
-});
+export const return_from_interrupt = fn(
+  'IRET: the guest accepts interrupts again. A hypervisor that asked for the window gets an exit.',
+  function* return_from_interrupt(cpu: VirtCpu) {
+    cpu.guest.IF = true;
+    const { vmcs, vmcb } = cpu;
+    if (vmcs?.CPU_BASED_INTR_WINDOW_EXITING === true || vmcb?.['control.int_ctl.V_IRQ'] === true)
+      yield* vm_exit(cpu, { kind: 'interrupt window' });
+  },
+);
 
 /** The EOI instruction of the guest, in the form its local APIC has. */
 export const write_EOI = fn('The guest writes its local APIC’s EOI register.', function* write_EOI(cpu: VirtCpu, apic: KvmLapic) {
@@ -178,17 +194,20 @@ export const write_EOI = fn('The guest writes its local APIC’s EOI register.',
   }
 });
 
-const virtualize_EOI = fn('EOI virtualization: the CPU ends the interrupt in the virtual APIC itself, and exits only for vectors in the EOI-exit bitmap.', function* virtualize_EOI(cpu: VirtCpu, apic: KvmLapic) {
-  const vmcs = cpu.vmcs!;
-  const vector = vmcs['GUEST_INTR_STATUS.SVI'];
-  if (vector === 0) return;
-  setVector(apic, 'APIC_ISR', vector, false);
-  const next = Math.max(highestVector(apic, 'APIC_ISR'), 0);
-  vmcs['GUEST_INTR_STATUS.SVI'] = next;
-  apic.APIC_PROCPRI = next & 0xf0;
-  const bitmap = [vmcs['EOI_EXIT_BITMAP[0]'], vmcs['EOI_EXIT_BITMAP[1]']];
-  if (((bitmap[vector >>> 5] ?? 0) >>> (vector & 31)) & 1) yield* vm_exit(cpu, { kind: 'eoi induced', vector });
-});
+const virtualize_EOI = fn(
+  'EOI virtualization: the CPU ends the interrupt in the virtual APIC itself, and exits only for vectors in the EOI-exit bitmap.',
+  function* virtualize_EOI(cpu: VirtCpu, apic: KvmLapic) {
+    const vmcs = cpu.vmcs!;
+    const vector = vmcs['GUEST_INTR_STATUS.SVI'];
+    if (vector === 0) return;
+    setVector(apic, 'APIC_ISR', vector, false);
+    const next = Math.max(highestVector(apic, 'APIC_ISR'), 0);
+    vmcs['GUEST_INTR_STATUS.SVI'] = next;
+    apic.APIC_PROCPRI = next & 0xf0;
+    const bitmap = [vmcs['EOI_EXIT_BITMAP[0]'], vmcs['EOI_EXIT_BITMAP[1]']];
+    if (((bitmap[vector >>> 5] ?? 0) >>> (vector & 31)) & 1) yield* vm_exit(cpu, { kind: 'eoi induced', vector });
+  },
+);
 
 /** Exits, and comes back when the hypervisor enters the guest again. */
 export function* vm_exit(cpu: VirtCpu, exit: VmExit) {
@@ -246,4 +265,3 @@ function exitCode(cpu: VirtCpu, exit: VmExit): ExitCode {
       return cpu.cachedMmio.has(exit.phys_addr >>> 12) ? VM_EXITS.EXIT_REASON_EPT_MISCONFIG : VM_EXITS.EXIT_REASON_EPT_VIOLATION;
   }
 }
-

@@ -62,7 +62,15 @@ export const lpcConfigAddress = (offset: number): number => configAddress(LPC_DE
  * Makes the process with its board and the assigned device. Call it while a machine is set up. The guest's firmware
  * has mapped BAR 0 already, so its memory slot exists.
  */
-export function qemu({ kvm, vfio_fd, device }: { readonly kvm: Kvm; readonly vfio_fd: VfioDeviceFile; readonly device: PciFunction }): Qemu {
+export function qemu({
+  kvm,
+  vfio_fd,
+  device,
+}: {
+  readonly kvm: Kvm;
+  readonly vfio_fd: VfioDeviceFile;
+  readonly device: PciFunction;
+}): Qemu {
   const kvm_state: KVMState = { vmfd: kvm };
   const q: Globals = {
     qemu_global_mutex: Mutex('BQL'),
@@ -74,7 +82,10 @@ export function qemu({ kvm, vfio_fd, device }: { readonly kvm: Kvm; readonly vfi
     poll: poll_wqueues('QEMU main thread'),
     initialized: false,
   };
-  memory_region_add_subregion(q.address_space_memory, io_region(MMCONFIG, pcie_mmcfg_ops, () => q.pci_bus));
+  memory_region_add_subregion(
+    q.address_space_memory,
+    io_region(MMCONFIG, pcie_mmcfg_ops, () => q.pci_bus),
+  );
   const vfio = vfio_pci_device(q, vfio_fd, device, { devfn: VFIO_DEVFN, bar: { addr: BAR0_ADDR, size: BAR0_SIZE } });
   return Object.assign(q, { vfio });
 }

@@ -18,7 +18,14 @@ export interface Window {
  * Draws the hand-overs that cross the window into `canvas`, which is laid over the window only: a drawing as high as a long run
  * would cost as much memory as the run.
  */
-export function drawArrows(canvas: SVGSVGElement, run: RunView, layout: Layout, columns: Columns, window: Window, onTheWay: ReadonlySet<number>): void {
+export function drawArrows(
+  canvas: SVGSVGElement,
+  run: RunView,
+  layout: Layout,
+  columns: Columns,
+  window: Window,
+  onTheWay: ReadonlySet<number>,
+): void {
   const top = layout.tops[window.first] ?? 0;
   const height = (layout.tops[window.end] ?? top) - top;
   setStyle(canvas, { top: `${top}px`, width: `${columns.width}px`, height: `${height}px` });

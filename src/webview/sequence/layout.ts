@@ -48,7 +48,9 @@ export function layOut(steps: readonly StepRow[], detail: Detail, returns: boole
     if (effect && from !== undefined) arrows.push({ from, to: rows.length, step: effect.n });
     if (previous && (previous.lane !== step.lane || from !== undefined)) top += HANDOVER_GAP;
     const above = latest.get(step.lane);
-    continues.push((step.kind === 'at' || step.kind === 'signal') && previous === above && above?.symbol === step.symbol && above.depth === step.depth);
+    continues.push(
+      (step.kind === 'at' || step.kind === 'signal') && previous === above && above?.symbol === step.symbol && above.depth === step.depth,
+    );
     latest.set(step.lane, step);
     rows.push(step.n);
     tops.push(top);

@@ -119,16 +119,20 @@ export function createSequence(host: Host): Part {
 
   function showLanes(header: HTMLElement, lines: HTMLElement, run: RunView, columns: Columns): void {
     header.classList.toggle('tight', columns.pitch < 100);
-    header.replaceChildren(...run.lanes.map(({ index, title, context }) => {
-      const lane = h('div', { class: `lane ctx-${contextKind(context)}`, title }, icon(contextKind(context)), h('span', {}, title));
-      setStyle(lane, { left: `${(columns.rails[index] ?? 0) - 7}px`, width: `${columns.pitch - 4}px` });
-      return lane;
-    }));
-    lines.replaceChildren(...run.lanes.map(({ index, context }) => {
-      const line = h('div', { class: `rail ctx-${contextKind(context)}` });
-      setStyle(line, { left: `${columns.rails[index] ?? 0}px` });
-      return line;
-    }));
+    header.replaceChildren(
+      ...run.lanes.map(({ index, title, context }) => {
+        const lane = h('div', { class: `lane ctx-${contextKind(context)}`, title }, icon(contextKind(context)), h('span', {}, title));
+        setStyle(lane, { left: `${(columns.rails[index] ?? 0) - 7}px`, width: `${columns.pitch - 4}px` });
+        return lane;
+      }),
+    );
+    lines.replaceChildren(
+      ...run.lanes.map(({ index, context }) => {
+        const line = h('div', { class: `rail ctx-${contextKind(context)}` });
+        setStyle(line, { left: `${columns.rails[index] ?? 0}px` });
+        return line;
+      }),
+    );
     if (shown) markLane(header, run.steps[shown.position.step]?.lane);
   }
 }
@@ -198,7 +202,8 @@ const stepOfRow = ({ layout }: Shown, row: number): number => layout.rows[row] ?
 
 const pageOf = (scroller: HTMLElement): number => Math.max(1, Math.floor(scroller.clientHeight / ROW_HEIGHT) - 3);
 
-const onTheWay = (run: RunView, position: PositionView): ReadonlySet<number> => new Set(hopsTo(run.steps, position.step).map(({ step }) => step));
+const onTheWay = (run: RunView, position: PositionView): ReadonlySet<number> =>
+  new Set(hopsTo(run.steps, position.step).map(({ step }) => step));
 
 function windowOf(layout: Layout, scroller: HTMLElement): Window {
   const first = rowAtHeight(layout, scroller.scrollTop) - OVERSCAN;
@@ -217,4 +222,3 @@ function insideOf({ run, layout, position }: Shown): string | undefined {
 function markLane(lanes: HTMLElement, current: number | undefined): void {
   [...lanes.children].forEach((lane, index) => lane.classList.toggle('current', index === current));
 }
-

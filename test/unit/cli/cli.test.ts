@@ -11,7 +11,11 @@ const scratch = mkdtempSync(path.join(os.tmpdir(), 'virtflow-cli-'));
 after(() => rmSync(scratch, { recursive: true, force: true }));
 
 function virtflow(...args: string[]): { readonly status: number | null; readonly out: string; readonly err: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['dist/cli.js', ...args], { encoding: 'utf8', timeout: 60_000, maxBuffer: 1 << 28 });
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['dist/cli.js', ...args], {
+    encoding: 'utf8',
+    timeout: 60_000,
+    maxBuffer: 1 << 28,
+  });
   return { status, out: stdout, err: stderr };
 }
 
@@ -42,7 +46,10 @@ interface Printed {
 
 test('flows lists what can be run, in both forms', () => {
   assert.match(virtflow('flows').out, /^vfio-intx: VFIO INTx$/m);
-  const [flow] = JSON.parse(virtflow('flows', '--json').out) as readonly { readonly id: string; readonly stimuli: readonly { readonly name: string }[] }[];
+  const [flow] = JSON.parse(virtflow('flows', '--json').out) as readonly {
+    readonly id: string;
+    readonly stimuli: readonly { readonly name: string }[];
+  }[];
   assert.equal(flow?.id, 'vfio-intx');
   assert.ok(flow.stimuli.some(({ name }) => name === 'raise'));
 });
@@ -51,7 +58,10 @@ test('run prints one object whose writes add up to its state', () => {
   const run = JSON.parse(virtflow('run', 'vfio-intx', '--set', 'interrupts=1', '--set', 'linux=6.1', '--format', 'json').out) as Printed;
   assert.equal(run.flow, 'vfio-intx');
   assert.equal(run.parameters['interrupts'], 1);
-  assert.deepEqual(run.steps.map(({ n }) => n), run.steps.map((_, index) => index));
+  assert.deepEqual(
+    run.steps.map(({ n }) => n),
+    run.steps.map((_, index) => index),
+  );
   const state = new Map<string, string>();
   for (const { writes } of run.steps) {
     for (const write of writes) {
@@ -140,7 +150,12 @@ test('a tree where a function has another name fails and names it; only that one
     assert.equal(status, 1);
     return (JSON.parse(out) as readonly ReturnType<typeof rename>[])[0]!;
   };
-  const named = (report: ReturnType<typeof rename>): boolean => report.failures.some(({ kind, message }) => kind === 'reference' && /no (definition|symbol).*vfio_intx_handler|vfio_intx_handler.*(is not defined|does not define|no definition)/.test(message));
+  const named = (report: ReturnType<typeof rename>): boolean =>
+    report.failures.some(
+      ({ kind, message }) =>
+        kind === 'reference' &&
+        /no (definition|symbol).*vfio_intx_handler|vfio_intx_handler.*(is not defined|does not define|no definition)/.test(message),
+    );
   assert.ok(named(rename('vfio_intx_handler_v2')));
   assert.ok(!named(rename('vfio_intx_handler')));
 });

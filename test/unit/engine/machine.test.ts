@@ -20,7 +20,10 @@ const names = ({ journal }: Run): string[] =>
 test('the same seed gives the same journal, whatever the seed', () => {
   const program = Array.from({ length: 60 }, (_, i) => ({ thread: i % 3, cell: i % 5, value: i, depth: i % 4 }));
   const dump = ({ journal }: Run): string => JSON.stringify(Array.from({ length: journal.length }, (_, n) => journal.step(n)));
-  fc.assert(fc.property(fc.nat(1_000_000), (seed) => assert.equal(dump(machineOf(program, seed)), dump(machineOf(program, seed)))), { numRuns: 40 });
+  fc.assert(
+    fc.property(fc.nat(1_000_000), (seed) => assert.equal(dump(machineOf(program, seed)), dump(machineOf(program, seed)))),
+    { numRuns: 40 },
+  );
   const orders = new Set(Array.from({ length: 20 }, (_, seed) => dump(machineOf(program, seed))));
   assert.ok(orders.size > 5, 'seeds explore different orders');
 });

@@ -14,10 +14,13 @@ const NAMES = ['a', 'b', 'c', 'd', 'e'] as const;
 
 const { fn } = source('linux', 'kernel/test.c');
 
-const assign = fn('Writes one cell, some calls deep.', function* assign(cells: ReturnType<typeof Cells>, cell: number, value: number, depth: number): Generator<never, void> {
-  if (depth > 0) yield* assign(cells, cell, value, depth - 1);
-  else cells[NAMES[cell] ?? 'a'] = value;
-});
+const assign = fn(
+  'Writes one cell, some calls deep.',
+  function* assign(cells: ReturnType<typeof Cells>, cell: number, value: number, depth: number): Generator<never, void> {
+    if (depth > 0) yield* assign(cells, cell, value, depth - 1);
+    else cells[NAMES[cell] ?? 'a'] = value;
+  },
+);
 
 /** A machine whose threads do the program's operations, each its own in order. */
 export function buildMachine(program: Program, seed = 0, stepLimit = 1_000_000): Machine {

@@ -33,7 +33,10 @@ test('a random walk back and forth returns to identical states', () => {
         const target = seek % run.journal.length;
         cursor.seek(target);
         assert.equal(cursor.position, target);
-        assert.deepEqual(run.cells.map(({ id }) => cursor.value(id)), replay(run, target));
+        assert.deepEqual(
+          run.cells.map(({ id }) => cursor.value(id)),
+          replay(run, target),
+        );
       }
     }),
     { numRuns: 60 },
@@ -69,7 +72,10 @@ test('a stack is the chain of functions that are still executing', () => {
         open.set(thread, frames);
         const expected = [...frames];
         if (kind === 'return') frames.shift();
-        assert.deepEqual(stackAt(run, n).map(({ enter }) => enter.n), expected);
+        assert.deepEqual(
+          stackAt(run, n).map(({ enter }) => enter.n),
+          expected,
+        );
       }
     }),
     { numRuns: 30 },

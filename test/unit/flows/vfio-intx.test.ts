@@ -16,7 +16,8 @@ const run = (given: Given = {}, stimuli: FlowRun['inputs']['stimuli'] = [], seed
 const steps = ({ journal }: FlowRun) => Array.from({ length: journal.length }, (_, n) => journal.step(n));
 const entered = (of: FlowRun): string[] => steps(of).flatMap(({ kind, site }) => (kind === 'enter' ? [site.fn.name] : []));
 const count = (of: FlowRun, name: string): number => entered(of).filter((entry) => entry === name).length;
-const enteredOn = (of: FlowRun, name: string): string[] => steps(of).flatMap(({ kind, site, thread }) => (kind === 'enter' && site.fn.name === name ? [of.threads[thread]!.id] : []));
+const enteredOn = (of: FlowRun, name: string): string[] =>
+  steps(of).flatMap(({ kind, site, thread }) => (kind === 'enter' && site.fn.name === name ? [of.threads[thread]!.id] : []));
 
 function state(of: FlowRun, name: string): number {
   const cell = of.cells.find((candidate) => cellName(candidate) === name);
@@ -38,7 +39,13 @@ function inOrder(of: FlowRun, names: readonly string[], from = 'raise_cause'): v
 
 const MODES = ['vmx-apicv', 'vmx-xapic', 'vmx-x2apic', 'svm-x2apic'];
 const everyWay = ['6.1', '6.12'].flatMap((linux) =>
-  MODES.flatMap((lapic) => [true, false].flatMap((kvm) => [true, false].flatMap((disintx) => [true, false].map((pending): Given => ({ linux, lapic, disintx, 'kvm-intx': kvm, 'pending-at-eoi': pending }))))),
+  MODES.flatMap((lapic) =>
+    [true, false].flatMap((kvm) =>
+      [true, false].flatMap((disintx) =>
+        [true, false].map((pending): Given => ({ linux, lapic, disintx, 'kvm-intx': kvm, 'pending-at-eoi': pending })),
+      ),
+    ),
+  ),
 );
 
 test('whatever the parameters, the guest handles every interrupt and everything is open again at the end', () => {
@@ -56,12 +63,35 @@ test('whatever the parameters, the guest handles every interrupt and everything 
 });
 
 test('set-up: trigger, mask, irqfd, unmask eventfd, unmask, in this order', () => {
-  inOrder(run(), ['vfio_intx_enable', 'vfio_pci_set_intx_trigger', 'request_threaded_irq', 'vfio_intx_enable_kvm', 'vfio_pci_set_intx_mask', 'kvm_irqfd_assign', 'vfio_virqfd_enable', '__vfio_pci_intx_unmask'], 'vfio_realize');
+  inOrder(
+    run(),
+    [
+      'vfio_intx_enable',
+      'vfio_pci_set_intx_trigger',
+      'request_threaded_irq',
+      'vfio_intx_enable_kvm',
+      'vfio_pci_set_intx_mask',
+      'kvm_irqfd_assign',
+      'vfio_virqfd_enable',
+      '__vfio_pci_intx_unmask',
+    ],
+    'vfio_realize',
+  );
 });
 
 test('kvm-intx on: an irqfd, a worker, a resampler; QEMU takes no part in a delivery', () => {
   const of = run({ interrupts: 1 });
-  inOrder(of, ['vfio_intx_handler', 'irqfd_wakeup', 'kvm_arch_set_irq_inatomic', 'irqfd_inject', 'ioapic_service', 'edu_irq_handler', 'irqfd_resampler_ack', 'virqfd_wakeup', 'vfio_pci_intx_unmask_handler']);
+  inOrder(of, [
+    'vfio_intx_handler',
+    'irqfd_wakeup',
+    'kvm_arch_set_irq_inatomic',
+    'irqfd_inject',
+    'ioapic_service',
+    'edu_irq_handler',
+    'irqfd_resampler_ack',
+    'virqfd_wakeup',
+    'vfio_pci_intx_unmask_handler',
+  ]);
   assert.deepEqual(enteredOn(of, 'irqfd_wakeup'), ['hardirq']);
   assert.deepEqual(enteredOn(of, 'irqfd_inject'), ['kworker']);
   assert.deepEqual(enteredOn(of, 'virqfd_wakeup'), ['vcpu']);
@@ -78,7 +108,21 @@ test('the resampler lowers the line before it signals the resamplefd', () => {
 
 test('kvm-intx off: QEMU raises the line, then unmaps the BAR; the guest’s access is the end, and a timer maps it again', () => {
   const of = run({ 'kvm-intx': false, interrupts: 1 });
-  inOrder(of, ['vfio_intx_handler', 'pollwake', 'vfio_intx_interrupt', 'pci_irq_assert', 'kvm_vm_ioctl_irq_line', 'vfio_mmap_set_enabled', 'timer_mod', 'vfio_region_read', 'vfio_pci_bar_rw', 'vfio_intx_eoi', 'pci_irq_deassert', '__vfio_pci_intx_unmask', 'vfio_intx_mmap_enable']);
+  inOrder(of, [
+    'vfio_intx_handler',
+    'pollwake',
+    'vfio_intx_interrupt',
+    'pci_irq_assert',
+    'kvm_vm_ioctl_irq_line',
+    'vfio_mmap_set_enabled',
+    'timer_mod',
+    'vfio_region_read',
+    'vfio_pci_bar_rw',
+    'vfio_intx_eoi',
+    'pci_irq_deassert',
+    '__vfio_pci_intx_unmask',
+    'vfio_intx_mmap_enable',
+  ]);
   assert.equal(count(of, 'kvm_irqfd_assign'), 0);
   assert.equal(count(of, 'irqfd_resampler_ack'), 0);
 });
@@ -131,7 +175,12 @@ test('linux: what exists only in one version is entered only there', () => {
 });
 
 test('lapic: each way in and out', () => {
-  const ways = { 'vmx-apicv': 'handle_apic_eoi_induced', 'vmx-xapic': 'handle_apic_access', 'vmx-x2apic': 'kvm_emulate_wrmsr', 'svm-x2apic': 'msr_interception' };
+  const ways = {
+    'vmx-apicv': 'handle_apic_eoi_induced',
+    'vmx-xapic': 'handle_apic_access',
+    'vmx-x2apic': 'kvm_emulate_wrmsr',
+    'svm-x2apic': 'msr_interception',
+  };
   for (const [lapic, handler] of Object.entries(ways)) {
     const of = run({ lapic, interrupts: 1 });
     for (const [other, itsHandler] of Object.entries(ways)) {
@@ -151,8 +200,19 @@ test('pending at EOI: the device stays masked, and two work items bring the seco
   const of = run({ 'pending-at-eoi': true, interrupts: 1 });
   assert.equal(count(of, 'vfio_intx_handler'), 1);
   assert.equal(count(of, 'edu_irq_handler'), 2);
-  inOrder(of, ['irqfd_resampler_ack', 'vfio_pci_intx_unmask_handler', 'virqfd_inject', 'irqfd_wakeup', 'irqfd_inject', 'edu_irq_handler', 'irqfd_resampler_ack', 'vfio_pci_intx_unmask_handler']);
-  const results = steps(of).flatMap((step) => (step.kind === 'return' && step.site.fn.name === 'vfio_pci_intx_unmask_handler' ? [step.result] : []));
+  inOrder(of, [
+    'irqfd_resampler_ack',
+    'vfio_pci_intx_unmask_handler',
+    'virqfd_inject',
+    'irqfd_wakeup',
+    'irqfd_inject',
+    'edu_irq_handler',
+    'irqfd_resampler_ack',
+    'vfio_pci_intx_unmask_handler',
+  ]);
+  const results = steps(of).flatMap((step) =>
+    step.kind === 'return' && step.site.fn.name === 'vfio_pci_intx_unmask_handler' ? [step.result] : [],
+  );
   assert.deepEqual(results.slice(-2), [1, 0]);
 });
 
@@ -160,7 +220,10 @@ test('stimulus mask-disintx: an interrupt is neither signalled nor unmasked unti
   const quiet = run({ interrupts: 0 });
   const masked = run({ interrupts: 0 }, [{ at: quiet.journal.length, name: 'mask-disintx' }]);
   assert.equal(state(masked, 'vfio_pci_core_device(0000:00:03.0).virq_disabled'), 1);
-  const raised = run({ interrupts: 0 }, [{ at: quiet.journal.length, name: 'mask-disintx' }, { at: masked.journal.length, name: 'raise' }]);
+  const raised = run({ interrupts: 0 }, [
+    { at: quiet.journal.length, name: 'mask-disintx' },
+    { at: masked.journal.length, name: 'raise' },
+  ]);
   assert.equal(count(raised, 'irqfd_wakeup'), 0);
   const cleared = run({ interrupts: 0 }, [...raised.inputs.stimuli, { at: raised.journal.length, name: 'unmask-disintx' }]);
   assert.equal(state(cleared, 'edu_driver(guest).handled'), 1);
@@ -196,8 +259,17 @@ test('stimulus eoi without an interrupt in service changes nothing', () => {
 });
 
 test('a run is a pure function of its inputs, bit for bit; a stimulus leaves the past as it was', () => {
-  const dump = (of: FlowRun, length = of.journal.length): string => JSON.stringify([steps(of).slice(0, length), Array.from({ length: of.journal.writeCount }, (_, i) => of.journal.write(i)).filter(({ step }) => step < length)]);
-  const inputs = fc.record({ way: fc.constantFrom(...everyWay), seed: fc.nat(50), name: fc.constantFrom(...vfio_intx.stimuli.map(({ name }) => name)), where: fc.double({ min: 0, max: 1, noNaN: true }) });
+  const dump = (of: FlowRun, length = of.journal.length): string =>
+    JSON.stringify([
+      steps(of).slice(0, length),
+      Array.from({ length: of.journal.writeCount }, (_, i) => of.journal.write(i)).filter(({ step }) => step < length),
+    ]);
+  const inputs = fc.record({
+    way: fc.constantFrom(...everyWay),
+    seed: fc.nat(50),
+    name: fc.constantFrom(...vfio_intx.stimuli.map(({ name }) => name)),
+    where: fc.double({ min: 0, max: 1, noNaN: true }),
+  });
   fc.assert(
     fc.property(inputs, ({ way, seed, name, where }) => {
       const plain = run(way, [], seed);
@@ -222,7 +294,9 @@ test('kvm-intx off: a guest that masks while QEMU has an interrupt pending, and 
 });
 
 test('under any schedule and any stimuli the run ends, and the invariants of masking hold', () => {
-  const stimuli = fc.array(fc.record({ at: fc.nat(2500), name: fc.constantFrom(...vfio_intx.stimuli.map(({ name }) => name)) }), { maxLength: 6 });
+  const stimuli = fc.array(fc.record({ at: fc.nat(2500), name: fc.constantFrom(...vfio_intx.stimuli.map(({ name }) => name)) }), {
+    maxLength: 6,
+  });
   fc.assert(
     fc.property(fc.constantFrom(...everyWay), fc.nat(100_000), stimuli, (way, seed, injected) => {
       const of = run({ ...way, interrupts: 2 }, injected, seed);

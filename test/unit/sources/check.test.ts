@@ -57,11 +57,14 @@ describe('checkSources', () => {
     });
     assert.deepEqual(report?.references, { total: 1, resolved: 0 });
     assert.deepEqual(report?.edges.direct, { total: 2, confirmed: 0 });
-    assert.deepEqual(report?.failures.map(({ kind, place, expected }) => `${kind} ${place} | ${expected}`), [
-      'reference linux:a.c vanished | a definition of vanished',
-      'direct linux:a.c callback › wake_key | a call of wake_key',
-      'direct linux:a.c wake_key › handler | a call of handler',
-    ]);
+    assert.deepEqual(
+      report?.failures.map(({ kind, place, expected }) => `${kind} ${place} | ${expected}`),
+      [
+        'reference linux:a.c vanished | a definition of vanished',
+        'direct linux:a.c callback › wake_key | a call of wake_key',
+        'direct linux:a.c wake_key › handler | a call of handler',
+      ],
+    );
   });
 
   it('fails a function pointer that is not called, or not stored', async () => {
@@ -92,7 +95,10 @@ describe('checkSources', () => {
       const reports = await check(['linux', 'qemu'], { references: [qemu('realize')], edges: [across] });
       assert.deepEqual(
         reports.map(({ project, references, edges }) => [project, references.resolved, edges.indirect.confirmed]),
-        [['linux', 0, 1], ['qemu', 1, 0]],
+        [
+          ['linux', 0, 1],
+          ['qemu', 1, 0],
+        ],
       );
     });
 

@@ -81,7 +81,10 @@ describe('hostile text', () => {
   });
 
   it('costs no more than its length allows', () => {
-    fc.assert(fc.property(hostile, (text) => assert.ok(cost(text) <= 30 * (text.length + 10))), { numRuns: 1000 });
+    fc.assert(
+      fc.property(hostile, (text) => assert.ok(cost(text) <= 30 * (text.length + 10))),
+      { numRuns: 1000 },
+    );
   });
 
   it('costs twice as much when it is twice as long', () => {

@@ -82,8 +82,7 @@ describe('buildIndex', () => {
     { ...HANDLER, path: 'arch/z.c', symbol: 'z' },
     { ...HANDLER, project: 'qemu' },
   ];
-  const expected =
-    '{"arch/z.c":{"z":{"line":1}},"kernel/a.c":{"b":{"line":7},"handler":{"line":2,"anchors":{"call go":4,"write x":5}}}}';
+  const expected = '{"arch/z.c":{"z":{"line":1}},"kernel/a.c":{"b":{"line":7},"handler":{"line":2,"anchors":{"call go":4,"write x":5}}}}';
 
   it('is the same text in whatever order the references come', async () => {
     await fc.assert(

@@ -32,7 +32,8 @@ describe('recogniseTree refuses, with what was expected and found,', () => {
     refuses({ Makefile: 'all: prog\n\tcc' }, /expected 'VERSION = 6'.* in Makefile, which starts with 'all: prog'/));
 
   it('a kernel Makefile alone', () => refuses({ Makefile: LINUX.Makefile }, /expected Kbuild beside Makefile/));
-  it('a version that is none', () => refuses({ ...LINUX, Makefile: 'VERSION = six\nPATCHLEVEL = 1\nSUBLEVEL = 1' }, /expected 'VERSION = 6'/));
+  it('a version that is none', () =>
+    refuses({ ...LINUX, Makefile: 'VERSION = six\nPATCHLEVEL = 1\nSUBLEVEL = 1' }, /expected 'VERSION = 6'/));
   it('a VERSION of something else', () => refuses({ VERSION: '7.2.0' }, /not QEMU: expected meson\.build beside VERSION/));
   it('a binary Makefile', () => refuses({ Makefile: '\0' }, /not Linux: Makefile is binary/));
   it('a Makefile of one long line', () => refuses({ Makefile: 'x'.repeat(100_000) }, /^.{0,600}$/));

@@ -103,14 +103,16 @@ const EXCEPTIONS: readonly Exception[] = [
     applies: (call) => call.name === 'kvm_check_and_inject_events' && notes(call, `${VECTOR} [reinjected]`),
   },
   {
-    reason: 'An entry that found nothing to inject, or that the guest had interrupts off: how many there are depends on what else the guest does.',
+    reason:
+      'An entry that found nothing to inject, or that the guest had interrupts off: how many there are depends on what else the guest does.',
     in: ['f1a', 'f1b', 'f3a'],
     side: 'both',
     leaveOut: 'tree',
     applies: (call) => call.name === 'kvm_check_and_inject_events' && !calls(call, 'svm_inject_irq'),
   },
   {
-    reason: 'The guest had interrupts off when the vector came, so that it went in later, through an interrupt window: when that happens depends on what else the guest does.',
+    reason:
+      'The guest had interrupts off when the vector came, so that it went in later, through an interrupt window: when that happens depends on what else the guest does.',
     in: ['f1b', 'f3a'],
     side: 'recording',
     leaveOut: 'tree',
@@ -121,7 +123,8 @@ const EXCEPTIONS: readonly Exception[] = [
     in: ['f1a', 'f1b', 'f3a'],
     side: 'recording',
     leaveOut: 'tree',
-    applies: (call) => (call.name === 'kvm_x2apic_msr_write' || call.name === 'apic_set_eoi') && !notes(call, 'kvm_eoi: apicid 0 vector 38'),
+    applies: (call) =>
+      (call.name === 'kvm_x2apic_msr_write' || call.name === 'apic_set_eoi') && !notes(call, 'kvm_eoi: apicid 0 vector 38'),
   },
   {
     reason: 'A kick that is none of an interrupt’s: the guest’s timer expired, a memory slot changed.',
@@ -156,7 +159,8 @@ const EXCEPTIONS: readonly Exception[] = [
     in: ['f1a', 'f3a'],
     side: 'recording',
     leaveOut: 'tree',
-    applies: (call) => call.name === 'process_one_work' && ![...everyCall(call)].some(({ name }) => name.startsWith('irqfd_') || name.startsWith('virqfd_')),
+    applies: (call) =>
+      call.name === 'process_one_work' && ![...everyCall(call)].some(({ name }) => name.startsWith('irqfd_') || name.startsWith('virqfd_')),
   },
   {
     reason: SRCU,
@@ -180,7 +184,6 @@ const EXCEPTIONS: readonly Exception[] = [
     applies: ({ name }) => name === 'eventfd_read',
   },
 ];
-
 
 /** An entry of a recording that is none of the flow's. */
 interface EntryException {
@@ -213,8 +216,9 @@ const exceptedIn =
   (leaveOut, call, chain) =>
     applies(
       name,
-      EXCEPTIONS.filter((each) => each.in.includes(name) && (each.side === side || each.side === 'both') && each.leaveOut === leaveOut)
-        .find((each) => each.applies(call, chain)),
+      EXCEPTIONS.filter(
+        (each) => each.in.includes(name) && (each.side === side || each.side === 'both') && each.leaveOut === leaveOut,
+      ).find((each) => each.applies(call, chain)),
     );
 
 const HOST: Parameters = { linux: '6.1', lapic: 'svm-x2apic', qemu: '7.2', disintx: true };
@@ -238,18 +242,23 @@ function simulated(parameters: Parameters, flow: Flow = vfio_intx): FlowRun {
 const raised = ({ call }: Root): boolean => calls(call, 'vfio_intx_handler');
 
 /** The guest moves the device’s PIRQ: a write to PIRQF_ROUT in the LPC bridge, first by its firmware, then by its kernel. */
-const rerouting = withStimuli('guest', [TO_PIC_10, TO_IOAPIC].map((value) => (world) => {
-  const { guest } = world as { guest: Guest };
-  return guest_writes_command({ ...guest, config: { address: lpcConfigAddress(PIRQF_ROUT) - PCI_COMMAND } }, value);
-}));
+const rerouting = withStimuli(
+  'guest',
+  [TO_PIC_10, TO_IOAPIC].map((value) => (world) => {
+    const { guest } = world as { guest: Guest };
+    return guest_writes_command({ ...guest, config: { address: lpcConfigAddress(PIRQF_ROUT) - PCI_COMMAND } }, value);
+  }),
+);
 
 /** The machine is reset: QEMU disables INTx and enables it again. */
-const resetting = withStimuli('qemu', [function* () {
-  const machine = running();
-  const vdev = machine.instance(machine.components.findIndex(({ struct }) => struct === 'VFIOPCIDevice')) as VFIOPCIDevice;
-  yield* vfio_disable_interrupts(vdev);
-  yield* vfio_intx_enable(vdev);
-}]);
+const resetting = withStimuli('qemu', [
+  function* () {
+    const machine = running();
+    const vdev = machine.instance(machine.components.findIndex(({ struct }) => struct === 'VFIOPCIDevice')) as VFIOPCIDevice;
+    yield* vfio_disable_interrupts(vdev);
+    yield* vfio_intx_enable(vdev);
+  },
+]);
 
 /** Every function that the models of one project call in any of these runs: one that is missing where a recording has it is a difference. */
 const modelled = (world: 'linux' | 'qemu'): ReadonlySet<string> =>
@@ -280,14 +289,20 @@ function sidesInSteps(name: Name, world: 'linux' | 'qemu', run: FlowRun, window:
   const functions = modelled(world);
   const known = new Set([...functions].filter((each) => names.has(each)));
   const excepted = (entry: RecordedEntry, previous: RecordedEntry | undefined): boolean =>
-    applies(name, ENTRY_EXCEPTIONS.find((each) => each.in.includes(name) && each.applies(entry, previous)));
+    applies(
+      name,
+      ENTRY_EXCEPTIONS.find((each) => each.in.includes(name) && each.applies(entry, previous)),
+    );
   const entries = until === undefined ? cut.entries : entriesUntil(cut, until);
   return { functions, run: stepsOf(rootsOf(run, world), known), recorded: recordedSteps(entries, known, excepted) };
 }
 
 test('f1a: set-up through KVM', () => {
   const { cuts, run } = sides('f1a', simulated(THROUGH_KVM));
-  agree(run.filter(({ kind }) => kind !== 'vcpu'), cuts[0]);
+  agree(
+    run.filter(({ kind }) => kind !== 'vcpu'),
+    cuts[0],
+  );
 });
 
 test('f1a: a reset disables and enables', () => {
@@ -344,7 +359,11 @@ for (const window of [1, 2, 3]) {
     const trees = new Set(delivery.map((root) => text([root])));
     for (const root of recorded) assert.ok(trees.has(text([root])), `not in the run:\n${text([root])}`);
     for (const roots of [delivery, recorded]) {
-      const on = (kind: ThreadKind): string => roots.filter((root) => root.kind === kind).map(milestone).join(' ');
+      const on = (kind: ThreadKind): string =>
+        roots
+          .filter((root) => root.kind === kind)
+          .map(milestone)
+          .join(' ');
       assert.match(on('qemu'), /^(noticed line line line( |$))+$/);
       assert.match(on('vcpu'), /^((injected|eoi|access line line line unmasked|access)( |$))+$/);
       assert.match(on('hardirq'), /^raised( raised)*$/);
@@ -356,7 +375,11 @@ for (const window of [1, 2, 3]) {
 
 test('f1d: set-up through KVM, with stacks', () => {
   const { functions, run, recorded } = sidesInSteps('f1d', 'linux', simulated(THROUGH_KVM), 0, 'vfio_intx_enable');
-  agreeInSteps(run.filter(({ kind }) => kind === 'qemu'), recorded, functions);
+  agreeInSteps(
+    run.filter(({ kind }) => kind === 'qemu'),
+    recorded,
+    functions,
+  );
 });
 
 test('u1: QEMU enables INTx through KVM', () => {
@@ -401,5 +424,8 @@ test('u3: QEMU gives the mappings back', () => {
 
 test('no exception is stale', () => {
   const all = [...EXCEPTIONS, ...ENTRY_EXCEPTIONS].flatMap(({ reason, in: names }) => names.map((name) => `${name}: ${reason}`));
-  assert.deepEqual(all.filter((each) => !used.has(each)), []);
+  assert.deepEqual(
+    all.filter((each) => !used.has(each)),
+    [],
+  );
 });

@@ -11,7 +11,10 @@ export type Excepted = (leaveOut: 'tree' | 'call', call: Call, chain: readonly C
 /** What is left of calls when the exceptions have been applied and only the functions in `known` are kept, in the order in which they began. */
 export function comparable(roots: readonly Root[], known: ReadonlySet<string>, excepted: Excepted): Root[] {
   const left = (call: Call): Call[] =>
-    splice(prune([call], (inner, chain) => excepted('tree', inner, chain)), (inner) => known.has(inner.name) && !excepted('call', inner, []));
+    splice(
+      prune([call], (inner, chain) => excepted('tree', inner, chain)),
+      (inner) => known.has(inner.name) && !excepted('call', inner, []),
+    );
   return roots.flatMap(({ kind, call }) => left(call).map((kept) => ({ kind, call: kept }))).sort((a, b) => a.call.at - b.call.at);
 }
 
@@ -32,13 +35,23 @@ export function agree(run: readonly Root[] | undefined, recorded: readonly Root[
 }
 
 /** Each kind of thread did the same. Which of two that can go on goes first is a scheduler's choice. */
-export function agreePerThread(run: readonly Root[] | undefined, recorded: readonly Root[] | undefined, kinds: readonly ThreadKind[]): void {
-  for (const kind of kinds) agree(run?.filter((root) => root.kind === kind), recorded?.filter((root) => root.kind === kind));
+export function agreePerThread(
+  run: readonly Root[] | undefined,
+  recorded: readonly Root[] | undefined,
+  kinds: readonly ThreadKind[],
+): void {
+  for (const kind of kinds)
+    agree(
+      run?.filter((root) => root.kind === kind),
+      recorded?.filter((root) => root.kind === kind),
+    );
 }
 
 /** What a run did, in pieces, one from each entry of `name` to the next. */
 export function piecesFrom<T>({ journal }: FlowRun, name: string, items: readonly T[], at: (item: T) => number): T[][] {
-  const starts = Array.from({ length: journal.length }, (_, n) => n).filter((n) => journal.kind(n) === 'enter' && journal.step(n).site.fn.name === name);
+  const starts = Array.from({ length: journal.length }, (_, n) => n).filter(
+    (n) => journal.kind(n) === 'enter' && journal.step(n).site.fn.name === name,
+  );
   return starts.map((start, index) => items.filter((item) => at(item) >= start && at(item) < (starts[index + 1] ?? Infinity)));
 }
 
@@ -47,7 +60,8 @@ export const stepAt = ({ at }: Step): number => at;
 
 export const text = (roots: readonly Root[]): string => roots.map(({ kind, call }) => `[${kind}]\n${callText([call], 1)}`).join('');
 
-export const namesOf = (roots: readonly Root[]): ReadonlySet<string> => new Set(roots.flatMap(({ call }) => [...everyCall(call)].map(({ name }) => name)));
+export const namesOf = (roots: readonly Root[]): ReadonlySet<string> =>
+  new Set(roots.flatMap(({ call }) => [...everyCall(call)].map(({ name }) => name)));
 
 const has = (call: Call, wanted: (inner: Call) => boolean): boolean => [...everyCall(call)].some(wanted);
 export const calls = (call: Call, name: string): boolean => has(call, (inner) => inner.name === name);
@@ -81,7 +95,9 @@ export function recordedSteps(
 
 /** The entries of a cut up to a trace event of QEMU's own. */
 export function entriesUntil({ entries }: Cut, event: string): readonly RecordedEntry[] {
-  const end = entries.findIndex(({ kind, name, details }) => kind === 'note' && name === 'tracing_mark_write' && details.startsWith(`${event} `));
+  const end = entries.findIndex(
+    ({ kind, name, details }) => kind === 'note' && name === 'tracing_mark_write' && details.startsWith(`${event} `),
+  );
   assert.notEqual(end, -1, `the recording has no event ${event}`);
   return entries.slice(0, end);
 }
@@ -107,6 +123,10 @@ export function agreeInSteps(run: readonly Step[], recorded: readonly Step[], fu
     const seen = ancestors.filter((ancestor) => functions.has(ancestor));
     const held = [...(run[index]?.ancestors ?? [])];
     const missing = seen.find((ancestor) => held.splice(0, held.indexOf(ancestor) + 1).length === 0);
-    assert.equal(missing, undefined, `${name} was called below ${ancestors.join(' < ')}; in the run, below ${run[index]?.ancestors.join(' < ')}`);
+    assert.equal(
+      missing,
+      undefined,
+      `${name} was called below ${ancestors.join(' < ')}; in the run, below ${run[index]?.ancestors.join(' < ')}`,
+    );
   }
 }

@@ -17,7 +17,8 @@ function read(...lines: readonly string[]): { readonly items: TraceItem[]; reado
 }
 
 const trees = (items: readonly TraceItem[]): CallTree[] => items.filter((item): item is CallTree => item.kind === 'call');
-const entries = (items: readonly TraceItem[]): Entry[] => items.filter((item): item is Entry => item.kind === 'entry' || item.kind === 'note');
+const entries = (items: readonly TraceItem[]): Entry[] =>
+  items.filter((item): item is Entry => item.kind === 'entry' || item.kind === 'note');
 
 test('calls nest by their indentation, for each task by itself', () => {
   const { items, skips } = read(
@@ -30,23 +31,39 @@ test('calls nest by their indentation, for each task by itself', () => {
     graph('} /* outer [mod] */', 0),
   );
   assert.deepEqual(skips, []);
-  assert.deepEqual(trees(items).map(({ task, call }) => [task.pid, call.context, call.at, callText([call])]), [
-    [0, 'hardirq', 2, 'other\n'],
-    [7, 'task', 1, 'outer\n  inner\n'],
-  ]);
+  assert.deepEqual(
+    trees(items).map(({ task, call }) => [task.pid, call.context, call.at, callText([call])]),
+    [
+      [0, 'hardirq', 2, 'other\n'],
+      [7, 'task', 1, 'outer\n  inner\n'],
+    ],
+  );
   assert.deepEqual(trees(items)[1]?.call.notes, ['event: a|b']);
 });
 
 test('idle tasks of two processors are two tasks', () => {
   const idle = { task: '<idle>-0' };
   const { items } = read(graph('a() {', 0, { ...idle, cpu: 0 }), graph('b();', 0, { ...idle, cpu: 1 }), graph('}', 0, { ...idle, cpu: 0 }));
-  assert.deepEqual(trees(items).map(({ call }) => callText([call])), ['b\n', 'a\n']);
+  assert.deepEqual(
+    trees(items).map(({ call }) => callText([call])),
+    ['b\n', 'a\n'],
+  );
 });
 
 test('a part that the compiler split off is the function that it was split from', () => {
-  const { items, skips } = read(graph('get() {', 0), graph('get.part.0.isra.0() {', 1), graph('deeper();', 2), graph('}', 1), graph('}', 0), graph('get.part.0();', 0));
+  const { items, skips } = read(
+    graph('get() {', 0),
+    graph('get.part.0.isra.0() {', 1),
+    graph('deeper();', 2),
+    graph('}', 1),
+    graph('}', 0),
+    graph('get.part.0();', 0),
+  );
   assert.deepEqual(skips, []);
-  assert.deepEqual(trees(items).map(({ call }) => callText([call])), ['get\n  deeper\n', 'get\n']);
+  assert.deepEqual(
+    trees(items).map(({ call }) => callText([call])),
+    ['get\n  deeper\n', 'get\n'],
+  );
 });
 
 test('symbols lose what the toolchain added', () => {
@@ -57,7 +74,10 @@ test('symbols lose what the toolchain added', () => {
 
 test('a window’s end is the end of what was open in it', () => {
   const { items, skips } = read('## ==== first', graph('outer() {', 0), graph('inner() {', 1), '## ==== second', graph('} /* outer */', 0));
-  assert.deepEqual(items.map((item) => (item.kind === 'call' ? callText([item.call]) : item.kind)), ['window', 'outer\n  inner\n', 'window']);
+  assert.deepEqual(
+    items.map((item) => (item.kind === 'call' ? callText([item.call]) : item.kind)),
+    ['window', 'outer\n  inner\n', 'window'],
+  );
   assert.deepEqual(skips, [{ at: 5, expected: 'the end of a call whose beginning was recorded' }]);
 });
 
@@ -72,11 +92,14 @@ test('entries of the function tracer carry their caller, and the stack that foll
     ' qemu-system-x86-5     [001] .....   35.4: some_event: value=1',
   );
   assert.deepEqual(skips, []);
-  assert.deepEqual(entries(items).map(({ kind, name, caller, context, stack, details }) => [kind, name, caller, context, stack, details]), [
-    ['entry', 'called', 'caller', 'hardirq', ['called', 'caller'], ''],
-    ['note', 'some_event', undefined, 'task', [], 'value=1'],
-    ['entry', 'unrelated', 'nobody', 'task', [], ''],
-  ]);
+  assert.deepEqual(
+    entries(items).map(({ kind, name, caller, context, stack, details }) => [kind, name, caller, context, stack, details]),
+    [
+      ['entry', 'called', 'caller', 'hardirq', ['called', 'caller'], ''],
+      ['note', 'some_event', undefined, 'task', [], 'value=1'],
+      ['entry', 'unrelated', 'nobody', 'task', [], ''],
+    ],
+  );
 });
 
 test('probes and system calls carry user stacks; addresses without a name are left out', () => {
@@ -89,15 +112,21 @@ test('probes and system calls carry user stacks; addresses without a name are le
     'prog-9       0...1. 1413us!: sys_ioctl(fd: e, cmd: 3b6e)',
   );
   assert.deepEqual(skips, []);
-  assert.deepEqual(entries(items).map(({ name, stack, details }) => [name, stack, details]), [
-    ['probed', ['probed', 'main'], ''],
-    ['sys_ioctl', [], 'fd: e, cmd: 3b6e'],
-  ]);
+  assert.deepEqual(
+    entries(items).map(({ name, stack, details }) => [name, stack, details]),
+    [
+      ['probed', ['probed', 'main'], ''],
+      ['sys_ioctl', [], 'fd: e, cmd: 3b6e'],
+    ],
+  );
 });
 
 test('what is skipped is said, with the line and what was expected there', () => {
   const { items, skips } = read(graph('not a call', 0), 'plain text', ' => lonely_frame', graph('fine();', 0), 'x'.repeat(1 << 20));
-  assert.deepEqual(skips.map(({ at }) => at), [1, 2, 3, 5]);
+  assert.deepEqual(
+    skips.map(({ at }) => at),
+    [1, 2, 3, 5],
+  );
   assert.match(skips[3]?.expected ?? '', new RegExp(`${MAX_LINE}`));
   assert.equal(trees(items).length, 1);
 });
@@ -127,7 +156,7 @@ test('a tree without an end stops growing', () => {
 
 /** The same numbers every time. */
 function* randomNumbers(seed: number): Generator<number, never> {
-  for (let state = seed; ; ) yield (state = (state * 1103515245 + 12345) & 0x7fffffff);
+  for (let state = seed; ;) yield (state = (state * 1103515245 + 12345) & 0x7fffffff);
 }
 
 test('no text makes the reader throw or hang', () => {
@@ -179,5 +208,10 @@ test('the recordings are understood but for what their cuts and one mark of two 
     'u1-intx-kvm-qemu-side.user.txt': [28, 235, 436, 437, 438, 439],
     'u3-intx-userspace-qemu-side.user.txt': [],
   };
-  for (const [file, lines] of Object.entries(expected)) assert.deepEqual(recording(file).skips.map(({ at }) => at), lines, file);
+  for (const [file, lines] of Object.entries(expected))
+    assert.deepEqual(
+      recording(file).skips.map(({ at }) => at),
+      lines,
+      file,
+    );
 });

@@ -27,7 +27,11 @@ export interface Cut {
 export type RecordedEntry = Entry & { readonly thread: ThreadKind };
 
 /** Reads a recording of test/fixtures/traces, and what its lines were skipped for. */
-export function recording(file: string): { readonly cuts: readonly Cut[]; readonly names: ReadonlySet<string>; readonly skips: readonly Skip[] } {
+export function recording(file: string): {
+  readonly cuts: readonly Cut[];
+  readonly names: ReadonlySet<string>;
+  readonly skips: readonly Skip[];
+} {
   const text = gunzipSync(readFileSync(`test/fixtures/traces/${file}.gz`)).toString();
   const skips: Skip[] = [];
   const items = [...readTrace(text.split('\n'), (skip) => skips.push(skip))];
@@ -54,7 +58,8 @@ export function recording(file: string): { readonly cuts: readonly Cut[]; readon
 
 /** The thread that these events come from is the vCPU's; each recording has one. */
 const entersGuest = (item: TraceItem): item is Traced =>
-  (item.kind === 'note' && /^kvm_(entry|exit|inj_virq)$/.test(item.name)) || (item.kind === 'call' && item.call.name === 'kvm_arch_vcpu_ioctl_run');
+  (item.kind === 'note' && /^kvm_(entry|exit|inj_virq)$/.test(item.name)) ||
+  (item.kind === 'call' && item.call.name === 'kvm_arch_vcpu_ioctl_run');
 
 type Traced = Exclude<TraceItem, { readonly kind: 'window' }>;
 

@@ -8,7 +8,15 @@ import { createSample } from '../../webview/sample';
 
 /** Runs with any hand-overs: each step in any of three lanes, brought about by any earlier step. */
 const runs = fc
-  .array(fc.record({ kind: fc.constantFrom<StepRow['kind'][]>('enter', 'at', 'return', 'signal'), lane: fc.nat(2), depth: fc.nat(3), back: fc.option(fc.nat(20), { nil: undefined }) }), { minLength: 1, maxLength: 60 })
+  .array(
+    fc.record({
+      kind: fc.constantFrom<StepRow['kind'][]>('enter', 'at', 'return', 'signal'),
+      lane: fc.nat(2),
+      depth: fc.nat(3),
+      back: fc.option(fc.nat(20), { nil: undefined }),
+    }),
+    { minLength: 1, maxLength: 60 },
+  )
   .map((rows) =>
     rows.map(({ kind, lane, depth, back }, n): StepRow => {
       const step = { n, kind, lane, depth, symbol: `f${depth}`, world: 'linux', writes: false };
@@ -58,13 +66,26 @@ test('the way to any step ends, and goes back in time', () => {
 test('the way to the unmasking in the sample is told as people tell it', () => {
   const { run } = createSample(1);
   const unmasking = run.steps.findLastIndex(({ anchor }) => anchor === 'masked');
-  const told = hopsTo(run.steps, unmasking).map(({ cause, step }) => [run.lanes[run.steps[cause]?.lane ?? -1]?.context, run.steps[step]?.edge]);
-  assert.deepEqual(told.toReversed(), [['device', 'hardirq'], ['hardirq', 'workqueue'], ['kworker', 'vmexit'], ['vcpu', 'vmentry'], ['guest', 'vmexit']]);
+  const told = hopsTo(run.steps, unmasking).map(({ cause, step }) => [
+    run.lanes[run.steps[cause]?.lane ?? -1]?.context,
+    run.steps[step]?.edge,
+  ]);
+  assert.deepEqual(told.toReversed(), [
+    ['device', 'hardirq'],
+    ['hardirq', 'workqueue'],
+    ['kworker', 'vmexit'],
+    ['vcpu', 'vmentry'],
+    ['guest', 'vmexit'],
+  ]);
 });
 
 test('details show less and less', () => {
   const { steps } = createSample(2).run;
-  const [everything, functions, contexts] = [layOut(steps, 'everything', true), layOut(steps, 'functions', false), layOut(steps, 'contexts', false)].map(({ rows }) => rows.length);
+  const [everything, functions, contexts] = [
+    layOut(steps, 'everything', true),
+    layOut(steps, 'functions', false),
+    layOut(steps, 'contexts', false),
+  ].map(({ rows }) => rows.length);
   assert.equal(everything, steps.length);
   assert.ok(everything > (functions ?? 0) && (functions ?? 0) > (contexts ?? 0));
 });

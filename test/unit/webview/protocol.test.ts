@@ -9,11 +9,40 @@ const RUN: Extract<ToWebview, { type: 'run' }> = { type: 'run', run: sample.run,
 
 /** Anything that could cross the line, with the words of the protocol strewn in so that checks are reached that pure noise never reaches. */
 const words = fc.constantFrom(
-  ...['type', 'ready', 'command', 'seek', 'setParameter', 'inject', 'run', 'position', 'playing', 'empty', 'step', 'name', 'value', 'stimulus', 'does', 'stack', 'components', '__proto__'],
+  ...[
+    'type',
+    'ready',
+    'command',
+    'seek',
+    'setParameter',
+    'inject',
+    'run',
+    'position',
+    'playing',
+    'empty',
+    'step',
+    'name',
+    'value',
+    'stimulus',
+    'does',
+    'stack',
+    'components',
+    '__proto__',
+  ],
   ...PANEL_COMMANDS,
 );
-const noise = fc.anything({ key: fc.oneof(words, fc.string()), values: [words, fc.string(), fc.integer(), fc.double(), fc.boolean(), fc.constant(undefined)], withNullPrototype: true });
-const messages = fc.oneof(noise, fc.record({ type: words, command: noise, step: noise, name: noise, value: noise, stimulus: noise, run: noise, position: noise, playing: noise }, { requiredKeys: [] }));
+const noise = fc.anything({
+  key: fc.oneof(words, fc.string()),
+  values: [words, fc.string(), fc.integer(), fc.double(), fc.boolean(), fc.constant(undefined)],
+  withNullPrototype: true,
+});
+const messages = fc.oneof(
+  noise,
+  fc.record(
+    { type: words, command: noise, step: noise, name: noise, value: noise, stimulus: noise, run: noise, position: noise, playing: noise },
+    { requiredKeys: [] },
+  ),
+);
 
 const TO_HOST: Readonly<Record<ToHost['type'] | 'malformed', readonly string[]>> = {
   ready: ['type'],
@@ -60,7 +89,12 @@ test('messages that fit pass unchanged, without fields that nobody knows', () =>
     { type: 'inject', stimulus: 'assert' },
   ];
   for (const message of toHost) assert.deepEqual(parseToHost({ ...message, extra: 1 }), message);
-  const toWebview: readonly ToWebview[] = [RUN, { type: 'position', position: sample.positionAt(5) }, { type: 'playing', playing: true }, { type: 'empty' }];
+  const toWebview: readonly ToWebview[] = [
+    RUN,
+    { type: 'position', position: sample.positionAt(5) },
+    { type: 'playing', playing: true },
+    { type: 'empty' },
+  ];
   for (const message of toWebview) assert.deepEqual(parseToWebview({ ...message, extra: 1 }), message);
 });
 
@@ -72,8 +106,14 @@ const SPOILED: Readonly<Record<string, (run: typeof RUN) => unknown>> = {
   'a step of no kind': ({ run }) => ({ ...run, steps: run.steps.map((step) => ({ ...step, kind: 'leap' })) }),
   'no steps': ({ run }) => ({ ...run, steps: [] }),
   'numbers for lanes': ({ run }) => ({ ...run, lanes: [1, 2, 3] }),
-  'a parameter of no kind': ({ run }) => ({ ...run, parameters: [{ name: 'a', title: 'a', description: 'a', kind: 'colour', value: 'red' }] }),
-  'a parameter that is not a number': ({ run }) => ({ ...run, parameters: [{ name: 'a', title: 'a', description: 'a', kind: 'number', value: Number.NaN, minimum: 0, maximum: 1 }] }),
+  'a parameter of no kind': ({ run }) => ({
+    ...run,
+    parameters: [{ name: 'a', title: 'a', description: 'a', kind: 'colour', value: 'red' }],
+  }),
+  'a parameter that is not a number': ({ run }) => ({
+    ...run,
+    parameters: [{ name: 'a', title: 'a', description: 'a', kind: 'number', value: Number.NaN, minimum: 0, maximum: 1 }],
+  }),
   'a chapter without a step': ({ run }) => ({ ...run, chapters: [{ title: 'a' }] }),
 };
 
@@ -85,7 +125,10 @@ for (const [what, spoil] of Object.entries(SPOILED)) {
 
 test('a position is checked down to its bits', () => {
   const position = sample.positionAt(3);
-  const spoiled = (bits: unknown) => ({ ...position, components: position.components.map((component) => ({ ...component, cells: component.cells.map((cell) => ({ ...cell, bits })) })) });
+  const spoiled = (bits: unknown) => ({
+    ...position,
+    components: position.components.map((component) => ({ ...component, cells: component.cells.map((cell) => ({ ...cell, bits })) })),
+  });
   assert.equal(parseToWebview({ type: 'position', position: spoiled(undefined) }).type, 'position');
   assert.equal(parseToWebview({ type: 'position', position: spoiled([{ name: 'IRQ', set: 1, changed: false }]) }).type, 'malformed');
 });

@@ -27,7 +27,10 @@ suite('the webviews', () => {
       const webview = await openWebview(browser, options);
       try {
         await play(webview);
-        assert.deepEqual(webview.complaints.filter((complaint) => !expected.some((pattern) => pattern.test(complaint))), []);
+        assert.deepEqual(
+          webview.complaints.filter((complaint) => !expected.some((pattern) => pattern.test(complaint))),
+          [],
+        );
       } finally {
         await webview.close();
       }
@@ -52,7 +55,10 @@ suite('the webviews', () => {
     assert.match(await page.locator('.row[aria-selected=true]').innerText(), /vfio_intx_handler\s*masked/);
     assert.match(await page.locator('.cell.changed').innerText(), /masked\s*was\s*false\s*→\s*now\s*true/);
     assert.deepEqual(await page.locator('.way .stop').allInnerTexts(), ['PCI function', 'Host hard-IRQ']);
-    assert.equal(await page.locator('[role=status]').textContent(), `Step ${MASKED}, Host hard-IRQ, vfio_intx_handler, writes masked: false → true`);
+    assert.equal(
+      await page.locator('[role=status]').textContent(),
+      `Step ${MASKED}, Host hard-IRQ, vfio_intx_handler, writes masked: false → true`,
+    );
   });
 
   view('the keyboard walks through the sequence', panel, async ({ page, sent, tell }) => {
@@ -64,8 +70,15 @@ suite('the webviews', () => {
     const shown = steps.filter(({ kind }) => kind !== 'return').map(({ n }) => n);
     const row = shown.indexOf(MASKED);
     const seeks = [shown[row + 1], shown[row + 2], shown[row + 1], 0, shown.at(-1)].map((step) => ({ type: 'seek', step }));
-    assert.deepEqual(sent.slice(before), [...seeks, { type: 'command', command: 'revealSource' }, { type: 'command', command: 'togglePlay' }]);
-    assert.equal(await page.locator('.rows').getAttribute('aria-activedescendant'), await page.locator('.row[aria-selected=true]').getAttribute('id'));
+    assert.deepEqual(sent.slice(before), [
+      ...seeks,
+      { type: 'command', command: 'revealSource' },
+      { type: 'command', command: 'togglePlay' },
+    ]);
+    assert.equal(
+      await page.locator('.rows').getAttribute('aria-activedescendant'),
+      await page.locator('.row[aria-selected=true]').getAttribute('id'),
+    );
   });
 
   view('the sequence follows the position', panel, async ({ page, tell }) => {
@@ -90,7 +103,10 @@ suite('the webviews', () => {
     const titles = ['Restart', 'Step Back', 'Play', 'Step', 'Run to Next Context', 'Reveal Source'];
     for (const name of titles) await page.getByRole('button', { name, exact: true }).first().click();
     const commands = ['restart', 'stepBack', 'togglePlay', 'step', 'runToNextContext', 'revealSource'];
-    assert.deepEqual(sent.slice(before), commands.map((command) => ({ type: 'command', command })));
+    assert.deepEqual(
+      sent.slice(before),
+      commands.map((command) => ({ type: 'command', command })),
+    );
     await tell({ type: 'playing', playing: true });
     assert.equal(await page.getByRole('button', { name: 'Pause', exact: true }).count(), 1);
   });
@@ -132,7 +148,10 @@ suite('the webviews', () => {
     const written = steps.findIndex(({ anchor }) => anchor === 'irq_type');
     const raised = steps.findLastIndex(({ n, anchor }) => n < MASKED && anchor === 'INTA#');
     const entered = steps.findLastIndex(({ n, symbol }) => n < MASKED && symbol === 'common_interrupt');
-    assert.deepEqual(sent.slice(before), [written, 0, raised, entered].map((step) => ({ type: 'seek', step })));
+    assert.deepEqual(
+      sent.slice(before),
+      [written, 0, raised, entered].map((step) => ({ type: 'seek', step })),
+    );
   });
 
   view('the state can be narrowed down', panel, async ({ page, tell }) => {
@@ -147,12 +166,16 @@ suite('the webviews', () => {
     assert.deepEqual(await page.locator('.nothing').innerText(), 'This step changes no state.');
   });
 
-  view('what was chosen survives being hidden', { ...panel, memory: { detail: 'contexts', returns: true, changedOnly: true, experiment: false, scroll: 'x' } }, async ({ page, tell }) => {
-    await tell(runAt(sample, MASKED));
-    assert.equal(await page.locator('.parameters').isVisible(), false);
-    assert.deepEqual(await page.locator('.cell dt').allInnerTexts(), ['masked']);
-    assert.equal(await page.locator('.row').first().getAttribute('aria-setsize'), String(layOut(steps, 'contexts', true).rows.length));
-  });
+  view(
+    'what was chosen survives being hidden',
+    { ...panel, memory: { detail: 'contexts', returns: true, changedOnly: true, experiment: false, scroll: 'x' } },
+    async ({ page, tell }) => {
+      await tell(runAt(sample, MASKED));
+      assert.equal(await page.locator('.parameters').isVisible(), false);
+      assert.deepEqual(await page.locator('.cell dt').allInnerTexts(), ['masked']);
+      assert.equal(await page.locator('.row').first().getAttribute('aria-setsize'), String(layOut(steps, 'contexts', true).rows.length));
+    },
+  );
 
   view('a long run has few elements, wherever one scrolls', panel, async ({ page, tell }) => {
     const long = createSample(190);
@@ -177,22 +200,35 @@ suite('the webviews', () => {
     assert.equal(await page.locator('h1').textContent(), markup);
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     assert.equal(overflow, 0);
-    for (const symbol of await page.locator('.row .symbol').all()) assert.equal(await symbol.evaluate((element) => getComputedStyle(element).unicodeBidi), 'isolate');
+    for (const symbol of await page.locator('.row .symbol').all())
+      assert.equal(await symbol.evaluate((element) => getComputedStyle(element).unicodeBidi), 'isolate');
   });
 
   const ignored = /^Virtflow: (a message was ignored|a position beyond)/;
-  view('malformed messages change nothing', panel, async ({ page, complaints, tell }) => {
-    await tell(runAt(sample, MASKED));
-    const before = await page.locator('body').innerHTML();
-    const malformed = [
-      undefined, 1, 'run', [], {}, { type: 'explode' }, { type: 'run' }, { type: 'position', position: { step: -1 } },
-      { type: 'run', run: { ...sample.run, steps: [1, 2, 3] }, position: sample.positionAt(0) },
-      { type: 'position', position: { ...sample.positionAt(0), step: 1e9 } },
-    ];
-    for (const message of malformed) await tell(message);
-    assert.equal(await page.locator('body').innerHTML(), before);
-    assert.equal(complaints.filter((complaint) => ignored.test(complaint)).length, malformed.length);
-  }, [ignored]);
+  view(
+    'malformed messages change nothing',
+    panel,
+    async ({ page, complaints, tell }) => {
+      await tell(runAt(sample, MASKED));
+      const before = await page.locator('body').innerHTML();
+      const malformed = [
+        undefined,
+        1,
+        'run',
+        [],
+        {},
+        { type: 'explode' },
+        { type: 'run' },
+        { type: 'position', position: { step: -1 } },
+        { type: 'run', run: { ...sample.run, steps: [1, 2, 3] }, position: sample.positionAt(0) },
+        { type: 'position', position: { ...sample.positionAt(0), step: 1e9 } },
+      ];
+      for (const message of malformed) await tell(message);
+      assert.equal(await page.locator('body').innerHTML(), before);
+      assert.equal(complaints.filter((complaint) => ignored.test(complaint)).length, malformed.length);
+    },
+    [ignored],
+  );
 
   view('without a run there is an invitation', state, async ({ page, sent, tell }) => {
     await tell({ type: 'empty' });
@@ -230,7 +266,9 @@ suite('the webviews', () => {
 
         function violations(): Promise<readonly string[]> {
           return page.evaluate(async () => {
-            const { axe: checker } = globalThis as unknown as { axe: { run(): Promise<{ violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }> } };
+            const { axe: checker } = globalThis as unknown as {
+              axe: { run(): Promise<{ violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }> };
+            };
             const { violations: found } = await checker.run();
             return found.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`));
           });
@@ -249,7 +287,10 @@ async function isInSight(element: Locator, container: Locator): Promise<boolean>
 function spoiled({ run, positionAt }: Sample, texts: readonly string[]): Sample {
   let next = 0;
   const text = () => texts[next++ % texts.length] ?? '';
-  const bad = <T extends object>(part: T, ...keys: readonly (keyof T)[]): T => ({ ...part, ...Object.fromEntries(keys.map((key) => [key, text()])) });
+  const bad = <T extends object>(part: T, ...keys: readonly (keyof T)[]): T => ({
+    ...part,
+    ...Object.fromEntries(keys.map((key) => [key, text()])),
+  });
   const badRun: RunView = {
     ...bad(run, 'title'),
     lanes: run.lanes.map((lane) => bad(lane, 'title', 'context')),
@@ -264,7 +305,10 @@ function spoiled({ run, positionAt }: Sample, texts: readonly string[]): Sample 
     stack: position.stack.map((frame) => bad(frame, 'symbol')),
     components: position.components.map((component) => ({
       ...bad(component, 'struct', 'name', 'doc'),
-      cells: component.cells.map((cell) => ({ ...bad(cell, 'name', 'value', 'was'), ...(cell.bits ? { bits: cell.bits.map((bit) => bad(bit, 'name')) } : {}) })),
+      cells: component.cells.map((cell) => ({
+        ...bad(cell, 'name', 'value', 'was'),
+        ...(cell.bits ? { bits: cell.bits.map((bit) => bad(bit, 'name')) } : {}),
+      })),
     })),
   });
   return { run: badRun, positionAt: (step) => badPosition(positionAt(step)) };

@@ -63,7 +63,11 @@ function startUrl(host: string, token: string, data: string, options: NodeServer
     ['skipWelcome', 'true'],
     ...(options.tests === undefined ? [] : [['extensionTestsPath', remote(options.tests)]]),
   ];
-  const query = new URLSearchParams({ tkn: token, ...workspace(data, options.folders ?? WELCOME, remote), payload: JSON.stringify(payload) });
+  const query = new URLSearchParams({
+    tkn: token,
+    ...workspace(data, options.folders ?? WELCOME, remote),
+    payload: JSON.stringify(payload),
+  });
   return `http://${host}/?${query}`;
 }
 
@@ -71,7 +75,10 @@ function workspace(data: string, folders: readonly MountedFolder[], remote: (fil
   const [only, ...others] = folders;
   if (only && others.length === 0) return { folder: only.path };
   const file = path.join(data, 'virtflow.code-workspace');
-  writeFileSync(file, workspaceFile(folders, (folder) => remote(folder.path)));
+  writeFileSync(
+    file,
+    workspaceFile(folders, (folder) => remote(folder.path)),
+  );
   return { workspace: file };
 }
 
@@ -85,7 +92,12 @@ async function answering(server: ChildProcess, url: string): Promise<void> {
   const output: string[] = [];
   for (const stream of [server.stdout, server.stderr]) stream?.on('data', (chunk) => output.push(String(chunk)));
   const deadline = Date.now() + 20_000;
-  while (!(await fetch(url).then((response) => response.ok, () => false))) {
+  while (
+    !(await fetch(url).then(
+      (response) => response.ok,
+      () => false,
+    ))
+  ) {
     if (server.exitCode !== null || Date.now() > deadline) throw new Error(`VS Code's server did not start:\n${output.join('')}`);
     await delay(50);
   }

@@ -85,7 +85,10 @@ function workbenchRoutes(folders: readonly MountedFolder[], program: string, tes
   const workspace = only && others.length === 0 ? { folder: `/${only.name}` } : { file: WORKSPACE_FILE };
   const page = async (_: string, { host }: Request) => html(await workbenchPage({ host, workspace, tests }));
   return [
-    { prefix: '/vscode/out/vs/code/browser/workbench/workbench.js', answer: async () => ({ status: 200, type: JAVASCRIPT, body: program }) },
+    {
+      prefix: '/vscode/out/vs/code/browser/workbench/workbench.js',
+      answer: async () => ({ status: 200, type: JAVASCRIPT, body: program }),
+    },
     builtinExtensions('/vscode/extensions/', folderTree(path.join(VSCODE, 'extensions'))),
     staticFiles('/vscode/node_modules/', NODE_MODULES),
     staticFiles('/vscode/', VSCODE),
@@ -98,7 +101,11 @@ function workbenchRoutes(folders: readonly MountedFolder[], program: string, tes
     staticFiles('/mount-extension/', path.join(ROOT, 'dist/test/workbench/mount')),
     {
       prefix: `/mount${WORKSPACE_FILE}`,
-      answer: (_, { query }) => serveWorkspaceFile(workspaceFile(folders, ({ name }) => `mount:/${name}`), query),
+      answer: (_, { query }) =>
+        serveWorkspaceFile(
+          workspaceFile(folders, ({ name }) => `mount:/${name}`),
+          query,
+        ),
     },
     mountedFiles('/mount/', mountedTree(folders)),
     { prefix: '/callback', answer: () => serveFile(folderTree(VSCODE), 'out/vs/code/browser/workbench/callback.html') },

@@ -44,12 +44,9 @@ export const eventfd_ctx_do_read = fn(
   },
 );
 
-export const eventfd_ctx_fileget = fn(
-  'Takes a reference on the eventfd behind a file.',
-  function* eventfd_ctx_fileget(ctx: EventfdCtx) {
-    return ctx;
-  },
-);
+export const eventfd_ctx_fileget = fn('Takes a reference on the eventfd behind a file.', function* eventfd_ctx_fileget(ctx: EventfdCtx) {
+  return ctx;
+});
 
 export const eventfd_ctx_fdget = fn(
   'Takes a reference on the eventfd behind a file descriptor.',
@@ -106,4 +103,3 @@ export const eventfd_fops = ops('eventfd_fops', {
   read_iter: eventfd_read,
   write: eventfd_write,
 });
-

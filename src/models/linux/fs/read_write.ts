@@ -5,13 +5,19 @@ import { vfio_device_fops, type VfioDeviceFile } from '../drivers/vfio/vfio_main
 
 const { fn, ops } = source('linux', 'fs/read_write.c');
 
-const vfs_read = fn('Checks the access and calls the file’s read operation.', function* vfs_read(file: VfioDeviceFile, region: number, offset: number) {
-  return yield* through('function pointer', 'read', vfio_device_fops.read)(file, region, offset);
-});
+const vfs_read = fn(
+  'Checks the access and calls the file’s read operation.',
+  function* vfs_read(file: VfioDeviceFile, region: number, offset: number) {
+    return yield* through('function pointer', 'read', vfio_device_fops.read)(file, region, offset);
+  },
+);
 
-const vfs_write = fn('Checks the access and calls the file’s write operation.', function* vfs_write(file: VfioDeviceFile, region: number, offset: number, value: number) {
-  return yield* through('function pointer', 'write', vfio_device_fops.write)(file, region, offset, value);
-});
+const vfs_write = fn(
+  'Checks the access and calls the file’s write operation.',
+  function* vfs_write(file: VfioDeviceFile, region: number, offset: number, value: number) {
+    return yield* through('function pointer', 'write', vfio_device_fops.write)(file, region, offset, value);
+  },
+);
 
 const ksys_pread64 = fn('pread64(2).', function* ksys_pread64(file: VfioDeviceFile, region: number, offset: number) {
   return yield* vfs_read(file, region, offset);

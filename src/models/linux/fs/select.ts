@@ -32,14 +32,11 @@ export const poll_wqueues = (task: string): PollWqueues => Object.assign(PollWqu
 
 const { fn, ops } = source('linux', 'fs/select.c');
 
-const __pollwake = fn(
-  'Remembers that something happened and wakes the polling task.',
-  function* __pollwake(pwq: PollWqueues) {
-    pwq.triggered = true;
-    pwq.wokenAt = signal('eventfd', 'default_wake_function', 'The polling thread gets ready to run; the signaller goes on at once.');
-    return 1;
-  },
-);
+const __pollwake = fn('Remembers that something happened and wakes the polling task.', function* __pollwake(pwq: PollWqueues) {
+  pwq.triggered = true;
+  pwq.wokenAt = signal('eventfd', 'default_wake_function', 'The polling thread gets ready to run; the signaller goes on at once.');
+  return 1;
+});
 
 const pollwake = fn(
   'Somebody signalled a file that is being polled. Runs in the signaller’s context: for VFIO a hard interrupt. It takes nothing from the file, so the event stays until it is read.',
@@ -53,27 +50,39 @@ const __pollwait = fn(
   'Puts the poll on a file’s wait queue.',
   function* __pollwait(pwq: PollWqueues, events: number, wait_address: WaitQueueHead) {
     atCall('init_waitqueue_func_entry');
-    const wait: WaitQueueEntry = { func: addressOf(bound(bound(pollwake, () => pwq), () => events)), exclusive: false };
+    const wait: WaitQueueEntry = {
+      func: addressOf(
+        bound(
+          bound(pollwake, () => pwq),
+          () => events,
+        ),
+      ),
+      exclusive: false,
+    };
     pwq.entries.push({ wait_address, wait });
     yield* add_wait_queue(wait_address, wait);
   },
 );
 
 const poll_initwait = fn('Starts a poll that has seen nothing yet.', function* poll_initwait(pwq: PollWqueues) {
-  const pt: PollTable = { _qproc: addressOf(bound(bound(__pollwait, () => pwq), () => EPOLLIN | EPOLLHUP)) };
+  const pt: PollTable = {
+    _qproc: addressOf(
+      bound(
+        bound(__pollwait, () => pwq),
+        () => EPOLLIN | EPOLLHUP,
+      ),
+    ),
+  };
   pwq.triggered = false;
   return pt;
 });
 
-const poll_freewait = fn(
-  'Takes the poll off every wait queue that it is on.',
-  function* poll_freewait(pwq: PollWqueues) {
-    for (const { wait_address, wait } of pwq.entries.splice(0)) {
-      atCall('free_poll_entry');
-      wait_address.splice(wait_address.indexOf(wait), 1);
-    }
-  },
-);
+const poll_freewait = fn('Takes the poll off every wait queue that it is on.', function* poll_freewait(pwq: PollWqueues) {
+  for (const { wait_address, wait } of pwq.entries.splice(0)) {
+    atCall('free_poll_entry');
+    wait_address.splice(wait_address.indexOf(wait), 1);
+  }
+});
 
 const do_pollfd = fn(
   'Asks one file what is ready; where a poll table is given, the file is also asked to call back.',

@@ -8,12 +8,9 @@ import { aio_notify } from './async';
 
 const { fn } = source('qemu', 'util/aio-posix.c');
 
-const find_aio_handler = fn(
-  'Finds the handler of a file descriptor.',
-  function* find_aio_handler(ctx: AioContext, fd: EventfdCtx) {
-    return ctx.aio_handlers.find((node) => node['pfd.fd'] === fd);
-  },
-);
+const find_aio_handler = fn('Finds the handler of a file descriptor.', function* find_aio_handler(ctx: AioContext, fd: EventfdCtx) {
+  return ctx.aio_handlers.find((node) => node['pfd.fd'] === fd);
+});
 
 const aio_remove_fd_handler = fn(
   'Removes a handler. Events that were found for it but not served yet are forgotten: the descriptor itself still has them.',
@@ -56,19 +53,13 @@ const aio_dispatch_handler = fn(
   },
 );
 
-const aio_dispatch_handlers = fn(
-  'Goes through every handler, the newest first.',
-  function* aio_dispatch_handlers(ctx: AioContext) {
-    let progress = false;
-    // A handler may remove itself.
-    for (const node of [...ctx.aio_handlers]) progress = (yield* aio_dispatch_handler(ctx, node)) || progress;
-    return progress;
-  },
-);
+const aio_dispatch_handlers = fn('Goes through every handler, the newest first.', function* aio_dispatch_handlers(ctx: AioContext) {
+  let progress = false;
+  // A handler may remove itself.
+  for (const node of [...ctx.aio_handlers]) progress = (yield* aio_dispatch_handler(ctx, node)) || progress;
+  return progress;
+});
 
-export const aio_dispatch = fn(
-  'Serves the file descriptors that polling found ready.',
-  function* aio_dispatch(ctx: AioContext) {
-    yield* aio_dispatch_handlers(ctx);
-  },
-);
+export const aio_dispatch = fn('Serves the file descriptors that polling found ready.', function* aio_dispatch(ctx: AioContext) {
+  yield* aio_dispatch_handlers(ctx);
+});

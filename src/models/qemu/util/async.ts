@@ -16,15 +16,12 @@ const aio_ctx_prepare = fn(
   },
 );
 
-const aio_ctx_check = fn(
-  'The main loop has polled: is there something for this context?',
-  function* aio_ctx_check(ctx: AioContext) {
-    atCall('qatomic_store_release');
-    ctx.notify_me &= ~1;
-    yield* aio_notify_accept(ctx);
-    return yield* aio_pending(ctx);
-  },
-);
+const aio_ctx_check = fn('The main loop has polled: is there something for this context?', function* aio_ctx_check(ctx: AioContext) {
+  atCall('qatomic_store_release');
+  ctx.notify_me &= ~1;
+  yield* aio_notify_accept(ctx);
+  return yield* aio_pending(ctx);
+});
 
 const aio_ctx_dispatch = fn('Serves what is ready in this context.', function* aio_ctx_dispatch(ctx: AioContext) {
   yield* aio_dispatch(ctx);
@@ -42,13 +39,10 @@ export const aio_notify = fn(
   },
 );
 
-const aio_notify_accept = fn(
-  'Notes that the event loop has seen the notification.',
-  function* aio_notify_accept(ctx: AioContext) {
-    atCall('qatomic_set');
-    ctx.notified = false;
-  },
-);
+const aio_notify_accept = fn('Notes that the event loop has seen the notification.', function* aio_notify_accept(ctx: AioContext) {
+  atCall('qatomic_set');
+  ctx.notified = false;
+});
 
 const aio_context_notifier_cb = fn(
   'Somebody notified this context: nothing to do but to take the event.',

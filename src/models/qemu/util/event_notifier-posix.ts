@@ -21,16 +21,13 @@ export const initialized_event_notifier = (name: string): EventNotifier =>
 
 const { fn } = source('qemu', 'util/event_notifier-posix.c');
 
-export const event_notifier_init = fn(
-  'Opens the eventfd, non-blocking.',
-  function* event_notifier_init(e: EventNotifier) {
-    atCall('eventfd');
-    const ret = eventfd_ctx(e.name);
-    e.rfd = ret;
-    e.initialized = true;
-    return 0;
-  },
-);
+export const event_notifier_init = fn('Opens the eventfd, non-blocking.', function* event_notifier_init(e: EventNotifier) {
+  atCall('eventfd');
+  const ret = eventfd_ctx(e.name);
+  e.rfd = ret;
+  e.initialized = true;
+  return 0;
+});
 
 export const event_notifier_cleanup = fn(
   'Closes the eventfd. Whoever in the kernel still listens to it is told by the hang-up.',
@@ -42,14 +39,11 @@ export const event_notifier_cleanup = fn(
   },
 );
 
-export const event_notifier_set = fn(
-  'Signals the event by writing to the eventfd.',
-  function* event_notifier_set(e: EventNotifier) {
-    if (!e.initialized) return -1;
-    yield* through('syscall', 'write', eventfd_fops.write)(event_notifier_get_fd(e));
-    return 0;
-  },
-);
+export const event_notifier_set = fn('Signals the event by writing to the eventfd.', function* event_notifier_set(e: EventNotifier) {
+  if (!e.initialized) return -1;
+  yield* through('syscall', 'write', eventfd_fops.write)(event_notifier_get_fd(e));
+  return 0;
+});
 
 export const event_notifier_test_and_clear = fn(
   'Takes the event by reading the eventfd, however often it was signalled. False if somebody else took it before.',

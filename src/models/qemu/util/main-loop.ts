@@ -16,14 +16,11 @@ type PolledHandler = Pollfd & { readonly node: AioHandler };
 
 const { fn } = source('qemu', 'util/main-loop.c');
 
-const glib_pollfds_fill = fn(
-  'Collects what to poll from every event source.',
-  function* glib_pollfds_fill({ iohandler_ctx }: Globals) {
-    yield* through('function pointer', 'g_main_context_prepare', aio_source_funcs.prepare)(iohandler_ctx);
-    atCall('g_main_context_query');
-    return iohandler_ctx.aio_handlers.map((node): PolledHandler => ({ node, fd: node['pfd.fd']!, events: node['pfd.events'], revents: 0 }));
-  },
-);
+const glib_pollfds_fill = fn('Collects what to poll from every event source.', function* glib_pollfds_fill({ iohandler_ctx }: Globals) {
+  yield* through('function pointer', 'g_main_context_prepare', aio_source_funcs.prepare)(iohandler_ctx);
+  atCall('g_main_context_query');
+  return iohandler_ctx.aio_handlers.map((node): PolledHandler => ({ node, fd: node['pfd.fd']!, events: node['pfd.events'], revents: 0 }));
+});
 
 const glib_pollfds_poll = fn(
   'Hands the result of polling to the event sources, and dispatches those that have something to do.',

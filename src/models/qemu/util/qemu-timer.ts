@@ -64,20 +64,14 @@ export const timer_del = fn('Disarms a timer; harmless where it is not armed.', 
   yield* timer_del_locked(ts.timer_list, ts);
 });
 
-const timer_mod_ns = fn(
-  'Arms a timer for a point in time, or moves it there.',
-  function* timer_mod_ns(ts: QEMUTimer, expire_time: number) {
-    yield* timer_del_locked(ts.timer_list, ts);
-    yield* timer_mod_ns_locked(ts.timer_list, ts, expire_time);
-  },
-);
+const timer_mod_ns = fn('Arms a timer for a point in time, or moves it there.', function* timer_mod_ns(ts: QEMUTimer, expire_time: number) {
+  yield* timer_del_locked(ts.timer_list, ts);
+  yield* timer_mod_ns_locked(ts.timer_list, ts, expire_time);
+});
 
-export const timer_mod = fn(
-  'Arms a timer, in the unit that it was made with.',
-  function* timer_mod(ts: QEMUTimer, expire_time: number) {
-    yield* timer_mod_ns(ts, expire_time * ts.scale);
-  },
-);
+export const timer_mod = fn('Arms a timer, in the unit that it was made with.', function* timer_mod(ts: QEMUTimer, expire_time: number) {
+  yield* timer_mod_ns(ts, expire_time * ts.scale);
+});
 
 const timerlist_run_timers = fn(
   'Calls every timer that is due. Each is disarmed before its callback, which may arm it again.',

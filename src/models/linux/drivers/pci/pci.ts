@@ -12,10 +12,13 @@ export interface PciDev {
 
 const { fn } = source('linux', 'drivers/pci/pci.c');
 
-export const pci_intx = fn('Sets or clears DisINTx, the bit that keeps a device from asserting INTx at all.', function* pci_intx(pdev: PciDev, enable: boolean) {
-  const { PCI_COMMAND } = pdev.function;
-  const wanted = enable ? PCI_COMMAND & ~PCI_COMMAND_INTX_DISABLE : PCI_COMMAND | PCI_COMMAND_INTX_DISABLE;
-  if (wanted === PCI_COMMAND) return;
-  atCall('pci_write_config_word');
-  yield* write_command(pdev.function, wanted);
-});
+export const pci_intx = fn(
+  'Sets or clears DisINTx, the bit that keeps a device from asserting INTx at all.',
+  function* pci_intx(pdev: PciDev, enable: boolean) {
+    const { PCI_COMMAND } = pdev.function;
+    const wanted = enable ? PCI_COMMAND & ~PCI_COMMAND_INTX_DISABLE : PCI_COMMAND | PCI_COMMAND_INTX_DISABLE;
+    if (wanted === PCI_COMMAND) return;
+    atCall('pci_write_config_word');
+    yield* write_command(pdev.function, wanted);
+  },
+);

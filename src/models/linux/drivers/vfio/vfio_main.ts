@@ -33,17 +33,26 @@ export const vfio_set_irqs_validate_and_prepare = fn(
   },
 );
 
-const vfio_device_fops_unl_ioctl = fn('An ioctl on a VFIO device’s file: wakes the device up and asks its driver.', function* vfio_device_fops_unl_ioctl(filep: VfioDeviceFile, arg: VfioDeviceIoctl) {
-  return yield* through('function pointer', 'ioctl', filep.ops.ioctl)(filep.vdev, filep.host, arg);
-});
+const vfio_device_fops_unl_ioctl = fn(
+  'An ioctl on a VFIO device’s file: wakes the device up and asks its driver.',
+  function* vfio_device_fops_unl_ioctl(filep: VfioDeviceFile, arg: VfioDeviceIoctl) {
+    return yield* through('function pointer', 'ioctl', filep.ops.ioctl)(filep.vdev, filep.host, arg);
+  },
+);
 
-const vfio_device_fops_read = fn('read(2) on a VFIO device’s file: the offset chooses the region.', function* vfio_device_fops_read(filep: VfioDeviceFile, region: number, offset: number) {
-  return yield* through('function pointer', 'read', filep.ops.read)(filep.vdev, region, offset);
-});
+const vfio_device_fops_read = fn(
+  'read(2) on a VFIO device’s file: the offset chooses the region.',
+  function* vfio_device_fops_read(filep: VfioDeviceFile, region: number, offset: number) {
+    return yield* through('function pointer', 'read', filep.ops.read)(filep.vdev, region, offset);
+  },
+);
 
-const vfio_device_fops_write = fn('write(2) on a VFIO device’s file.', function* vfio_device_fops_write(filep: VfioDeviceFile, region: number, offset: number, value: number) {
-  return yield* through('function pointer', 'write', filep.ops.write)(filep.vdev, region, offset, value);
-});
+const vfio_device_fops_write = fn(
+  'write(2) on a VFIO device’s file.',
+  function* vfio_device_fops_write(filep: VfioDeviceFile, region: number, offset: number, value: number) {
+    return yield* through('function pointer', 'write', filep.ops.write)(filep.vdev, region, offset, value);
+  },
+);
 
 export const vfio_device_fops = ops('vfio_device_fops', {
   unlocked_ioctl: vfio_device_fops_unl_ioctl,

@@ -4,7 +4,15 @@ import { at, atCall } from '../../../../engine/steps';
 import { eventfd_ctx_do_read, eventfd_ctx_fileget, eventfd_ctx_remove_wait_queue, type EventfdCtx } from '../../fs/eventfd';
 import { vfs_poll } from '../../include/linux/poll';
 import { add_wait_queue, EPOLLHUP, EPOLLIN, type WaitQueueEntry, type WaitQueueHead } from '../../kernel/sched/wait';
-import { flush_work, flush_workqueue, init_work, queue_work, schedule_work, type WorkqueueStruct, type WorkStruct } from '../../kernel/workqueue';
+import {
+  flush_work,
+  flush_workqueue,
+  init_work,
+  queue_work,
+  schedule_work,
+  type WorkqueueStruct,
+  type WorkStruct,
+} from '../../kernel/workqueue';
 import { EBUSY } from '../../errno';
 
 /** virqfds: an eventfd that, when signalled, calls into a VFIO driver. */
@@ -55,9 +63,12 @@ const virqfd_wakeup = fn(
   },
 );
 
-const virqfd_ptable_queue_proc = fn('Puts the virqfd on the eventfd’s wait queue.', function* virqfd_ptable_queue_proc(virqfd: Virqfd, wqh: WaitQueueHead) {
-  yield* add_wait_queue(wqh, virqfd.wait);
-});
+const virqfd_ptable_queue_proc = fn(
+  'Puts the virqfd on the eventfd’s wait queue.',
+  function* virqfd_ptable_queue_proc(virqfd: Virqfd, wqh: WaitQueueHead) {
+    yield* add_wait_queue(wqh, virqfd.wait);
+  },
+);
 
 const virqfd_shutdown = fn('Takes a virqfd off its eventfd and frees it.', function* virqfd_shutdown(virqfd: Virqfd) {
   yield* eventfd_ctx_remove_wait_queue(virqfd.eventfd!, virqfd.wait);
@@ -72,14 +83,26 @@ const virqfd_inject = fn('Does in a worker what the handler could not do in the 
 
 export const vfio_virqfd_enable = fn(
   'Makes an eventfd call `handler` when it is signalled, and `thread` from a worker when the handler asks for it.',
-  function* vfio_virqfd_enable(host: VirqfdHost, handler: Pointer<[], number>, thread: Pointer<[], void>, pvirqfd: VirqfdSlot, fd: EventfdCtx) {
+  function* vfio_virqfd_enable(
+    host: VirqfdHost,
+    handler: Pointer<[], number>,
+    thread: Pointer<[], void>,
+    pvirqfd: VirqfdSlot,
+    fd: EventfdCtx,
+  ) {
     const virqfd: Virqfd = Object.assign(VirqfdCells('unmask'), {
       handler,
       thread,
       pvirqfd,
       host,
-      shutdown: init_work('virqfd.shutdown', bound(virqfd_shutdown, () => virqfd)),
-      inject: init_work('virqfd.inject', bound(virqfd_inject, () => virqfd)),
+      shutdown: init_work(
+        'virqfd.shutdown',
+        bound(virqfd_shutdown, () => virqfd),
+      ),
+      inject: init_work(
+        'virqfd.inject',
+        bound(virqfd_inject, () => virqfd),
+      ),
       wait: { func: addressOf(bound(virqfd_wakeup, () => virqfd)), exclusive: false },
     });
     virqfd.eventfd = yield* eventfd_ctx_fileget(fd);
@@ -92,12 +115,15 @@ export const vfio_virqfd_enable = fn(
   },
 );
 
-export const vfio_virqfd_disable = fn('Releases a virqfd and waits until it is gone.', function* vfio_virqfd_disable(pvirqfd: VirqfdSlot, member: 'unmask' | 'mask', host: VirqfdHost) {
-  const virqfd = pvirqfd[member];
-  if (virqfd !== undefined) {
-    yield* virqfd_deactivate(virqfd);
-    at('pvirqfd');
-    pvirqfd[member] = undefined;
-  }
-  yield* flush_workqueue(host.vfio_irqfd_cleanup_wq);
-});
+export const vfio_virqfd_disable = fn(
+  'Releases a virqfd and waits until it is gone.',
+  function* vfio_virqfd_disable(pvirqfd: VirqfdSlot, member: 'unmask' | 'mask', host: VirqfdHost) {
+    const virqfd = pvirqfd[member];
+    if (virqfd !== undefined) {
+      yield* virqfd_deactivate(virqfd);
+      at('pvirqfd');
+      pvirqfd[member] = undefined;
+    }
+    yield* flush_workqueue(host.vfio_irqfd_cleanup_wq);
+  },
+);

@@ -53,9 +53,12 @@ export const irq_startup = fn(
   },
 );
 
-const cond_unmask_eoi_irq = fn('Acknowledges the interrupt at its controller, after the handlers.', function* cond_unmask_eoi_irq(desc: IrqDesc) {
-  yield* through('function pointer', 'irq_eoi', desc.chip.irq_eoi)(desc);
-});
+const cond_unmask_eoi_irq = fn(
+  'Acknowledges the interrupt at its controller, after the handlers.',
+  function* cond_unmask_eoi_irq(desc: IrqDesc) {
+    yield* through('function pointer', 'irq_eoi', desc.chip.irq_eoi)(desc);
+  },
+);
 
 export const handle_fasteoi_irq = fn(
   'The flow handler of level-triggered I/O APIC pins: handlers first, end-of-interrupt after. A disabled line is masked instead and remembered as pending.',

@@ -6,7 +6,18 @@ import type { Run } from '../../../../engine/machine';
 
 const IrqDescCells = struct('irq_desc', 'A Linux interrupt number: how often it is disabled, and what became of it meanwhile.', {
   depth: int(1),
-  istate: bits(32, [undefined, undefined, undefined, undefined, undefined, 'IRQS_ONESHOT', undefined, undefined, undefined, 'IRQS_PENDING']),
+  istate: bits(32, [
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+    'IRQS_ONESHOT',
+    undefined,
+    undefined,
+    undefined,
+    'IRQS_PENDING',
+  ]),
   'irq_data.IRQD_IRQ_DISABLED': bool(true),
   'irq_data.IRQD_IRQ_MASKED': bool(true),
   'irq_data.IRQD_IRQ_STARTED': bool(),
@@ -49,12 +60,6 @@ export interface IrqPin {
 }
 
 /** Allocates the descriptor of an interrupt number. */
-export function irq_desc(
-  name: string,
-  irq: number,
-  chip: IrqChip,
-  handle_irq: Pointer<[desc: IrqDesc], void>,
-  pin: IrqPin,
-): IrqDesc {
+export function irq_desc(name: string, irq: number, chip: IrqChip, handle_irq: Pointer<[desc: IrqDesc], void>, pin: IrqPin): IrqDesc {
   return Object.assign(IrqDescCells(name), { irq, chip, handle_irq, pin, action: undefined });
 }

@@ -36,15 +36,24 @@ export const enable_irq = fn('Undoes one disable_irq() of this line.', function*
   yield* __enable_irq(desc);
 });
 
-const __setup_irq = fn('Installs an action and, unless IRQF_NO_AUTOEN says otherwise, starts the line.', function* __setup_irq(desc: IrqDesc, irqflags: number) {
-  atCall('irq_settings_can_autoenable');
-  if (irqflags & IRQF_NO_AUTOEN) desc.depth = 1;
-  else yield* irq_startup(desc);
-});
+const __setup_irq = fn(
+  'Installs an action and, unless IRQF_NO_AUTOEN says otherwise, starts the line.',
+  function* __setup_irq(desc: IrqDesc, irqflags: number) {
+    atCall('irq_settings_can_autoenable');
+    if (irqflags & IRQF_NO_AUTOEN) desc.depth = 1;
+    else yield* irq_startup(desc);
+  },
+);
 
 export const request_threaded_irq = fn(
   'Installs a handler for an interrupt number. What request_irq() expands to.',
-  function* request_threaded_irq(desc: IrqDesc, handler: Pointer<[irq: number], irqreturn_t>, irqflags: number, name: string, dev_id: unknown) {
+  function* request_threaded_irq(
+    desc: IrqDesc,
+    handler: Pointer<[irq: number], irqreturn_t>,
+    irqflags: number,
+    name: string,
+    dev_id: unknown,
+  ) {
     at('action');
     desc.action = { handler, name, dev_id };
     yield* __setup_irq(desc, irqflags);

@@ -59,12 +59,9 @@ export const add_wait_queue_priority = fn(
   },
 );
 
-export const add_wait_queue = fn(
-  'Puts an entry on the queue.',
-  function* add_wait_queue(wq_head: WaitQueueHead, wait: WaitQueueEntry) {
-    wq_head.push(wait);
-  },
-);
+export const add_wait_queue = fn('Puts an entry on the queue.', function* add_wait_queue(wq_head: WaitQueueHead, wait: WaitQueueEntry) {
+  wq_head.push(wait);
+});
 
 /** wake_up_locked_poll(): the macro that eventfd uses under its own lock. */
 export const wake_up_locked_poll = via('wake_up_locked_poll', __wake_up_locked_key);

@@ -6,7 +6,14 @@ import { kvm_arch_irqfd_allowed } from '../../arch/x86/kvm/irq';
 import { kvm_arch_post_irq_ack_notifier_list_update } from '../../arch/x86/kvm/ioapic';
 import { kvm_arch_set_irq_inatomic } from '../../arch/x86/kvm/irq_comm';
 import { EBUSY, EINVAL, EWOULDBLOCK } from '../../errno';
-import { eventfd_ctx_do_read, eventfd_ctx_fdget, eventfd_ctx_fileget, eventfd_ctx_remove_wait_queue, eventfd_signal, type EventfdCtx } from '../../fs/eventfd';
+import {
+  eventfd_ctx_do_read,
+  eventfd_ctx_fdget,
+  eventfd_ctx_fileget,
+  eventfd_ctx_remove_wait_queue,
+  eventfd_signal,
+  type EventfdCtx,
+} from '../../fs/eventfd';
 import { vfs_poll } from '../../include/linux/poll';
 import { add_wait_queue_priority, EPOLLHUP, EPOLLIN, type WaitQueueEntry, type WaitQueueHead } from '../../kernel/sched/wait';
 import { flush_work, flush_workqueue, init_work, queue_work, schedule_work, type WorkStruct } from '../../kernel/workqueue';
@@ -32,9 +39,13 @@ export interface KvmIrqfd {
   readonly resamplefd?: EventfdCtx | undefined;
 }
 
-const ResamplerCells = struct('kvm_kernel_irqfd_resampler', 'What the irqfds of one level-triggered GSI share: the line is lowered once per end-of-interrupt, whoever raised it.', {
-  'notifier.gsi': int(),
-});
+const ResamplerCells = struct(
+  'kvm_kernel_irqfd_resampler',
+  'What the irqfds of one level-triggered GSI share: the line is lowered once per end-of-interrupt, whoever raised it.',
+  {
+    'notifier.gsi': int(),
+  },
+);
 export type KvmKernelIrqfdResampler = InstanceOf<typeof ResamplerCells> & {
   readonly notifier: KvmIrqAckNotifier;
   readonly list: KvmKernelIrqfd[];
@@ -71,9 +82,12 @@ const irqfd_inject = fn(
   },
 );
 
-const irqfd_resampler_notify = fn('Signals every resamplefd of the GSI.', function* irqfd_resampler_notify(resampler: KvmKernelIrqfdResampler) {
-  for (const irqfd of resampler.list) if (irqfd.resamplefd !== undefined) yield* eventfd_signal(irqfd.resamplefd);
-});
+const irqfd_resampler_notify = fn(
+  'Signals every resamplefd of the GSI.',
+  function* irqfd_resampler_notify(resampler: KvmKernelIrqfdResampler) {
+    for (const irqfd of resampler.list) if (irqfd.resamplefd !== undefined) yield* eventfd_signal(irqfd.resamplefd);
+  },
+);
 
 const irqfd_resampler_ack = fn(
   'The guest has ended the interrupt: lowers the line first, once for all, then signals each resamplefd so that its owner may raise it again. The other order would erase a new assertion.',
@@ -110,13 +124,16 @@ const irqfd_shutdown = fn(
   },
 );
 
-const irqfd_deactivate = fn('Marks an irqfd as gone and leaves its release to the clean-up worker.', function* irqfd_deactivate(irqfd: KvmKernelIrqfd) {
-  const { items } = irqfd.kvm.irqfds;
-  items.splice(items.indexOf(irqfd), 1);
-  atCall('list_del_init');
-  irqfd.active = false;
-  yield* queue_work(irqfd.kvm.irqfd_cleanup_wq, irqfd.shutdown);
-});
+const irqfd_deactivate = fn(
+  'Marks an irqfd as gone and leaves its release to the clean-up worker.',
+  function* irqfd_deactivate(irqfd: KvmKernelIrqfd) {
+    const { items } = irqfd.kvm.irqfds;
+    items.splice(items.indexOf(irqfd), 1);
+    atCall('list_del_init');
+    irqfd.active = false;
+    yield* queue_work(irqfd.kvm.irqfd_cleanup_wq, irqfd.shutdown);
+  },
+);
 
 const irqfd_wakeup = fn(
   'The eventfd was signalled: takes the count and tries to inject at once, in the signaller’s context (for VFIO a hard interrupt). A route that needs a sleeping lock says -EWOULDBLOCK and a worker does it.',
@@ -140,41 +157,57 @@ const irqfd_ptable_queue_proc = fn(
   },
 );
 
-const irqfd_update = fn('Looks the GSI up again and keeps the route, if it is a single one.', function* irqfd_update(kvm: Kvm, irqfd: KvmKernelIrqfd) {
-  const entries = yield* kvm_irq_map_gsi(kvm, irqfd.gsi);
-  at('irq_entry');
-  irqfd.irq_entry = entries.length === 1 ? entries[0] : undefined;
-});
+const irqfd_update = fn(
+  'Looks the GSI up again and keeps the route, if it is a single one.',
+  function* irqfd_update(kvm: Kvm, irqfd: KvmKernelIrqfd) {
+    const entries = yield* kvm_irq_map_gsi(kvm, irqfd.gsi);
+    at('irq_entry');
+    irqfd.irq_entry = entries.length === 1 ? entries[0] : undefined;
+  },
+);
 
-export const kvm_register_irq_ack_notifier = fn('Asks to be told when the guest ends an interrupt of a GSI.', function* kvm_register_irq_ack_notifier(kvm: Kvm, kian: KvmIrqAckNotifier) {
-  at('irq_ack_notifier_list');
-  kvm.irq_ack_notifier_list.push(kian);
-  yield* kvm_arch_post_irq_ack_notifier_list_update(kvm);
-});
+export const kvm_register_irq_ack_notifier = fn(
+  'Asks to be told when the guest ends an interrupt of a GSI.',
+  function* kvm_register_irq_ack_notifier(kvm: Kvm, kian: KvmIrqAckNotifier) {
+    at('irq_ack_notifier_list');
+    kvm.irq_ack_notifier_list.push(kian);
+    yield* kvm_arch_post_irq_ack_notifier_list_update(kvm);
+  },
+);
 
-export const kvm_unregister_irq_ack_notifier = fn('Takes a notifier back.', function* kvm_unregister_irq_ack_notifier(kvm: Kvm, kian: KvmIrqAckNotifier) {
-  atCall('hlist_del_init_rcu');
-  kvm.irq_ack_notifier_list.splice(kvm.irq_ack_notifier_list.indexOf(kian), 1);
-  yield* kvm_arch_post_irq_ack_notifier_list_update(kvm);
-});
+export const kvm_unregister_irq_ack_notifier = fn(
+  'Takes a notifier back.',
+  function* kvm_unregister_irq_ack_notifier(kvm: Kvm, kian: KvmIrqAckNotifier) {
+    atCall('hlist_del_init_rcu');
+    kvm.irq_ack_notifier_list.splice(kvm.irq_ack_notifier_list.indexOf(kian), 1);
+    yield* kvm_arch_post_irq_ack_notifier_list_update(kvm);
+  },
+);
 
 /** The `kvm_irqchip_pin_to_gsi` of a chip's pin, or -1. */
 const kvm_irq_map_chip_pin = (kvm: Kvm, irqchip: number, pin: number): number =>
   kvm.irq_routing.find((entry) => entry.irqchip.irqchip === irqchip && entry.irqchip.pin === pin)?.gsi ?? -1;
 
-export const kvm_irq_has_notifier = fn('Whether anybody wants to know of the end of this pin’s interrupts: then the guest’s EOI must not go unseen.', function* kvm_irq_has_notifier(kvm: Kvm, irqchip: number, pin: number) {
-  const gsi = kvm_irq_map_chip_pin(kvm, irqchip, pin);
-  return kvm.irq_ack_notifier_list.some((kian) => kian.gsi === gsi);
-});
+export const kvm_irq_has_notifier = fn(
+  'Whether anybody wants to know of the end of this pin’s interrupts: then the guest’s EOI must not go unseen.',
+  function* kvm_irq_has_notifier(kvm: Kvm, irqchip: number, pin: number) {
+    const gsi = kvm_irq_map_chip_pin(kvm, irqchip, pin);
+    return kvm.irq_ack_notifier_list.some((kian) => kian.gsi === gsi);
+  },
+);
 
 const kvm_notify_acked_gsi = fn('Calls the notifiers of a GSI.', function* kvm_notify_acked_gsi(kvm: Kvm, gsi: number) {
-  for (const kian of [...kvm.irq_ack_notifier_list]) if (kian.gsi === gsi) yield* through('function pointer', 'irq_acked', kian.irq_acked)();
+  for (const kian of [...kvm.irq_ack_notifier_list])
+    if (kian.gsi === gsi) yield* through('function pointer', 'irq_acked', kian.irq_acked)();
 });
 
-export const kvm_notify_acked_irq = fn('A chip’s pin was acknowledged by the guest: finds its GSI and tells whoever waits for it.', function* kvm_notify_acked_irq(kvm: Kvm, irqchip: number, pin: number) {
-  const gsi = kvm_irq_map_chip_pin(kvm, irqchip, pin);
-  if (gsi !== -1) yield* kvm_notify_acked_gsi(kvm, gsi);
-});
+export const kvm_notify_acked_irq = fn(
+  'A chip’s pin was acknowledged by the guest: finds its GSI and tells whoever waits for it.',
+  function* kvm_notify_acked_irq(kvm: Kvm, irqchip: number, pin: number) {
+    const gsi = kvm_irq_map_chip_pin(kvm, irqchip, pin);
+    if (gsi !== -1) yield* kvm_notify_acked_gsi(kvm, gsi);
+  },
+);
 
 export const kvm_notify_irqfd_resampler = fn(
   'Asks the owner of a level-triggered interrupt whether it still asserts, instead of injecting what may be stale.',
@@ -194,8 +227,14 @@ const kvm_irqfd_assign = fn(
     const irqfd: KvmKernelIrqfd = Object.assign(IrqfdCells(`gsi ${args.gsi}`), {
       kvm,
       irq_entry: undefined,
-      inject: init_work('irqfd.inject', bound(irqfd_inject, () => irqfd)),
-      shutdown: init_work('irqfd.shutdown', bound(irqfd_shutdown, () => irqfd)),
+      inject: init_work(
+        'irqfd.inject',
+        bound(irqfd_inject, () => irqfd),
+      ),
+      shutdown: init_work(
+        'irqfd.shutdown',
+        bound(irqfd_shutdown, () => irqfd),
+      ),
       wait: { func: addressOf(bound(irqfd_wakeup, () => irqfd)), exclusive: true },
     });
     irqfd.gsi = args.gsi;
@@ -206,7 +245,12 @@ const kvm_irqfd_assign = fn(
       if (resampler === undefined) {
         const cells = ResamplerCells(`gsi ${args.gsi}`);
         cells['notifier.gsi'] = irqfd.gsi;
-        const ack = addressOf(bound(bound(irqfd_resampler_ack, () => kvm), () => made));
+        const ack = addressOf(
+          bound(
+            bound(irqfd_resampler_ack, () => kvm),
+            () => made,
+          ),
+        );
         const made: KvmKernelIrqfdResampler = Object.assign(cells, { list: [], notifier: { gsi: irqfd.gsi, irq_acked: ack } });
         kvm.irqfds.resampler_list.push(made);
         yield* kvm_register_irq_ack_notifier(kvm, made.notifier);
@@ -226,12 +270,15 @@ const kvm_irqfd_assign = fn(
   },
 );
 
-const kvm_irqfd_deassign = fn('Finds the irqfds of an eventfd and GSI, lets go of them, and waits until they are gone.', function* kvm_irqfd_deassign(kvm: Kvm, args: KvmIrqfd) {
-  const eventfd = yield* eventfd_ctx_fdget(args.fd);
-  for (const irqfd of [...kvm.irqfds.items]) if (irqfd.eventfd === eventfd && irqfd.gsi === args.gsi) yield* irqfd_deactivate(irqfd);
-  yield* flush_workqueue(kvm.irqfd_cleanup_wq);
-  return 0;
-});
+const kvm_irqfd_deassign = fn(
+  'Finds the irqfds of an eventfd and GSI, lets go of them, and waits until they are gone.',
+  function* kvm_irqfd_deassign(kvm: Kvm, args: KvmIrqfd) {
+    const eventfd = yield* eventfd_ctx_fdget(args.fd);
+    for (const irqfd of [...kvm.irqfds.items]) if (irqfd.eventfd === eventfd && irqfd.gsi === args.gsi) yield* irqfd_deactivate(irqfd);
+    yield* flush_workqueue(kvm.irqfd_cleanup_wq);
+    return 0;
+  },
+);
 
 export const kvm_irqfd = fn('KVM_IRQFD: connects an eventfd to a GSI, or takes it off.', function* kvm_irqfd(kvm: Kvm, args: KvmIrqfd) {
   at('flags');

@@ -10,7 +10,13 @@ export type { Kvm, KvmVcpu } from './kvm_types';
 
 /** The ioctls of a virtual machine that the models speak. */
 export type KvmVmIoctl =
-  | { readonly cmd: 'KVM_IRQFD'; readonly fd: EventfdCtx; readonly gsi: number; readonly flags: number; readonly resamplefd?: EventfdCtx | undefined }
+  | {
+      readonly cmd: 'KVM_IRQFD';
+      readonly fd: EventfdCtx;
+      readonly gsi: number;
+      readonly flags: number;
+      readonly resamplefd?: EventfdCtx | undefined;
+    }
   | { readonly cmd: 'KVM_IRQ_LINE_STATUS'; readonly irq: number; readonly level: 0 | 1 }
   | { readonly cmd: 'KVM_SET_USER_MEMORY_REGION'; readonly slot: number; readonly memory_size: number };
 

@@ -44,7 +44,9 @@ export interface KvmIrqAckNotifier {
   readonly irq_acked: Pointer<[], void>;
 }
 
-const MemorySlotCells = struct('kvm_memory_slot', 'Guest memory that is mapped without an exit: here, the device’s BAR.', { npages: int(1) });
+const MemorySlotCells = struct('kvm_memory_slot', 'Guest memory that is mapped without an exit: here, the device’s BAR.', {
+  npages: int(1),
+});
 export type KvmMemorySlot = InstanceOf<typeof MemorySlotCells>;
 export const kvm_memory_slot = MemorySlotCells;
 
@@ -62,7 +64,12 @@ export interface Kvm {
   readonly x86_ops: KvmX86Ops;
 }
 
-const words = { 'ioapic_handled_vectors[0]': hex(32), 'ioapic_handled_vectors[1]': hex(32), 'ioapic_handled_vectors[2]': hex(32), 'ioapic_handled_vectors[3]': hex(32) };
+const words = {
+  'ioapic_handled_vectors[0]': hex(32),
+  'ioapic_handled_vectors[1]': hex(32),
+  'ioapic_handled_vectors[2]': hex(32),
+  'ioapic_handled_vectors[3]': hex(32),
+};
 
 const VcpuCells = struct('kvm_vcpu', 'A virtual CPU as KVM runs it.', {
   mode: oneOf({ OUTSIDE_GUEST_MODE, IN_GUEST_MODE, EXITING_GUEST_MODE }, OUTSIDE_GUEST_MODE),

@@ -81,11 +81,24 @@ export const kvm_set_irq = fn(
 
 const kvm_irqchip_assign_irqfd = fn(
   'Connects an eventfd to a GSI, or disconnects it. With a resample eventfd KVM holds the line until the guest’s end of interrupt and then signals that one.',
-  function* kvm_irqchip_assign_irqfd(s: KVMState, event: EventNotifier, resample: EventNotifier | undefined, virq: number, assign: boolean) {
+  function* kvm_irqchip_assign_irqfd(
+    s: KVMState,
+    event: EventNotifier,
+    resample: EventNotifier | undefined,
+    virq: number,
+    assign: boolean,
+  ) {
     const fd = event_notifier_get_fd(event);
-    if (resample === undefined) return yield* kvm_vm_ioctl(s, { cmd: 'KVM_IRQFD', fd, gsi: virq, flags: assign ? 0 : KVM_IRQFD_FLAG_DEASSIGN });
+    if (resample === undefined)
+      return yield* kvm_vm_ioctl(s, { cmd: 'KVM_IRQFD', fd, gsi: virq, flags: assign ? 0 : KVM_IRQFD_FLAG_DEASSIGN });
     at('KVM_IRQFD_FLAG_RESAMPLE');
-    return yield* kvm_vm_ioctl(s, { cmd: 'KVM_IRQFD', fd, gsi: virq, flags: KVM_IRQFD_FLAG_RESAMPLE, resamplefd: event_notifier_get_fd(resample) });
+    return yield* kvm_vm_ioctl(s, {
+      cmd: 'KVM_IRQFD',
+      fd,
+      gsi: virq,
+      flags: KVM_IRQFD_FLAG_RESAMPLE,
+      resamplefd: event_notifier_get_fd(resample),
+    });
   },
 );
 

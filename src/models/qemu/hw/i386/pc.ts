@@ -17,8 +17,17 @@ const pc_gsi_create = ops('pc_gsi_create', { handler: gsi_handler });
 export function gsis(s: KVMState): readonly IRQState[] {
   const lines = (count: number, handler: IRQState['handler']): IRQState[] => Array.from({ length: count }, (_, n) => ({ handler, n }));
   const state: GSIState = {
-    i8259_irq: lines(ISA_NUM_IRQS, withOpaque(kvm_i8259_init.handler, () => s)),
-    ioapic_irq: lines(IOAPIC_NUM_PINS, withOpaque(kvm_ioapic_realize.handler, () => s)),
+    i8259_irq: lines(
+      ISA_NUM_IRQS,
+      withOpaque(kvm_i8259_init.handler, () => s),
+    ),
+    ioapic_irq: lines(
+      IOAPIC_NUM_PINS,
+      withOpaque(kvm_ioapic_realize.handler, () => s),
+    ),
   };
-  return lines(IOAPIC_NUM_PINS, withOpaque(pc_gsi_create.handler, () => state));
+  return lines(
+    IOAPIC_NUM_PINS,
+    withOpaque(pc_gsi_create.handler, () => state),
+  );
 }

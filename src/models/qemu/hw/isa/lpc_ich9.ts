@@ -3,13 +3,7 @@ import { source } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
 import { at, atCall } from '../../../../engine/steps';
 import { element, type Element } from '../../element';
-import {
-  PCI_INTX_ENABLED,
-  pci_bus_get_irq_level,
-  type PCIBus,
-  type PCIDevice,
-  type PCIINTxRoute,
-} from '../../include/hw/pci/pci';
+import { PCI_INTX_ENABLED, pci_bus_get_irq_level, type PCIBus, type PCIDevice, type PCIINTxRoute } from '../../include/hw/pci/pci';
 import { withOpaque } from '../../opaque';
 import { qemu_set_irq, type IRQState } from '../core/irq';
 import { pci_bus_fire_intx_routing_notifier, do_pci_register_device, pci_default_write_config } from '../pci/pci';
@@ -28,16 +22,20 @@ const PIRQS = ['A', 'B', 'C', 'D', 'E', 'F', 'G', 'H'] as const;
 // As a guest that uses the I/O APIC leaves them: firmware's choice of PIC inputs, switched off.
 const [IRQ10, IRQ11] = [hex(8, ICH9_LPC_PIRQ_ROUT_IRQEN | 10), hex(8, ICH9_LPC_PIRQ_ROUT_IRQEN | 11)];
 
-const ICH9LPCStateCells = struct('ICH9LPCState', 'The LPC bridge of the q35 board: which PIC input each PIRQ is routed to, with bit 7 set where it is not.', {
-  'd.config[PIRQA_ROUT]': IRQ10,
-  'd.config[PIRQB_ROUT]': IRQ10,
-  'd.config[PIRQC_ROUT]': IRQ11,
-  'd.config[PIRQD_ROUT]': IRQ11,
-  'd.config[PIRQE_ROUT]': IRQ10,
-  'd.config[PIRQF_ROUT]': IRQ10,
-  'd.config[PIRQG_ROUT]': IRQ11,
-  'd.config[PIRQH_ROUT]': IRQ11,
-});
+const ICH9LPCStateCells = struct(
+  'ICH9LPCState',
+  'The LPC bridge of the q35 board: which PIC input each PIRQ is routed to, with bit 7 set where it is not.',
+  {
+    'd.config[PIRQA_ROUT]': IRQ10,
+    'd.config[PIRQB_ROUT]': IRQ10,
+    'd.config[PIRQC_ROUT]': IRQ11,
+    'd.config[PIRQD_ROUT]': IRQ11,
+    'd.config[PIRQE_ROUT]': IRQ10,
+    'd.config[PIRQF_ROUT]': IRQ10,
+    'd.config[PIRQG_ROUT]': IRQ11,
+    'd.config[PIRQH_ROUT]': IRQ11,
+  },
+);
 
 export type ICH9LPCState = InstanceOf<typeof ICH9LPCStateCells> & {
   /** The bridge as a device on the bus whose interrupts it routes. */

@@ -29,12 +29,9 @@ const pci_irq_disabled = (d: PCIDevice): boolean => ((d.config.get(PCI_COMMAND)?
 /** pci_irq_state(): the level that the device drives a pin to. */
 const pci_irq_state = (d: PCIDevice, irq_num: number): 0 | 1 => ((d.irq_state >> irq_num) & 1 ? 1 : 0);
 
-const pci_set_irq_state = fn(
-  'Remembers the level of a pin.',
-  function* pci_set_irq_state(d: PCIDevice, irq_num: number, level: 0 | 1) {
-    d.irq_state = (d.irq_state & ~(1 << irq_num)) | (level << irq_num);
-  },
-);
+const pci_set_irq_state = fn('Remembers the level of a pin.', function* pci_set_irq_state(d: PCIDevice, irq_num: number, level: 0 | 1) {
+  d.irq_state = (d.irq_state & ~(1 << irq_num)) | (level << irq_num);
+});
 
 const pci_bus_change_irq_level = fn(
   'Counts how many devices assert a line of the host bridge, and drives it while any does.',
@@ -78,13 +75,10 @@ const pci_irq_handler = fn(
   },
 );
 
-export const pci_set_irq = fn(
-  'The device drives its one INTx pin.',
-  function* pci_set_irq(pci_dev: PCIDevice, level: 0 | 1) {
-    atCall('pci_intx');
-    yield* pci_irq_handler(pci_dev, PIN_A, level);
-  },
-);
+export const pci_set_irq = fn('The device drives its one INTx pin.', function* pci_set_irq(pci_dev: PCIDevice, level: 0 | 1) {
+  atCall('pci_intx');
+  yield* pci_irq_handler(pci_dev, PIN_A, level);
+});
 
 const pci_update_irq_disabled = fn(
   'After a change of DisINTx: takes the asserted pins off the bus or puts them back. All four pins are driven again, asserted or not.',

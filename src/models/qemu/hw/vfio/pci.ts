@@ -63,16 +63,20 @@ const VFIO_INT_INTx = 1;
 const VFIO_INT_MSI = 2;
 const VFIO_INT_MSIX = 3;
 
-const VFIOPCIDeviceCells = struct('VFIOPCIDevice', 'An assigned PCI device in QEMU. intx.pending: QEMU has raised the guest’s line and waits for an access to take as its end.', {
-  interrupt: oneOf({ VFIO_INT_NONE, VFIO_INT_INTx, VFIO_INT_MSI, VFIO_INT_MSIX }, VFIO_INT_NONE),
-  'intx.pending': bool(),
-  'intx.kvm_accel': bool(),
-  'intx.pin': int(),
-  'intx.route.mode': oneOf(PCI_INTX_MODES, PCI_INTX_DISABLED),
-  'intx.route.irq': int(-1),
-  'intx.mmap_timeout': int(),
-  no_kvm_intx: bool(),
-});
+const VFIOPCIDeviceCells = struct(
+  'VFIOPCIDevice',
+  'An assigned PCI device in QEMU. intx.pending: QEMU has raised the guest’s line and waits for an access to take as its end.',
+  {
+    interrupt: oneOf({ VFIO_INT_NONE, VFIO_INT_INTx, VFIO_INT_MSI, VFIO_INT_MSIX }, VFIO_INT_NONE),
+    'intx.pending': bool(),
+    'intx.kvm_accel': bool(),
+    'intx.pin': int(),
+    'intx.route.mode': oneOf(PCI_INTX_MODES, PCI_INTX_DISABLED),
+    'intx.route.irq': int(-1),
+    'intx.mmap_timeout': int(),
+    no_kvm_intx: bool(),
+  },
+);
 
 export type VFIOPCIDevice = InstanceOf<typeof VFIOPCIDeviceCells> & {
   readonly name: string;

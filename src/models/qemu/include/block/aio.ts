@@ -40,6 +40,12 @@ export function aio_context(name: string): AioContext {
   const notifier = initialized_event_notifier(`${name}.notifier`);
   const aio_handlers: AioHandler[] = [];
   const ctx: AioContext = Object.assign(AioContextCells(name), { notifier, aio_handlers });
-  aio_handlers.push(aio_handler(notifier.name, notifier.rfd!, withOpaque(aio_context_new.io_read, () => ctx)));
+  aio_handlers.push(
+    aio_handler(
+      notifier.name,
+      notifier.rfd!,
+      withOpaque(aio_context_new.io_read, () => ctx),
+    ),
+  );
   return ctx;
 }

@@ -31,7 +31,13 @@ interface OpsTable<T> {
 const region =
   (ram: boolean) =>
   <T>({ name, addr, size }: Range, { read, write }: OpsTable<T>, opaque: () => T): MemoryRegion =>
-    Object.assign(MemoryRegionCells(name), { name, addr, size, ram, ops: { read: withOpaque(read, opaque), write: withOpaque(write, opaque) } });
+    Object.assign(MemoryRegionCells(name), {
+      name,
+      addr,
+      size,
+      ram,
+      ops: { read: withOpaque(read, opaque), write: withOpaque(write, opaque) },
+    });
 
 /** memory_region_init_io(): accesses call the region's operations. */
 export const io_region = region(false);

@@ -26,4 +26,3 @@ export const common_interrupt = fn(
     else yield* handle_irq(desc);
   },
 );
-

@@ -22,9 +22,12 @@ const writeback = fn('Writes an instruction’s result back.', function* writeba
   yield* segmented_write(vcpu, addr, val);
 });
 
-export const x86_emulate_insn = fn('Executes a decoded instruction: reads its source, writes its destination.', function* x86_emulate_insn(vcpu: KvmVcpu) {
-  const { exit } = vcpu.cpu;
-  if (exit?.kind !== 'mmio') return;
-  if (exit.is_write) yield* writeback(vcpu, exit.phys_addr, exit.value);
-  else yield* segmented_read(vcpu, exit.phys_addr);
-});
+export const x86_emulate_insn = fn(
+  'Executes a decoded instruction: reads its source, writes its destination.',
+  function* x86_emulate_insn(vcpu: KvmVcpu) {
+    const { exit } = vcpu.cpu;
+    if (exit?.kind !== 'mmio') return;
+    if (exit.is_write) yield* writeback(vcpu, exit.phys_addr, exit.value);
+    else yield* segmented_read(vcpu, exit.phys_addr);
+  },
+);

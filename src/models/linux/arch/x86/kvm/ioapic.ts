@@ -19,20 +19,28 @@ const IOAPIC_REG_SELECT = 0x00;
 const IOAPIC_REG_WINDOW = 0x10;
 export const IOAPIC_DEFAULT_BASE_ADDRESS = 0xfec00000;
 
-const EntryCells = struct('kvm_ioapic_redirect_entry', 'One redirection entry: where the pin’s interrupt goes, and whether one is in service.', {
-  'fields.vector': hex(8),
-  'fields.delivery_mode': oneOf({ APIC_DM_FIXED: 0, APIC_DM_LOWEST: 1, APIC_DM_NMI: 4, APIC_DM_EXTINT: 7 }, 0),
-  'fields.dest_mode': int(),
-  'fields.trig_mode': oneOf({ IOAPIC_EDGE_TRIG, IOAPIC_LEVEL_TRIG }, IOAPIC_EDGE_TRIG),
-  'fields.remote_irr': bool(),
-  'fields.mask': bool(true),
-  'fields.dest_id': int(),
-});
+const EntryCells = struct(
+  'kvm_ioapic_redirect_entry',
+  'One redirection entry: where the pin’s interrupt goes, and whether one is in service.',
+  {
+    'fields.vector': hex(8),
+    'fields.delivery_mode': oneOf({ APIC_DM_FIXED: 0, APIC_DM_LOWEST: 1, APIC_DM_NMI: 4, APIC_DM_EXTINT: 7 }, 0),
+    'fields.dest_mode': int(),
+    'fields.trig_mode': oneOf({ IOAPIC_EDGE_TRIG, IOAPIC_LEVEL_TRIG }, IOAPIC_EDGE_TRIG),
+    'fields.remote_irr': bool(),
+    'fields.mask': bool(true),
+    'fields.dest_id': int(),
+  },
+);
 export type KvmIoapicRedirectEntry = InstanceOf<typeof EntryCells>;
 
 const IoapicCells = struct('kvm_ioapic', 'The I/O APIC: one request bit per pin.', { ioregsel: hex(8), irr: hex(32) });
 
-const PinCells = struct('kvm_ioapic_pin', 'The sources that hold a pin up, one bit each, and the end-of-interrupts in a row that found it still up.', { irq_states: int(), irq_eoi: int() });
+const PinCells = struct(
+  'kvm_ioapic_pin',
+  'The sources that hold a pin up, one bit each, and the end-of-interrupts in a row that found it still up.',
+  { irq_states: int(), irq_eoi: int() },
+);
 
 /** The I/O APIC with the pins that the topology uses. */
 export type KvmIoapic = InstanceOf<typeof IoapicCells> & {
@@ -49,16 +57,20 @@ export const kvm_ioapic = (pins: readonly number[]): KvmIoapic =>
 
 const { fn, ops } = source('linux', 'arch/x86/kvm/ioapic.c');
 
-export const kvm_arch_post_irq_ack_notifier_list_update = fn('Somebody began or ceased to want the end of an interrupt: every vCPU must look again which EOIs have to be seen.', function* kvm_arch_post_irq_ack_notifier_list_update(kvm: Kvm) {
-  yield* kvm_make_scan_ioapic_request(kvm);
-});
+export const kvm_arch_post_irq_ack_notifier_list_update = fn(
+  'Somebody began or ceased to want the end of an interrupt: every vCPU must look again which EOIs have to be seen.',
+  function* kvm_arch_post_irq_ack_notifier_list_update(kvm: Kvm) {
+    yield* kvm_make_scan_ioapic_request(kvm);
+  },
+);
 
 const ioapic_service = fn(
   'Sends the pin’s interrupt, unless it is masked or, for a level, the previous one has not ended: remote IRR. Sending a level sets remote IRR.',
   function* ioapic_service(kvm: Kvm, irq: number) {
     const entry = kvm.vioapic.redirtbl.get(irq);
     at('remote_irr');
-    if (entry === undefined || entry['fields.mask'] || (entry['fields.trig_mode'] === IOAPIC_LEVEL_TRIG && entry['fields.remote_irr'])) return -1;
+    if (entry === undefined || entry['fields.mask'] || (entry['fields.trig_mode'] === IOAPIC_LEVEL_TRIG && entry['fields.remote_irr']))
+      return -1;
     const level = entry['fields.trig_mode'] === IOAPIC_LEVEL_TRIG;
     const ret = yield* kvm_irq_delivery_to_apic(kvm, {
       dest_id: entry['fields.dest_id'],
@@ -89,13 +101,16 @@ const ioapic_set_irq = fn(
   },
 );
 
-export const kvm_ioapic_set_irq = fn('A GSI that is routed to the I/O APIC changes: the pin is up while any source holds it up.', function* kvm_ioapic_set_irq(kvm: Kvm, irq: number, irq_source_id: number, level: number) {
-  const pin = kvm.vioapic.pins.get(irq);
-  const before = pin?.irq_states ?? 0;
-  const state = yield* __kvm_irq_line_state(before, irq_source_id, level);
-  if (pin !== undefined && state !== before) pin.irq_states = state;
-  return yield* ioapic_set_irq(kvm, irq, state !== 0);
-});
+export const kvm_ioapic_set_irq = fn(
+  'A GSI that is routed to the I/O APIC changes: the pin is up while any source holds it up.',
+  function* kvm_ioapic_set_irq(kvm: Kvm, irq: number, irq_source_id: number, level: number) {
+    const pin = kvm.vioapic.pins.get(irq);
+    const before = pin?.irq_states ?? 0;
+    const state = yield* __kvm_irq_line_state(before, irq_source_id, level);
+    if (pin !== undefined && state !== before) pin.irq_states = state;
+    return yield* ioapic_set_irq(kvm, irq, state !== 0);
+  },
+);
 
 const kvm_ioapic_update_eoi_one = fn(
   'Ends a pin’s interrupt. The notifiers run first, with the lock dropped: a device that asserts again meanwhile is latched in irr, and serviced once remote IRR is clear.',
@@ -123,11 +138,14 @@ const kvm_ioapic_update_eoi_one = fn(
   },
 );
 
-export const kvm_ioapic_update_eoi = fn('The guest has ended a vector: every pin that sends it has its interrupt ended.', function* kvm_ioapic_update_eoi(vcpu: KvmVcpu, vector: number, trigger_mode: number) {
-  for (const [pin, entry] of vcpu.kvm.vioapic.redirtbl) {
-    if (entry['fields.vector'] === vector) yield* kvm_ioapic_update_eoi_one(vcpu.kvm, trigger_mode, pin);
-  }
-});
+export const kvm_ioapic_update_eoi = fn(
+  'The guest has ended a vector: every pin that sends it has its interrupt ended.',
+  function* kvm_ioapic_update_eoi(vcpu: KvmVcpu, vector: number, trigger_mode: number) {
+    for (const [pin, entry] of vcpu.kvm.vioapic.redirtbl) {
+      if (entry['fields.vector'] === vector) yield* kvm_ioapic_update_eoi_one(vcpu.kvm, trigger_mode, pin);
+    }
+  },
+);
 
 export const kvm_ioapic_scan_entry = fn(
   'Finds the vectors whose EOI must be seen: those of level pins, of pins with an ack notifier, and of interrupts still on their way.',
@@ -178,18 +196,21 @@ const ioapic_write_indirect = fn(
   },
 );
 
-const ioapic_mmio_write = fn('A write to the I/O APIC’s page: the register select, or the window onto the selected register.', function* ioapic_mmio_write(kvm: Kvm, addr: number, val: number) {
-  switch (addr & 0xff) {
-    case IOAPIC_REG_SELECT:
-      kvm.vioapic.ioregsel = val;
-      break;
-    case IOAPIC_REG_WINDOW:
-      yield* ioapic_write_indirect(kvm, val);
-      break;
-    default:
-      at('addr');
-  }
-  return 0;
-});
+const ioapic_mmio_write = fn(
+  'A write to the I/O APIC’s page: the register select, or the window onto the selected register.',
+  function* ioapic_mmio_write(kvm: Kvm, addr: number, val: number) {
+    switch (addr & 0xff) {
+      case IOAPIC_REG_SELECT:
+        kvm.vioapic.ioregsel = val;
+        break;
+      case IOAPIC_REG_WINDOW:
+        yield* ioapic_write_indirect(kvm, val);
+        break;
+      default:
+        at('addr');
+    }
+    return 0;
+  },
+);
 
 export const ioapic_mmio_ops = ops('ioapic_mmio_ops', { write: ioapic_mmio_write });

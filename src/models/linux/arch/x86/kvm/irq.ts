@@ -8,10 +8,13 @@ import { kvm_apic_ack_interrupt, kvm_apic_has_interrupt, kvm_get_apic_interrupt 
 
 const { fn } = source('linux', 'arch/x86/kvm/irq.c');
 
-export const kvm_arch_irqfd_allowed = fn('A resamplefd needs the whole interrupt controller in the kernel: with the I/O APIC in user space nobody here would see the end of the interrupt.', function* kvm_arch_irqfd_allowed(kvm: unknown, args: { readonly flags: number }) {
-  at('KVM_IRQFD_FLAG_RESAMPLE');
-  return kvm !== undefined && args.flags >= 0;
-});
+export const kvm_arch_irqfd_allowed = fn(
+  'A resamplefd needs the whole interrupt controller in the kernel: with the I/O APIC in user space nobody here would see the end of the interrupt.',
+  function* kvm_arch_irqfd_allowed(kvm: unknown, args: { readonly flags: number }) {
+    at('KVM_IRQFD_FLAG_RESAMPLE');
+    return kvm !== undefined && args.flags >= 0;
+  },
+);
 
 export const kvm_cpu_has_injectable_intr = fn(
   'Whether KVM itself has a vector to inject. With APICv the CPU delivers the local APIC’s interrupts by itself, and there is nothing.',
@@ -22,9 +25,12 @@ export const kvm_cpu_has_injectable_intr = fn(
   },
 );
 
-export const kvm_cpu_get_interrupt = fn('Takes the vector that comes next: a PIC’s first, else the local APIC’s.', function* kvm_cpu_get_interrupt(v: KvmVcpu) {
-  if (!since('linux', '6.12')) return yield* kvm_get_apic_interrupt(v);
-  const vector = yield* kvm_apic_has_interrupt(v);
-  if (vector !== -1) yield* kvm_apic_ack_interrupt(v, vector);
-  return vector;
-});
+export const kvm_cpu_get_interrupt = fn(
+  'Takes the vector that comes next: a PIC’s first, else the local APIC’s.',
+  function* kvm_cpu_get_interrupt(v: KvmVcpu) {
+    if (!since('linux', '6.12')) return yield* kvm_get_apic_interrupt(v);
+    const vector = yield* kvm_apic_has_interrupt(v);
+    if (vector !== -1) yield* kvm_apic_ack_interrupt(v, vector);
+    return vector;
+  },
+);

@@ -10,13 +10,19 @@ import { kvm_irq_delivery_to_apic_fast, type KvmLapicIrq } from './lapic';
 
 const { fn, ops } = source('linux', 'arch/x86/kvm/irq_comm.c');
 
-const kvm_set_pic_irq = fn('The GSI’s entry is a pin of the 8259 pair.', function* kvm_set_pic_irq(e: KvmKernelIrqRoutingEntry, kvm: Kvm, irq_source_id: number, level: number) {
-  return yield* kvm_pic_set_irq(kvm.vpic, e.irqchip.pin, irq_source_id, level);
-});
+const kvm_set_pic_irq = fn(
+  'The GSI’s entry is a pin of the 8259 pair.',
+  function* kvm_set_pic_irq(e: KvmKernelIrqRoutingEntry, kvm: Kvm, irq_source_id: number, level: number) {
+    return yield* kvm_pic_set_irq(kvm.vpic, e.irqchip.pin, irq_source_id, level);
+  },
+);
 
-const kvm_set_ioapic_irq = fn('The GSI’s entry is a pin of the I/O APIC.', function* kvm_set_ioapic_irq(e: KvmKernelIrqRoutingEntry, kvm: Kvm, irq_source_id: number, level: number) {
-  return yield* kvm_ioapic_set_irq(kvm, e.irqchip.pin, irq_source_id, level);
-});
+const kvm_set_ioapic_irq = fn(
+  'The GSI’s entry is a pin of the I/O APIC.',
+  function* kvm_set_ioapic_irq(e: KvmKernelIrqRoutingEntry, kvm: Kvm, irq_source_id: number, level: number) {
+    return yield* kvm_ioapic_set_irq(kvm, e.irqchip.pin, irq_source_id, level);
+  },
+);
 
 /** Where KVM_SET_GSI_ROUTING stores what an entry calls. */
 export const kvm_set_routing_entry = ops('kvm_set_routing_entry', { pic: kvm_set_pic_irq, ioapic: kvm_set_ioapic_irq });

@@ -18,7 +18,8 @@ export interface KvmLapicIrq {
 }
 
 type Words<N extends string> = { readonly [K in `${N}[${0 | 1 | 2 | 3 | 4 | 5 | 6 | 7}]`]: Field<number> };
-const words = <N extends string>(name: N): Words<N> => Object.fromEntries([...Array(8).keys()].map((i) => [`${name}[${i}]`, hex(32)])) as Words<N>;
+const words = <N extends string>(name: N): Words<N> =>
+  Object.fromEntries([...Array(8).keys()].map((i) => [`${name}[${i}]`, hex(32)])) as Words<N>;
 
 const LapicCells = struct('kvm_lapic', 'A local APIC: vectors requested, in service, and which of them are level-triggered.', {
   ...words('APIC_IRR'),
@@ -62,48 +63,66 @@ const apic_clear_isr = fn('A vector leaves service.', function* apic_clear_isr(a
   apic.isr_count -= 1;
 });
 
-const __apic_update_ppr = fn('The processor priority: the class of what is in service, or the task priority if that is higher.', function* __apic_update_ppr(apic: KvmLapic) {
-  const isrv = Math.max(highestVector(apic, 'APIC_ISR'), 0);
-  const tpr = apic.APIC_TASKPRI;
-  const ppr = (tpr & 0xf0) >= (isrv & 0xf0) ? tpr : isrv & 0xf0;
-  if (apic.APIC_PROCPRI !== ppr) {
-    at('APIC_PROCPRI');
-    apic.APIC_PROCPRI = ppr;
-  }
-  return ppr;
-});
+const __apic_update_ppr = fn(
+  'The processor priority: the class of what is in service, or the task priority if that is higher.',
+  function* __apic_update_ppr(apic: KvmLapic) {
+    const isrv = Math.max(highestVector(apic, 'APIC_ISR'), 0);
+    const tpr = apic.APIC_TASKPRI;
+    const ppr = (tpr & 0xf0) >= (isrv & 0xf0) ? tpr : isrv & 0xf0;
+    if (apic.APIC_PROCPRI !== ppr) {
+      at('APIC_PROCPRI');
+      apic.APIC_PROCPRI = ppr;
+    }
+    return ppr;
+  },
+);
 
-const apic_has_interrupt_for_ppr = fn('The highest requested vector, if its class is above the processor priority.', function* apic_has_interrupt_for_ppr(apic: KvmLapic, ppr: number) {
-  at('highest_irr');
-  const highest_irr = highestVector(apic, 'APIC_IRR');
-  return highest_irr === -1 || (highest_irr & 0xf0) <= ppr ? -1 : highest_irr;
-});
+const apic_has_interrupt_for_ppr = fn(
+  'The highest requested vector, if its class is above the processor priority.',
+  function* apic_has_interrupt_for_ppr(apic: KvmLapic, ppr: number) {
+    at('highest_irr');
+    const highest_irr = highestVector(apic, 'APIC_IRR');
+    return highest_irr === -1 || (highest_irr & 0xf0) <= ppr ? -1 : highest_irr;
+  },
+);
 
-const apic_update_ppr = fn('Recomputes the priority; if it fell and something waits, the vCPU has to look.', function* apic_update_ppr(vcpu: KvmVcpu) {
-  const before = vcpu.apic.APIC_PROCPRI;
-  const ppr = yield* __apic_update_ppr(vcpu.apic);
-  if (ppr < before && (yield* apic_has_interrupt_for_ppr(vcpu.apic, ppr)) !== -1) make_request(vcpu, 'KVM_REQ_EVENT');
-});
+const apic_update_ppr = fn(
+  'Recomputes the priority; if it fell and something waits, the vCPU has to look.',
+  function* apic_update_ppr(vcpu: KvmVcpu) {
+    const before = vcpu.apic.APIC_PROCPRI;
+    const ppr = yield* __apic_update_ppr(vcpu.apic);
+    if (ppr < before && (yield* apic_has_interrupt_for_ppr(vcpu.apic, ppr)) !== -1) make_request(vcpu, 'KVM_REQ_EVENT');
+  },
+);
 
-export const kvm_apic_has_interrupt = fn('The vector that the local APIC would give the CPU now, or -1.', function* kvm_apic_has_interrupt(vcpu: KvmVcpu) {
-  const ppr = yield* __apic_update_ppr(vcpu.apic);
-  return yield* apic_has_interrupt_for_ppr(vcpu.apic, ppr);
-});
+export const kvm_apic_has_interrupt = fn(
+  'The vector that the local APIC would give the CPU now, or -1.',
+  function* kvm_apic_has_interrupt(vcpu: KvmVcpu) {
+    const ppr = yield* __apic_update_ppr(vcpu.apic);
+    return yield* apic_has_interrupt_for_ppr(vcpu.apic, ppr);
+  },
+);
 
-export const kvm_apic_ack_interrupt = fn('Acknowledges a vector: from requested to in service. What kvm_get_apic_interrupt() did until 6.11.', function* kvm_apic_ack_interrupt(vcpu: KvmVcpu, vector: number) {
-  yield* apic_clear_irr(vcpu.apic, vector);
-  yield* apic_set_isr(vcpu.apic, vector);
-  yield* __apic_update_ppr(vcpu.apic);
-});
+export const kvm_apic_ack_interrupt = fn(
+  'Acknowledges a vector: from requested to in service. What kvm_get_apic_interrupt() did until 6.11.',
+  function* kvm_apic_ack_interrupt(vcpu: KvmVcpu, vector: number) {
+    yield* apic_clear_irr(vcpu.apic, vector);
+    yield* apic_set_isr(vcpu.apic, vector);
+    yield* __apic_update_ppr(vcpu.apic);
+  },
+);
 
-export const kvm_get_apic_interrupt = fn('Takes the next vector: from requested to in service.', function* kvm_get_apic_interrupt(vcpu: KvmVcpu) {
-  const vector = yield* kvm_apic_has_interrupt(vcpu);
-  if (vector === -1) return -1;
-  yield* apic_clear_irr(vcpu.apic, vector);
-  yield* apic_set_isr(vcpu.apic, vector);
-  yield* __apic_update_ppr(vcpu.apic);
-  return vector;
-});
+export const kvm_get_apic_interrupt = fn(
+  'Takes the next vector: from requested to in service.',
+  function* kvm_get_apic_interrupt(vcpu: KvmVcpu) {
+    const vector = yield* kvm_apic_has_interrupt(vcpu);
+    if (vector === -1) return -1;
+    yield* apic_clear_irr(vcpu.apic, vector);
+    yield* apic_set_isr(vcpu.apic, vector);
+    yield* __apic_update_ppr(vcpu.apic);
+    return vector;
+  },
+);
 
 const __apic_accept_irq = fn(
   'A local APIC accepts a message. The TMR bit follows the message’s trigger mode: it decides later whether the EOI is told to the I/O APIC.',
@@ -135,13 +154,16 @@ export const kvm_irq_delivery_to_apic_fast = fn(
 const handles = (vcpu: KvmVcpu, vector: number): boolean =>
   vector < 128 && ((vcpu[`ioapic_handled_vectors[${(vector >>> 5) as 0 | 1 | 2 | 3}]`] >>> (vector & 31)) & 1) === 1;
 
-const kvm_ioapic_send_eoi = fn('Tells the I/O APIC of the end of a vector, if it is one that it has to hear of.', function* kvm_ioapic_send_eoi(vcpu: KvmVcpu, vector: number) {
-  atCall('kvm_ioapic_handles_vector');
-  if (!handles(vcpu, vector)) return;
-  at('APIC_TMR');
-  const trigger_mode = testVector(vcpu.apic, 'APIC_TMR', vector) ? IOAPIC_LEVEL_TRIG : IOAPIC_EDGE_TRIG;
-  yield* kvm_ioapic_update_eoi(vcpu, vector, trigger_mode);
-});
+const kvm_ioapic_send_eoi = fn(
+  'Tells the I/O APIC of the end of a vector, if it is one that it has to hear of.',
+  function* kvm_ioapic_send_eoi(vcpu: KvmVcpu, vector: number) {
+    atCall('kvm_ioapic_handles_vector');
+    if (!handles(vcpu, vector)) return;
+    at('APIC_TMR');
+    const trigger_mode = testVector(vcpu.apic, 'APIC_TMR', vector) ? IOAPIC_LEVEL_TRIG : IOAPIC_EDGE_TRIG;
+    yield* kvm_ioapic_update_eoi(vcpu, vector, trigger_mode);
+  },
+);
 
 const apic_set_eoi = fn('Ends the highest vector in service.', function* apic_set_eoi(vcpu: KvmVcpu) {
   const vector = highestVector(vcpu.apic, 'APIC_ISR');
@@ -154,29 +176,47 @@ const apic_set_eoi = fn('Ends the highest vector in service.', function* apic_se
   return vector;
 });
 
-export const kvm_apic_set_eoi_accelerated = fn('The CPU ended the interrupt in the virtual APIC by itself; what is left is to tell the I/O APIC.', function* kvm_apic_set_eoi_accelerated(vcpu: KvmVcpu, vector: number) {
-  yield* kvm_ioapic_send_eoi(vcpu, vector);
-  make_request(vcpu, 'KVM_REQ_EVENT');
-});
+export const kvm_apic_set_eoi_accelerated = fn(
+  'The CPU ended the interrupt in the virtual APIC by itself; what is left is to tell the I/O APIC.',
+  function* kvm_apic_set_eoi_accelerated(vcpu: KvmVcpu, vector: number) {
+    yield* kvm_ioapic_send_eoi(vcpu, vector);
+    make_request(vcpu, 'KVM_REQ_EVENT');
+  },
+);
 
-const kvm_lapic_reg_write = fn('The guest writes a register of its local APIC.', function* kvm_lapic_reg_write(vcpu: KvmVcpu, reg: number, val: number) {
-  if (reg === APIC_EOI) yield* apic_set_eoi(vcpu);
-  return val >>> 31;
-});
+const kvm_lapic_reg_write = fn(
+  'The guest writes a register of its local APIC.',
+  function* kvm_lapic_reg_write(vcpu: KvmVcpu, reg: number, val: number) {
+    if (reg === APIC_EOI) yield* apic_set_eoi(vcpu);
+    return val >>> 31;
+  },
+);
 
-export const kvm_lapic_set_eoi = fn('An EOI that was recognised without emulating the instruction.', function* kvm_lapic_set_eoi(vcpu: KvmVcpu) {
-  yield* kvm_lapic_reg_write(vcpu, APIC_EOI, 0);
-});
+export const kvm_lapic_set_eoi = fn(
+  'An EOI that was recognised without emulating the instruction.',
+  function* kvm_lapic_set_eoi(vcpu: KvmVcpu) {
+    yield* kvm_lapic_reg_write(vcpu, APIC_EOI, 0);
+  },
+);
 
-const kvm_lapic_msr_write = fn('An x2APIC register is written as an MSR.', function* kvm_lapic_msr_write(vcpu: KvmVcpu, reg: number, data: number) {
-  return yield* kvm_lapic_reg_write(vcpu, reg, data);
-});
+const kvm_lapic_msr_write = fn(
+  'An x2APIC register is written as an MSR.',
+  function* kvm_lapic_msr_write(vcpu: KvmVcpu, reg: number, data: number) {
+    return yield* kvm_lapic_reg_write(vcpu, reg, data);
+  },
+);
 
-export const kvm_x2apic_msr_write = fn('Turns an x2APIC MSR number into a register offset.', function* kvm_x2apic_msr_write(vcpu: KvmVcpu, msr: number, data: number) {
-  return yield* kvm_lapic_msr_write(vcpu, (msr - 0x800) << 4, data);
-});
+export const kvm_x2apic_msr_write = fn(
+  'Turns an x2APIC MSR number into a register offset.',
+  function* kvm_x2apic_msr_write(vcpu: KvmVcpu, msr: number, data: number) {
+    return yield* kvm_lapic_msr_write(vcpu, (msr - 0x800) << 4, data);
+  },
+);
 
-export const kvm_apic_pending_eoi = fn('Whether a vector is requested or in service here: its EOI is still to come, wherever the pin points now.', function* kvm_apic_pending_eoi(apic: KvmLapic, vector: number) {
-  at('APIC_ISR');
-  return testVector(apic, 'APIC_ISR', vector) || testVector(apic, 'APIC_IRR', vector);
-});
+export const kvm_apic_pending_eoi = fn(
+  'Whether a vector is requested or in service here: its EOI is still to come, wherever the pin points now.',
+  function* kvm_apic_pending_eoi(apic: KvmLapic, vector: number) {
+    at('APIC_ISR');
+    return testVector(apic, 'APIC_ISR', vector) || testVector(apic, 'APIC_IRR', vector);
+  },
+);

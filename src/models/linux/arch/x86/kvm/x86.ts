@@ -33,7 +33,10 @@ export type KvmX86Ops = OpsTable<{
   readonly set_msr: Fn<[vcpu: KvmVcpu, msr: number, data: number], number>;
 }> & {
   /** Only what virtualizes the local APIC has these. */
-  readonly apicv?: OpsTable<{ readonly sync_pir_to_irr: Fn<[vcpu: KvmVcpu], number>; readonly load_eoi_exitmap: Fn<[vcpu: KvmVcpu], void> }>;
+  readonly apicv?: OpsTable<{
+    readonly sync_pir_to_irr: Fn<[vcpu: KvmVcpu], number>;
+    readonly load_eoi_exitmap: Fn<[vcpu: KvmVcpu], void>;
+  }>;
 };
 
 /** The identifier that dispatches to a member of kvm_x86_ops: static_call(kvm_x86_NAME) until 6.10, kvm_x86_call(NAME) since. */
@@ -58,18 +61,27 @@ function check_request(vcpu: KvmVcpu, request: Request): boolean {
 
 const { fn, ops } = source('linux', 'arch/x86/kvm/x86.c');
 
-export const kvm_make_scan_ioapic_request = fn('Asks every vCPU to find out again which EOIs have to be seen.', function* kvm_make_scan_ioapic_request(kvm: Kvm) {
-  for (const vcpu of kvm.vcpus) make_request(vcpu, 'KVM_REQ_SCAN_IOAPIC');
-});
+export const kvm_make_scan_ioapic_request = fn(
+  'Asks every vCPU to find out again which EOIs have to be seen.',
+  function* kvm_make_scan_ioapic_request(kvm: Kvm) {
+    for (const vcpu of kvm.vcpus) make_request(vcpu, 'KVM_REQ_SCAN_IOAPIC');
+  },
+);
 
-export const kvm_make_scan_ioapic_request_mask = fn('Asks the vCPUs that a redirection entry reaches to find out again which EOIs have to be seen.', function* kvm_make_scan_ioapic_request_mask(kvm: Kvm) {
-  for (const vcpu of kvm.vcpus) make_request(vcpu, 'KVM_REQ_SCAN_IOAPIC');
-});
+export const kvm_make_scan_ioapic_request_mask = fn(
+  'Asks the vCPUs that a redirection entry reaches to find out again which EOIs have to be seen.',
+  function* kvm_make_scan_ioapic_request_mask(kvm: Kvm) {
+    for (const vcpu of kvm.vcpus) make_request(vcpu, 'KVM_REQ_SCAN_IOAPIC');
+  },
+);
 
-export const kvm_vm_ioctl_irq_line = fn('KVM_IRQ_LINE: user space changes a GSI’s level.', function* kvm_vm_ioctl_irq_line(kvm: Kvm, irq: number, level: number) {
-  yield* kvm_set_irq(kvm, KVM_USERSPACE_IRQ_SOURCE_ID, irq, level);
-  return 0;
-});
+export const kvm_vm_ioctl_irq_line = fn(
+  'KVM_IRQ_LINE: user space changes a GSI’s level.',
+  function* kvm_vm_ioctl_irq_line(kvm: Kvm, irq: number, level: number) {
+    yield* kvm_set_irq(kvm, KVM_USERSPACE_IRQ_SOURCE_ID, irq, level);
+    return 0;
+  },
+);
 
 const vcpu_scan_ioapic = fn('Rebuilds the set of vectors whose EOI has to be seen.', function* vcpu_scan_ioapic(vcpu: KvmVcpu) {
   const { apicv } = vcpu.kvm.x86_ops;
@@ -101,7 +113,8 @@ const kvm_check_and_inject_events = fn(
       vcpu['arch.interrupt.injected'] = true;
       yield* through('function pointer', kvm_x86_op('inject_irq'), x86_ops.inject_irq)(vcpu);
     }
-    if (yield* kvm_cpu_has_injectable_intr(vcpu)) yield* through('function pointer', kvm_x86_op('enable_irq_window'), x86_ops.enable_irq_window)(vcpu);
+    if (yield* kvm_cpu_has_injectable_intr(vcpu))
+      yield* through('function pointer', kvm_x86_op('enable_irq_window'), x86_ops.enable_irq_window)(vcpu);
   },
 );
 
@@ -139,38 +152,55 @@ const vcpu_run = fn('Rounds through the guest until user space has something to 
   }
 });
 
-export const kvm_arch_vcpu_ioctl_run = fn('KVM_RUN: completes what user space did for the guest, and runs it on.', function* kvm_arch_vcpu_ioctl_run(vcpu: KvmVcpu) {
-  at('complete_userspace_io');
-  return yield* vcpu_run(vcpu);
-});
+export const kvm_arch_vcpu_ioctl_run = fn(
+  'KVM_RUN: completes what user space did for the guest, and runs it on.',
+  function* kvm_arch_vcpu_ioctl_run(vcpu: KvmVcpu) {
+    at('complete_userspace_io');
+    return yield* vcpu_run(vcpu);
+  },
+);
 
-export const kvm_set_msr_common = fn('A guest writes an MSR that VT-x and AMD-V treat alike.', function* kvm_set_msr_common(vcpu: KvmVcpu, msr: number, data: number): Run<number> {
-  return yield* kvm_x2apic_msr_write(vcpu, msr, data);
-});
-
+export const kvm_set_msr_common = fn(
+  'A guest writes an MSR that VT-x and AMD-V treat alike.',
+  function* kvm_set_msr_common(vcpu: KvmVcpu, msr: number, data: number): Run<number> {
+    return yield* kvm_x2apic_msr_write(vcpu, msr, data);
+  },
+);
 
 const __kvm_set_msr = fn('Hands an MSR write to the vendor’s code.', function* __kvm_set_msr(vcpu: KvmVcpu, msr: number, data: number) {
   return yield* through('function pointer', kvm_x86_op('set_msr'), vcpu.kvm.x86_ops.set_msr)(vcpu, msr, data);
 });
 
-const _kvm_set_msr = fn('Gives __kvm_set_msr() the signature that reads and writes share.', function* _kvm_set_msr(vcpu: KvmVcpu, msr: number, data: number) {
-  return yield* __kvm_set_msr(vcpu, msr, data);
-});
+const _kvm_set_msr = fn(
+  'Gives __kvm_set_msr() the signature that reads and writes share.',
+  function* _kvm_set_msr(vcpu: KvmVcpu, msr: number, data: number) {
+    return yield* __kvm_set_msr(vcpu, msr, data);
+  },
+);
 
 type MsrAccess = Pointer<[vcpu: KvmVcpu, msr: number, data: number], number>;
 
-const kvm_do_msr_access = fn('Accesses an MSR, and forgives unknown ones if asked to.', function* kvm_do_msr_access(vcpu: KvmVcpu, msr: number, data: number, msr_access_fn: MsrAccess) {
-  return yield* through('function pointer', 'msr_access_fn', msr_access_fn)(vcpu, msr, data);
-});
+const kvm_do_msr_access = fn(
+  'Accesses an MSR, and forgives unknown ones if asked to.',
+  function* kvm_do_msr_access(vcpu: KvmVcpu, msr: number, data: number, msr_access_fn: MsrAccess) {
+    return yield* through('function pointer', 'msr_access_fn', msr_access_fn)(vcpu, msr, data);
+  },
+);
 
-const kvm_set_msr_ignored_check = fn('Writes an MSR, and forgives unknown ones if asked to.', function* kvm_set_msr_ignored_check(vcpu: KvmVcpu, msr: number, data: number) {
-  if (since('linux', '6.11')) return yield* kvm_do_msr_access(vcpu, msr, data, addressOf(_kvm_set_msr));
-  return yield* __kvm_set_msr(vcpu, msr, data);
-});
+const kvm_set_msr_ignored_check = fn(
+  'Writes an MSR, and forgives unknown ones if asked to.',
+  function* kvm_set_msr_ignored_check(vcpu: KvmVcpu, msr: number, data: number) {
+    if (since('linux', '6.11')) return yield* kvm_do_msr_access(vcpu, msr, data, addressOf(_kvm_set_msr));
+    return yield* __kvm_set_msr(vcpu, msr, data);
+  },
+);
 
-const kvm_set_msr_with_filter = fn('Writes an MSR if user space did not filter it.', function* kvm_set_msr_with_filter(vcpu: KvmVcpu, msr: number, data: number) {
-  return yield* kvm_set_msr_ignored_check(vcpu, msr, data);
-});
+const kvm_set_msr_with_filter = fn(
+  'Writes an MSR if user space did not filter it.',
+  function* kvm_set_msr_with_filter(vcpu: KvmVcpu, msr: number, data: number) {
+    return yield* kvm_set_msr_ignored_check(vcpu, msr, data);
+  },
+);
 
 export const kvm_emulate_wrmsr = fn('Emulates WRMSR.', function* kvm_emulate_wrmsr(vcpu: KvmVcpu) {
   const { exit } = vcpu.cpu;
@@ -178,36 +208,51 @@ export const kvm_emulate_wrmsr = fn('Emulates WRMSR.', function* kvm_emulate_wrm
   return 1;
 });
 
-const kvm_iodevice_write = source('linux', 'include/kvm/iodev.h').fn('Calls a device’s write operation.', function* kvm_iodevice_write(kvm: Kvm, addr: number, val: number) {
-  return yield* through('function pointer', 'write', ioapic_mmio_ops.write)(kvm, addr, val);
-});
+const kvm_iodevice_write = source('linux', 'include/kvm/iodev.h').fn(
+  'Calls a device’s write operation.',
+  function* kvm_iodevice_write(kvm: Kvm, addr: number, val: number) {
+    return yield* through('function pointer', 'write', ioapic_mmio_ops.write)(kvm, addr, val);
+  },
+);
 
 const bus = source('linux', 'virt/kvm/kvm_main.c');
 
-const __kvm_io_bus_write = bus.fn('Finds the device on the bus whose range the address is in.', function* __kvm_io_bus_write(kvm: Kvm, addr: number, val: number) {
-  if (addr >>> 12 !== IOAPIC_DEFAULT_BASE_ADDRESS >>> 12) {
-    at('kvm_io_bus_get_first_dev');
-    return -1;
-  }
-  return yield* kvm_iodevice_write(kvm, addr, val);
-});
+const __kvm_io_bus_write = bus.fn(
+  'Finds the device on the bus whose range the address is in.',
+  function* __kvm_io_bus_write(kvm: Kvm, addr: number, val: number) {
+    if (addr >>> 12 !== IOAPIC_DEFAULT_BASE_ADDRESS >>> 12) {
+      at('kvm_io_bus_get_first_dev');
+      return -1;
+    }
+    return yield* kvm_iodevice_write(kvm, addr, val);
+  },
+);
 
-const kvm_io_bus_write = bus.fn('A write to the bus of devices that live in the kernel.', function* kvm_io_bus_write(kvm: Kvm, addr: number, val: number) {
-  return yield* __kvm_io_bus_write(kvm, addr, val);
-});
+const kvm_io_bus_write = bus.fn(
+  'A write to the bus of devices that live in the kernel.',
+  function* kvm_io_bus_write(kvm: Kvm, addr: number, val: number) {
+    return yield* __kvm_io_bus_write(kvm, addr, val);
+  },
+);
 
-const vcpu_mmio_write = fn('Offers an MMIO write to the devices in the kernel: the local APIC, then the bus.', function* vcpu_mmio_write(vcpu: KvmVcpu, addr: number, val: number) {
-  return (yield* kvm_io_bus_write(vcpu.kvm, addr, val)) === 0;
-});
+const vcpu_mmio_write = fn(
+  'Offers an MMIO write to the devices in the kernel: the local APIC, then the bus.',
+  function* vcpu_mmio_write(vcpu: KvmVcpu, addr: number, val: number) {
+    return (yield* kvm_io_bus_write(vcpu.kvm, addr, val)) === 0;
+  },
+);
 
 const write_mmio = fn('An emulated write to what is not memory.', function* write_mmio(vcpu: KvmVcpu, gpa: number, val: number) {
   return yield* vcpu_mmio_write(vcpu, gpa, val);
 });
 
-const vcpu_mmio_read = fn('Offers an MMIO read to the devices in the kernel.', function* vcpu_mmio_read(_vcpu: KvmVcpu, _gpa: number, _val: number) {
-  atCall('kvm_io_bus_read');
-  return false;
-});
+const vcpu_mmio_read = fn(
+  'Offers an MMIO read to the devices in the kernel.',
+  function* vcpu_mmio_read(_vcpu: KvmVcpu, _gpa: number, _val: number) {
+    atCall('kvm_io_bus_read');
+    return false;
+  },
+);
 
 export const read_emultor = ops('read_emultor', { read_write_mmio: vcpu_mmio_read });
 export const write_emultor = ops('write_emultor', { read_write_mmio: write_mmio });
@@ -233,16 +278,21 @@ const emulator_read_emulated = fn('The emulator reads memory.', function* emulat
   yield* emulator_read_write(vcpu, addr, 0, false);
 });
 
-const emulator_write_emulated = fn('The emulator writes memory.', function* emulator_write_emulated(vcpu: KvmVcpu, addr: number, val: number) {
-  yield* emulator_read_write(vcpu, addr, val, true);
-});
+const emulator_write_emulated = fn(
+  'The emulator writes memory.',
+  function* emulator_write_emulated(vcpu: KvmVcpu, addr: number, val: number) {
+    yield* emulator_read_write(vcpu, addr, val, true);
+  },
+);
 
 export const emulate_ops = ops('emulate_ops', { read_emulated: emulator_read_emulated, write_emulated: emulator_write_emulated });
 
-export const x86_emulate_instruction = fn('Decodes and executes the instruction that caused the exit. 0 if user space has to do its part first.', function* x86_emulate_instruction(vcpu: KvmVcpu) {
-  vcpu.run.mmio = { phys_addr: 0, data: 0, len: 0, is_write: false };
-  yield* x86_emulate_insn(vcpu);
-  at('mmio_needed');
-  return vcpu.run.mmio.len > 0 ? 0 : 1;
-});
-
+export const x86_emulate_instruction = fn(
+  'Decodes and executes the instruction that caused the exit. 0 if user space has to do its part first.',
+  function* x86_emulate_instruction(vcpu: KvmVcpu) {
+    vcpu.run.mmio = { phys_addr: 0, data: 0, len: 0, is_write: false };
+    yield* x86_emulate_insn(vcpu);
+    at('mmio_needed');
+    return vcpu.run.mmio.len > 0 ? 0 : 1;
+  },
+);

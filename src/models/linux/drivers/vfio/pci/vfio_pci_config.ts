@@ -44,6 +44,9 @@ const vfio_config_do_rw = fn(
   },
 );
 
-export const vfio_pci_config_rw = fn('Splits an access to the configuration space along its registers.', function* vfio_pci_config_rw(vdev: VfioPciCoreDevice, offset: number, value: number | undefined) {
-  return yield* vfio_config_do_rw(vdev, offset, value);
-});
+export const vfio_pci_config_rw = fn(
+  'Splits an access to the configuration space along its registers.',
+  function* vfio_pci_config_rw(vdev: VfioPciCoreDevice, offset: number, value: number | undefined) {
+    return yield* vfio_config_do_rw(vdev, offset, value);
+  },
+);

@@ -26,25 +26,37 @@ const vfio_pci_ioctl_set_irqs = fn(
   },
 );
 
-export const vfio_pci_core_ioctl = fn('Dispatches the ioctls of a VFIO PCI device.', function* vfio_pci_core_ioctl(vdev: VfioPciCoreDevice, host: VirqfdHost, arg: VfioDeviceIoctl) {
-  return yield* vfio_pci_ioctl_set_irqs(vdev, host, arg.set);
-});
+export const vfio_pci_core_ioctl = fn(
+  'Dispatches the ioctls of a VFIO PCI device.',
+  function* vfio_pci_core_ioctl(vdev: VfioPciCoreDevice, host: VirqfdHost, arg: VfioDeviceIoctl) {
+    return yield* vfio_pci_ioctl_set_irqs(vdev, host, arg.set);
+  },
+);
 
-const vfio_pci_rw = fn('Reads or writes a region: the configuration space or a BAR.', function* vfio_pci_rw(vdev: VfioPciCoreDevice, index: number, offset: number, value: number | undefined) {
-  switch (index) {
-    case VFIO_PCI_CONFIG_REGION_INDEX:
-      return yield* vfio_pci_config_rw(vdev, offset, value);
-    case VFIO_PCI_BAR0_REGION_INDEX:
-      return yield* vfio_pci_bar_rw(vdev, offset, value);
-    default:
-      return -EINVAL;
-  }
-});
+const vfio_pci_rw = fn(
+  'Reads or writes a region: the configuration space or a BAR.',
+  function* vfio_pci_rw(vdev: VfioPciCoreDevice, index: number, offset: number, value: number | undefined) {
+    switch (index) {
+      case VFIO_PCI_CONFIG_REGION_INDEX:
+        return yield* vfio_pci_config_rw(vdev, offset, value);
+      case VFIO_PCI_BAR0_REGION_INDEX:
+        return yield* vfio_pci_bar_rw(vdev, offset, value);
+      default:
+        return -EINVAL;
+    }
+  },
+);
 
-export const vfio_pci_core_read = fn('read(2) of a region.', function* vfio_pci_core_read(vdev: VfioPciCoreDevice, region: number, offset: number) {
-  return yield* vfio_pci_rw(vdev, region, offset, undefined);
-});
+export const vfio_pci_core_read = fn(
+  'read(2) of a region.',
+  function* vfio_pci_core_read(vdev: VfioPciCoreDevice, region: number, offset: number) {
+    return yield* vfio_pci_rw(vdev, region, offset, undefined);
+  },
+);
 
-export const vfio_pci_core_write = fn('write(2) to a region.', function* vfio_pci_core_write(vdev: VfioPciCoreDevice, region: number, offset: number, value: number) {
-  return yield* vfio_pci_rw(vdev, region, offset, value);
-});
+export const vfio_pci_core_write = fn(
+  'write(2) to a region.',
+  function* vfio_pci_core_write(vdev: VfioPciCoreDevice, region: number, offset: number, value: number) {
+    return yield* vfio_pci_rw(vdev, region, offset, value);
+  },
+);

@@ -151,7 +151,12 @@ const vfio_intx_enable = fn(
       atCall('irq_set_status_flags', 'An exclusive line is masked at once: a lazy disable could lose an assertion.');
       vdev.pdev.irq.IRQ_DISABLE_UNLAZY = true;
     }
-    const handler = addressOf(bound(bound(vfio_intx_handler, () => vdev), () => ctx));
+    const handler = addressOf(
+      bound(
+        bound(vfio_intx_handler, () => vdev),
+        () => ctx,
+      ),
+    );
     return yield* request_irq(vdev.pdev.irq, handler, irqflags, ctx.name, ctx);
   },
 );
@@ -189,8 +194,18 @@ const vfio_pci_set_intx_unmask: Ioctl = fn(
     else if (flags & VFIO_IRQ_SET_DATA_EVENTFD) {
       const ctx = intx_ctx(vdev);
       if (data !== undefined) {
-        const handler = addressOf(bound(bound(vfio_pci_intx_unmask_handler, () => vdev), () => ctx));
-        const thread = addressOf(bound(bound(vfio_send_intx_eventfd, () => vdev), () => ctx));
+        const handler = addressOf(
+          bound(
+            bound(vfio_pci_intx_unmask_handler, () => vdev),
+            () => ctx,
+          ),
+        );
+        const thread = addressOf(
+          bound(
+            bound(vfio_send_intx_eventfd, () => vdev),
+            () => ctx,
+          ),
+        );
         return yield* vfio_virqfd_enable(host, handler, thread, ctx, data);
       }
       yield* vfio_virqfd_disable(ctx, 'unmask', host);

@@ -2,23 +2,44 @@ import { bits, bool, oneOf, pointer, struct, type InstanceOf } from '../../../..
 import { Mutex } from '../../../../../engine/mutex';
 import type { EventfdCtx } from '../../../fs/eventfd';
 import type { PciDev } from '../../pci/pci';
-import { VFIO_PCI_INTX_IRQ_INDEX, VFIO_PCI_MSI_IRQ_INDEX, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_PCI_NUM_IRQS } from '../../../include/uapi/linux/vfio';
+import {
+  VFIO_PCI_INTX_IRQ_INDEX,
+  VFIO_PCI_MSI_IRQ_INDEX,
+  VFIO_PCI_MSIX_IRQ_INDEX,
+  VFIO_PCI_NUM_IRQS,
+} from '../../../include/uapi/linux/vfio';
 import type { Virqfd } from '../virqfd';
 
 /** The structures of vfio-pci that its files share. */
 
-const VfioPciIrqCtxCells = struct('vfio_pci_irq_ctx', 'vfio-pci’s state of one interrupt: whom to signal, and whether the source is masked.', {
-  trigger: pointer<EventfdCtx>(),
-  unmask: pointer<Virqfd>(),
-  mask: pointer<Virqfd>(),
-  masked: bool(),
-});
+const VfioPciIrqCtxCells = struct(
+  'vfio_pci_irq_ctx',
+  'vfio-pci’s state of one interrupt: whom to signal, and whether the source is masked.',
+  {
+    trigger: pointer<EventfdCtx>(),
+    unmask: pointer<Virqfd>(),
+    mask: pointer<Virqfd>(),
+    masked: bool(),
+  },
+);
 
 export type VfioPciIrqCtx = InstanceOf<typeof VfioPciIrqCtxCells> & { name: string };
 
 export const vfio_pci_irq_ctx = (): VfioPciIrqCtx => Object.assign(VfioPciIrqCtxCells('ctx[0]'), { name: '' });
 
-const COMMAND_BITS = ['IO', 'MEMORY', 'MASTER', undefined, undefined, undefined, undefined, undefined, undefined, undefined, 'INTX_DISABLE'];
+const COMMAND_BITS = [
+  'IO',
+  'MEMORY',
+  'MASTER',
+  undefined,
+  undefined,
+  undefined,
+  undefined,
+  undefined,
+  undefined,
+  undefined,
+  'INTX_DISABLE',
+];
 
 const VfioPciCoreDeviceCells = struct('vfio_pci_core_device', 'The device as vfio-pci has it open.', {
   irq_type: oneOf({ VFIO_PCI_INTX_IRQ_INDEX, VFIO_PCI_MSI_IRQ_INDEX, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_PCI_NUM_IRQS }, VFIO_PCI_NUM_IRQS),

@@ -39,15 +39,31 @@ export interface PCIDevice {
   intx_routing_notifier: Pointer<[], void> | undefined;
 }
 
-const COMMAND_BITS = ['IO', 'MEMORY', 'MASTER', undefined, undefined, undefined, undefined, undefined, undefined, undefined, 'INTX_DISABLE'];
+const COMMAND_BITS = [
+  'IO',
+  'MEMORY',
+  'MASTER',
+  undefined,
+  undefined,
+  undefined,
+  undefined,
+  undefined,
+  undefined,
+  undefined,
+  'INTX_DISABLE',
+];
 const STATUS_BITS = [undefined, undefined, undefined, 'INTERRUPT', 'CAP_LIST'];
 
 /** The cells of a device that raises INTx; `config` is QEMU's own copy, which a passed-through device has too. */
-export const PCIDeviceCells = struct('PCIDevice', 'A PCI device as QEMU’s bus sees it: the pins that it drives, and QEMU’s copy of its configuration space.', {
-  irq_state: hex(8),
-  'config[PCI_COMMAND]': bits(16, COMMAND_BITS, 0x6),
-  'config[PCI_STATUS]': bits(16, STATUS_BITS, 0x10),
-});
+export const PCIDeviceCells = struct(
+  'PCIDevice',
+  'A PCI device as QEMU’s bus sees it: the pins that it drives, and QEMU’s copy of its configuration space.',
+  {
+    irq_state: hex(8),
+    'config[PCI_COMMAND]': bits(16, COMMAND_BITS, 0x6),
+    'config[PCI_STATUS]': bits(16, STATUS_BITS, 0x10),
+  },
+);
 
 const PCIBusCells = struct('PCIBus', 'An emulated PCI bus: how many devices assert each interrupt line of its host bridge.', {
   'irq_count[0]': int(),
@@ -98,9 +114,6 @@ export const pci_irq_assert = fn('The device raises its interrupt pin.', functio
   yield* pci_set_irq(pci_dev, 1);
 });
 
-export const pci_irq_deassert = fn(
-  'The device lowers its interrupt pin.',
-  function* pci_irq_deassert(pci_dev: PCIDevice) {
-    yield* pci_set_irq(pci_dev, 0);
-  },
-);
+export const pci_irq_deassert = fn('The device lowers its interrupt pin.', function* pci_irq_deassert(pci_dev: PCIDevice) {
+  yield* pci_set_irq(pci_dev, 0);
+});

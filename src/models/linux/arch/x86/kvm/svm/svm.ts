@@ -11,15 +11,21 @@ import { kvm_emulate_wrmsr, kvm_set_msr_common, make_request, type KvmX86Ops } f
 
 const { fn, ops } = source('linux', 'arch/x86/kvm/svm/svm.c');
 
-const svm_complete_interrupt_delivery = fn('Makes the vCPU look at the vector that was just requested.', function* svm_complete_interrupt_delivery(vcpu: KvmVcpu) {
-  make_request(vcpu, 'KVM_REQ_EVENT');
-  yield* kvm_vcpu_kick(vcpu);
-});
+const svm_complete_interrupt_delivery = fn(
+  'Makes the vCPU look at the vector that was just requested.',
+  function* svm_complete_interrupt_delivery(vcpu: KvmVcpu) {
+    make_request(vcpu, 'KVM_REQ_EVENT');
+    yield* kvm_vcpu_kick(vcpu);
+  },
+);
 
-const svm_deliver_interrupt = fn('Delivers a vector to a local APIC by setting its request bit.', function* svm_deliver_interrupt(vcpu: KvmVcpu, vector: number) {
-  yield* kvm_lapic_set_irr(vcpu.apic, vector);
-  yield* svm_complete_interrupt_delivery(vcpu);
-});
+const svm_deliver_interrupt = fn(
+  'Delivers a vector to a local APIC by setting its request bit.',
+  function* svm_deliver_interrupt(vcpu: KvmVcpu, vector: number) {
+    yield* kvm_lapic_set_irr(vcpu.apic, vector);
+    yield* svm_complete_interrupt_delivery(vcpu);
+  },
+);
 
 const svm_interrupt_allowed = fn('Whether the guest can take an interrupt now.', function* svm_interrupt_allowed(vcpu: KvmVcpu) {
   atCall('svm_interrupt_blocked');
@@ -31,14 +37,20 @@ const svm_inject_irq = fn('Has the CPU deliver a vector at the next entry.', fun
   vcpu.cpu.vmcb!['control.event_inj'] = INTR_INFO_VALID | vcpu['arch.interrupt.nr'];
 });
 
-const svm_enable_irq_window = fn('Asks for an exit as soon as the guest can take an interrupt, by a virtual interrupt that is intercepted.', function* svm_enable_irq_window(vcpu: KvmVcpu) {
-  atCall('svm_set_vintr');
-  vcpu.cpu.vmcb!['control.int_ctl.V_IRQ'] = true;
-});
+const svm_enable_irq_window = fn(
+  'Asks for an exit as soon as the guest can take an interrupt, by a virtual interrupt that is intercepted.',
+  function* svm_enable_irq_window(vcpu: KvmVcpu) {
+    atCall('svm_set_vintr');
+    vcpu.cpu.vmcb!['control.int_ctl.V_IRQ'] = true;
+  },
+);
 
-const svm_set_msr = fn('The guest writes an MSR: those of AMD-V here, the others in common code.', function* svm_set_msr(vcpu: KvmVcpu, msr: number, data: number) {
-  return yield* kvm_set_msr_common(vcpu, msr, data);
-});
+const svm_set_msr = fn(
+  'The guest writes an MSR: those of AMD-V here, the others in common code.',
+  function* svm_set_msr(vcpu: KvmVcpu, msr: number, data: number) {
+    return yield* kvm_set_msr_common(vcpu, msr, data);
+  },
+);
 
 const svm_vcpu_run = fn('Enters the guest and returns when it exits.', function* svm_vcpu_run(vcpu: KvmVcpu) {
   const { cpu } = vcpu;
@@ -49,10 +61,13 @@ const svm_vcpu_run = fn('Enters the guest and returns when it exits.', function*
   atCall('svm_vcpu_enter_exit');
 });
 
-const intr_interception = fn('A host interrupt ended the guest’s turn; it has been handled already.', function* intr_interception(_vcpu: KvmVcpu) {
-  at('irq_exits');
-  return 1;
-});
+const intr_interception = fn(
+  'A host interrupt ended the guest’s turn; it has been handled already.',
+  function* intr_interception(_vcpu: KvmVcpu) {
+    at('irq_exits');
+    return 1;
+  },
+);
 
 const interrupt_window_interception = fn('The guest can take an interrupt now.', function* interrupt_window_interception(vcpu: KvmVcpu) {
   make_request(vcpu, 'KVM_REQ_EVENT');
