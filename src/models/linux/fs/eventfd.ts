@@ -18,20 +18,12 @@ export type PollTable = { readonly _qproc: Pointer<[wqh: WaitQueueHead], void> }
 export const eventfd_ctx = (name: string): EventfdCtx => Object.assign(EventfdCtxCells(name), { wqh: [] });
 
 const { fn, ops } = source('linux', 'fs/eventfd.c');
-const header = source('linux', 'include/linux/eventfd.h', [{ until: '6.8', path: 'fs/eventfd.c' }]);
 
 export const eventfd_signal_mask = fn(
   'Adds to the counter and wakes the queue, under the queue’s lock: every callback runs here, in the signaller’s context.',
   function* eventfd_signal_mask(ctx: EventfdCtx) {
     ctx.count += 1;
     if (ctx.wqh.length > 0) yield* wake_up_locked_poll(ctx.wqh, EPOLLIN);
-  },
-);
-
-export const eventfd_signal = header.fn(
-  'Signals an eventfd from inside the kernel, from any context.',
-  function* eventfd_signal(ctx: EventfdCtx) {
-    yield* eventfd_signal_mask(ctx);
   },
 );
 

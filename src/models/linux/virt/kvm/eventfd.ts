@@ -11,9 +11,9 @@ import {
   eventfd_ctx_fdget,
   eventfd_ctx_fileget,
   eventfd_ctx_remove_wait_queue,
-  eventfd_signal,
   type EventfdCtx,
 } from '../../fs/eventfd';
+import { eventfd_signal } from '../../include/linux/eventfd';
 import { vfs_poll } from '../../include/linux/poll';
 import { add_wait_queue_priority, EPOLLHUP, EPOLLIN, type WaitQueueEntry, type WaitQueueHead } from '../../kernel/sched/wait';
 import { flush_work, flush_workqueue, init_work, queue_work, schedule_work, type WorkStruct } from '../../kernel/workqueue';

@@ -1,8 +1,10 @@
 import { source } from '../../../../engine/fn';
 import { at, atCall } from '../../../../engine/steps';
+import { IOAPIC_DEFAULT_BASE_ADDRESS } from '../../arch/x86/kvm/ioapic';
 import { kvm_arch_vcpu_ioctl_run, kvm_vm_ioctl_irq_line } from '../../arch/x86/kvm/x86';
 import { interrupt_cpu } from '../../../hardware/virt_cpu';
 import type { EventfdCtx } from '../../fs/eventfd';
+import { kvm_iodevice_write } from '../../include/kvm/iodev';
 import { kvm_irqfd } from './eventfd';
 import { IN_GUEST_MODE, type Kvm, type KvmVcpu } from './kvm_types';
 
@@ -57,6 +59,24 @@ const kvm_vcpu_ioctl = fn('Dispatches the ioctls of a virtual CPU: KVM_RUN.', fu
   at(cmd);
   return yield* kvm_arch_vcpu_ioctl_run(vcpu);
 });
+
+const __kvm_io_bus_write = fn(
+  'Finds the device on the bus whose range the address is in.',
+  function* __kvm_io_bus_write(kvm: Kvm, addr: number, val: number) {
+    if (addr >>> 12 !== IOAPIC_DEFAULT_BASE_ADDRESS >>> 12) {
+      at('kvm_io_bus_get_first_dev');
+      return -1;
+    }
+    return yield* kvm_iodevice_write(kvm, addr, val);
+  },
+);
+
+export const kvm_io_bus_write = fn(
+  'A write to the bus of devices that live in the kernel.',
+  function* kvm_io_bus_write(kvm: Kvm, addr: number, val: number) {
+    return yield* __kvm_io_bus_write(kvm, addr, val);
+  },
+);
 
 export const kvm_vm_fops = ops('kvm_vm_fops', { unlocked_ioctl: kvm_vm_ioctl });
 export const kvm_vcpu_fops = ops('kvm_vcpu_fops', { unlocked_ioctl: kvm_vcpu_ioctl });

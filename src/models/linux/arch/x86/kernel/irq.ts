@@ -1,15 +1,11 @@
-import { source, through } from '../../../../../engine/fn';
+import { source } from '../../../../../engine/fn';
+import { generic_handle_irq_desc } from '../../../include/linux/irqdesc';
 import type { IrqDesc } from '../../../kernel/irq/irqdesc';
 import { since } from '../../../../version';
 
 /** Where an interrupt vector enters Linux: of the host, and of the guest. */
 
 const { fn } = source('linux', 'arch/x86/kernel/irq.c');
-const header = source('linux', 'include/linux/irqdesc.h');
-
-const generic_handle_irq_desc = header.fn('Runs the flow handler of an interrupt.', function* generic_handle_irq_desc(desc: IrqDesc) {
-  yield* through('function pointer', 'handle_irq', desc.handle_irq)(desc);
-});
 
 const handle_irq = fn('Hands the interrupt to its descriptor.', function* handle_irq(desc: IrqDesc) {
   yield* generic_handle_irq_desc(desc);

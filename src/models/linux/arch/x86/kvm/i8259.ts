@@ -1,6 +1,7 @@
 import { bool, hex, int, struct, type InstanceOf } from '../../../../../engine/cell';
 import { source } from '../../../../../engine/fn';
 import { atCall } from '../../../../../engine/steps';
+import { __kvm_irq_line_state } from '../include/asm/kvm_host';
 
 /** KVM's 8259 pair, as far as a level that arrives there goes. */
 
@@ -27,14 +28,6 @@ export const kvm_pic = (): KvmPic =>
   Object.assign(PicCells('8259 pair'), { pics: [KpicCells('master'), KpicCells('slave', { elcr: 0x0c })] as const });
 
 const { fn } = source('linux', 'arch/x86/kvm/i8259.c');
-const header = source('linux', 'arch/x86/include/asm/kvm_host.h');
-
-export const __kvm_irq_line_state = header.fn(
-  'Keeps one bit per source and says whether any source holds the line up.',
-  function* __kvm_irq_line_state(before: number, irq_source_id: number, level: number) {
-    return level ? before | (1 << irq_source_id) : before & ~(1 << irq_source_id);
-  },
-);
 
 const get_priority = fn(
   'The highest priority among the requests of a mask, 8 if there is none.',

@@ -4,7 +4,7 @@ import { at, atCall, atWrite } from '../../../../../engine/steps';
 import { since } from '../../../../version';
 import { kvm_irq_has_notifier, kvm_notify_acked_irq, kvm_notify_irqfd_resampler } from '../../../virt/kvm/eventfd';
 import { KVM_IRQCHIP_IOAPIC, type Kvm, type KvmVcpu } from '../../../virt/kvm/kvm_types';
-import { __kvm_irq_line_state } from './i8259';
+import { __kvm_irq_line_state } from '../include/asm/kvm_host';
 import { kvm_irq_delivery_to_apic } from './irq_comm';
 import { kvm_apic_pending_eoi } from './lapic';
 import { kvm_make_scan_ioapic_request, kvm_make_scan_ioapic_request_mask } from './x86';

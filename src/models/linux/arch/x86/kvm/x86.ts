@@ -4,6 +4,7 @@ import { at, atCall, atWrite, preempt } from '../../../../../engine/steps';
 import { since } from '../../../../version';
 import type { VmExit } from '../../../../hardware/virt_cpu';
 import { kvm_set_irq } from '../../../virt/kvm/irqchip';
+import { kvm_io_bus_write } from '../../../virt/kvm/kvm_main';
 import {
   IN_GUEST_MODE,
   KVM_EXIT_MMIO,
@@ -17,7 +18,7 @@ import {
 } from '../../../virt/kvm/kvm_types';
 import { x86_emulate_insn } from './emulate';
 import { kvm_cpu_get_interrupt, kvm_cpu_has_injectable_intr } from './irq';
-import { IOAPIC_DEFAULT_BASE_ADDRESS, ioapic_mmio_ops, kvm_ioapic_scan_entry } from './ioapic';
+import { kvm_ioapic_scan_entry } from './ioapic';
 import { kvm_x2apic_msr_write } from './lapic';
 
 /** The x86 part of KVM's main loop: requests, injection, entry, exit, emulation. */
@@ -207,33 +208,6 @@ export const kvm_emulate_wrmsr = fn('Emulates WRMSR.', function* kvm_emulate_wrm
   if (exit?.kind === 'wrmsr') yield* kvm_set_msr_with_filter(vcpu, exit.msr, exit.value);
   return 1;
 });
-
-const kvm_iodevice_write = source('linux', 'include/kvm/iodev.h').fn(
-  'Calls a device’s write operation.',
-  function* kvm_iodevice_write(kvm: Kvm, addr: number, val: number) {
-    return yield* through('function pointer', 'write', ioapic_mmio_ops.write)(kvm, addr, val);
-  },
-);
-
-const bus = source('linux', 'virt/kvm/kvm_main.c');
-
-const __kvm_io_bus_write = bus.fn(
-  'Finds the device on the bus whose range the address is in.',
-  function* __kvm_io_bus_write(kvm: Kvm, addr: number, val: number) {
-    if (addr >>> 12 !== IOAPIC_DEFAULT_BASE_ADDRESS >>> 12) {
-      at('kvm_io_bus_get_first_dev');
-      return -1;
-    }
-    return yield* kvm_iodevice_write(kvm, addr, val);
-  },
-);
-
-const kvm_io_bus_write = bus.fn(
-  'A write to the bus of devices that live in the kernel.',
-  function* kvm_io_bus_write(kvm: Kvm, addr: number, val: number) {
-    return yield* __kvm_io_bus_write(kvm, addr, val);
-  },
-);
 
 const vcpu_mmio_write = fn(
   'Offers an MMIO write to the devices in the kernel: the local APIC, then the bus.',

@@ -4,7 +4,8 @@ import type { Run } from '../../../../../engine/machine';
 import { at, atCall, atWrite } from '../../../../../engine/steps';
 import { since } from '../../../../version';
 import { EINVAL, ENOTTY } from '../../../errno';
-import { eventfd_ctx_fdget, eventfd_signal, type EventfdCtx } from '../../../fs/eventfd';
+import { eventfd_ctx_fdget, type EventfdCtx } from '../../../fs/eventfd';
+import { eventfd_signal } from '../../../include/linux/eventfd';
 import {
   VFIO_IRQ_SET_ACTION_MASK,
   VFIO_IRQ_SET_ACTION_TRIGGER,

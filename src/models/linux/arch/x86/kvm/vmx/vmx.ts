@@ -6,6 +6,7 @@ import { IN_GUEST_MODE, type KvmVcpu } from '../../../../virt/kvm/kvm_types';
 import { kvm_vcpu_kick } from '../../../../virt/kvm/kvm_main';
 import { kvm_apic_set_eoi_accelerated, kvm_lapic_set_eoi, kvm_lapic_set_irr } from '../lapic';
 import { kvm_mmu_page_fault } from '../mmu/mmu';
+import { __vmx_handle_ept_violation } from './common';
 import { highestVector } from '../vectors';
 import { kvm_emulate_wrmsr, kvm_set_msr_common, make_request } from '../x86';
 
@@ -151,13 +152,6 @@ const handle_apic_eoi_induced = fn(
   function* handle_apic_eoi_induced(vcpu: KvmVcpu, exit: VmExit) {
     if (exit.kind === 'eoi induced') yield* kvm_apic_set_eoi_accelerated(vcpu, exit.vector);
     return 1;
-  },
-);
-
-const __vmx_handle_ept_violation = source('linux', 'arch/x86/kvm/vmx/common.h').fn(
-  'Turns the exit qualification into a page fault’s error code.',
-  function* __vmx_handle_ept_violation(vcpu: KvmVcpu) {
-    return yield* kvm_mmu_page_fault(vcpu);
   },
 );
 
