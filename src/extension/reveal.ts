@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { NO_STEP } from '../engine/journal';
 import { describeReference, type Project, type Reference } from '../engine/reference';
+import { chapterSteps } from '../flows/flow';
 import { referenceOfStep } from '../flows/places';
 import type { Session } from '../flows/session';
 import { cellName, resultText, valueText, writesOf } from '../flows/text';
@@ -124,6 +125,8 @@ function annotation(session: Session, problem: string | undefined): vscode.Markd
   markdown.appendMarkdown(`**\`${fn.name}\`** · ${run.threads[step.thread]?.title ?? ''}${anchor ? ` · at \`${anchor.token}\`` : ''}\n\n`);
   markdown.appendMarkdown(escape(fn.does));
   if (note) markdown.appendMarkdown(`\n\n${escape(note)}`);
+  const chapter = chapterSteps(run).find((found) => found.step === position)?.chapter;
+  if (chapter) markdown.appendMarkdown(`\n\n---\n\n**${escape(chapter.title)}**\n\n${chapter.prose}`);
   const result = step.kind === 'return' ? resultText(step) : undefined;
   if (result) markdown.appendMarkdown(`\n\nreturns \`${result}\``);
   for (const write of writesOf(run, position)) {

@@ -24,7 +24,7 @@ export interface StimulusSpec<W> {
   readonly body: (world: W) => Coroutine<unknown>;
 }
 
-/** A part of a flow. It begins where `starts` is entered for the `occurrence`th time after the previous one began. */
+/** A part of a flow. It begins where `starts` is first entered after the previous one began. */
 export interface Chapter {
   readonly title: string;
   readonly prose: string;

@@ -1,6 +1,6 @@
 import { formatValue, type Cell } from '../engine/cell';
 import { NO_STEP, type Step, type Write } from '../engine/journal';
-import type { FlowRun } from './flow';
+import { chapterSteps, type FlowRun } from './flow';
 
 /** A run in words: names of cells and values, results, one line per step. */
 
@@ -37,8 +37,11 @@ export const resultText = ({ result }: Step): string | undefined =>
 /** The whole run as an indented call chain, one thread after the other as they ran, with what each step changed. */
 export function* chainText(run: FlowRun): Generator<string> {
   let thread = NO_STEP;
+  const chapters = new Map(chapterSteps(run).map(({ chapter, step }) => [step, chapter.title]));
   for (let n = 0; n < run.journal.length; n++) {
     const step = run.journal.step(n);
+    const chapter = chapters.get(n);
+    if (chapter !== undefined) yield `\n§ ${chapter}`;
     if (step.thread !== thread) {
       thread = step.thread;
       const cause = step.cause === NO_STEP ? '' : `  (from step ${step.cause})`;
