@@ -16,16 +16,20 @@ suite('a flow in the editor', () => {
 
   test('stepping moves to the line of the next place, stepping back returns', async function () {
     this.timeout(20_000);
-    const place = () => `${active()?.document.uri.path}:${active()?.selection.active.line}`;
-    const before = place();
+    // The editor follows a move when the file is open; revealing is over when it has.
+    const place = async () => {
+      await vscode.commands.executeCommand('virtflow.revealSource');
+      return `${active()?.document.uri.path}:${active()?.selection.active.line}`;
+    };
+    const before = await place();
     let moved = 0;
-    while (place() === before && moved++ < 20) {
+    while ((await place()) === before && moved < 20) {
       await vscode.commands.executeCommand('virtflow.step');
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      moved++;
     }
-    ok(place() !== before, 'no step moved the editor');
+    ok((await place()) !== before, 'no step moved the editor');
     while (moved-- > 0) await vscode.commands.executeCommand('virtflow.stepBack');
-    await until('the first place is back', () => place() === before || undefined);
+    equal(await place(), before);
   });
 
   test('the current line is where the outline names the function or anchor', async function () {
