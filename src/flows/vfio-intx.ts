@@ -22,6 +22,7 @@ import { svm_x86_ops } from '../models/linux/arch/x86/kvm/svm/svm';
 import { vt_x86_ops } from '../models/linux/arch/x86/kvm/vmx/main';
 import { vfio_pci_ops } from '../models/linux/drivers/vfio/pci/vfio_pci';
 import { vfio_pci_core_device } from '../models/linux/drivers/vfio/pci/vfio_pci_priv';
+import { PCI_COMMAND_INTX_DISABLE } from '../models/linux/include/uapi/linux/pci_regs';
 import { irq_desc } from '../models/linux/kernel/irq/irqdesc';
 import { alloc_workqueue } from '../models/linux/kernel/workqueue';
 import {
@@ -53,7 +54,6 @@ const PIC_GSI = 10;
 const VECTOR = 0x26;
 const INTERVAL_MS = 2000;
 const PCI_COMMAND_ENABLED = 0x6;
-const PCI_COMMAND_INTX_DISABLE = 0x400;
 
 function setUp(parameters: Parameters): World {
   const device = pci_function('00:03.0', parameters['disintx'] === true);

@@ -1,26 +1,21 @@
 import { bits, bool, hex, struct, type InstanceOf } from '../../engine/cell';
 import { source } from '../../engine/fn';
 import { signal } from '../../engine/steps';
+import { PCI_COMMAND_BITS, PCI_COMMAND_INTX_DISABLE, PCI_STATUS_BITS, PCI_STATUS_INTERRUPT } from '../linux/include/uapi/linux/pci_regs';
 
 /**
  * The physical device: a PCI function with an INTx pin and a BAR with three registers, as QEMU's `edu` has them.
  * Causes accumulate in `irq_status`; the driver reads it and acknowledges what it has seen.
  */
 
-export const PCI_COMMAND_INTX_DISABLE = 0x400;
-export const PCI_STATUS_INTERRUPT = 0x08;
-
 /** Register offsets in BAR 0. */
 export const EDU_IRQ_STATUS = 0x24;
 export const EDU_RAISE = 0x60;
 export const EDU_ACK = 0x64;
 
-const COMMAND_BITS = ['IO', 'MEMORY', 'MASTER', undefined, undefined, undefined, 'PARITY', undefined, 'SERR', undefined, 'INTX_DISABLE'];
-const STATUS_BITS = [undefined, undefined, undefined, 'INTERRUPT', 'CAP_LIST'];
-
 const PciFunctionCells = struct('pci_function', 'The device itself: its configuration registers, its interrupt causes, its INTx wire.', {
-  PCI_COMMAND: bits(16, COMMAND_BITS, 0x6),
-  PCI_STATUS: bits(16, STATUS_BITS, 0x10),
+  PCI_COMMAND: bits(16, PCI_COMMAND_BITS, 0x6),
+  PCI_STATUS: bits(16, PCI_STATUS_BITS, 0x10),
   irq_status: hex(32),
   INTx: bool(),
 });

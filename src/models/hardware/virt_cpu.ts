@@ -103,6 +103,16 @@ export function virt_cpu(mode: LapicMode): VirtCpu {
   };
 }
 
+/** Moves the posted vectors into the virtual IRR: what the CPU does by itself, and KVM before an entry. */
+export function takePosted(pi: NonNullable<VirtCpu['pi']>, apic: KvmLapic): void {
+  for (const word of [0, 1] as const) {
+    const posted = pi[`pir[${word}]`];
+    if (posted === 0) continue;
+    pi[`pir[${word}]`] = 0;
+    apic[`APIC_IRR[${word}]`] |= posted;
+  }
+}
+
 const { fn } = source('hardware', 'virt_cpu');
 
 export const enter_guest = fn('VM entry: the CPU runs guest code until something makes it exit.', function* enter_guest(cpu: VirtCpu) {
@@ -143,12 +153,7 @@ const process_posted_interrupts = fn(
     const { pi, vmcs } = cpu;
     if (pi === undefined || vmcs === undefined) return;
     pi.on = false;
-    for (const word of [0, 1] as const) {
-      const posted = pi[`pir[${word}]`];
-      if (posted === 0) continue;
-      pi[`pir[${word}]`] = 0;
-      apic[`APIC_IRR[${word}]`] |= posted;
-    }
+    takePosted(pi, apic);
     const highest = highestVector(apic, 'APIC_IRR');
     if (highest > vmcs['GUEST_INTR_STATUS.RVI']) vmcs['GUEST_INTR_STATUS.RVI'] = highest;
   },

@@ -1,6 +1,7 @@
 import { source } from '../../../../engine/fn';
 import { at, atCall } from '../../../../engine/steps';
-import { PCI_COMMAND_INTX_DISABLE, PCI_STATUS_INTERRUPT, write_command } from '../../../hardware/pci_function';
+import { write_command } from '../../../hardware/pci_function';
+import { PCI_COMMAND_INTX_DISABLE, PCI_STATUS_INTERRUPT } from '../../include/uapi/linux/pci_regs';
 import type { PciDev } from './pci';
 
 /** INTx masking that looks before it leaps. */

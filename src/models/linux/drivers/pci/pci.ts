@@ -1,6 +1,7 @@
 import { source } from '../../../../engine/fn';
 import { atCall } from '../../../../engine/steps';
-import { PCI_COMMAND_INTX_DISABLE, write_command, type PciFunction } from '../../../hardware/pci_function';
+import { write_command, type PciFunction } from '../../../hardware/pci_function';
+import { PCI_COMMAND_INTX_DISABLE } from '../../include/uapi/linux/pci_regs';
 import type { IrqDesc } from '../../kernel/irq/irqdesc';
 
 /** A `pci_dev`: the kernel's view of the device, with its interrupt. */

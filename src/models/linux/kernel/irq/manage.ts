@@ -1,5 +1,5 @@
 import { source, via, type Pointer } from '../../../../engine/fn';
-import { at, atCall, until } from '../../../../engine/steps';
+import { at, atCall } from '../../../../engine/steps';
 import { irq_disable, irq_startup } from './chip';
 import type { IrqDesc, irqreturn_t } from './irqdesc';
 
@@ -66,11 +66,5 @@ export const free_irq = fn('Removes a handler, waits for it to finish, and shuts
   desc.action = undefined;
   desc.depth = 1;
 });
-
-/** synchronize_irq(): waits for handlers of this line that are executing. */
-export function* synchronize_irq(isExecuting: () => boolean) {
-  atCall('synchronize_irq');
-  yield* until(() => !isExecuting());
-}
 
 export const request_irq = via('request_irq', request_threaded_irq);

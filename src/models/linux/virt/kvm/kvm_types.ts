@@ -13,7 +13,6 @@ import type { VirtCpu } from '../../../hardware/virt_cpu';
 export const KVM_USERSPACE_IRQ_SOURCE_ID = 0;
 export const KVM_IRQFD_RESAMPLE_IRQ_SOURCE_ID = 1;
 
-export const KVM_IRQCHIP_PIC_MASTER = 0;
 export const KVM_IRQCHIP_PIC_SLAVE = 1;
 export const KVM_IRQCHIP_IOAPIC = 2;
 

@@ -2,16 +2,8 @@ import { source, through, type Pointer } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
 import { at, atCall } from '../../../../engine/steps';
 import type { Element } from '../../element';
-import {
-  PCI_COMMAND,
-  PCI_COMMAND_INTX_DISABLE,
-  PCI_NUM_PINS,
-  PCI_STATUS,
-  PCI_STATUS_INTERRUPT,
-  type PCIBus,
-  type PCIDevice,
-  type PCIINTxRoute,
-} from '../../include/hw/pci/pci';
+import { PCI_NUM_PINS, type PCIBus, type PCIDevice, type PCIINTxRoute } from '../../include/hw/pci/pci';
+import { PCI_COMMAND, PCI_COMMAND_INTX_DISABLE, PCI_STATUS, PCI_STATUS_INTERRUPT } from '../../../linux/include/uapi/linux/pci_regs';
 
 /** The emulated PCI bus: INTx from a device's pin to the board, and the configuration space. */
 

@@ -16,17 +16,16 @@ import { element } from '../../element';
 import { io_region, memory_region_add_subregion, ram_device_region } from '../../include/exec/memory';
 import { kvm_irqchip_add_irqfd_notifier_gsi, kvm_irqchip_remove_irqfd_notifier_gsi } from '../../accel/kvm/kvm-all';
 import {
-  PCI_COMMAND,
   pci_irq_assert,
   pci_irq_deassert,
   PCI_INTX_DISABLED,
   PCI_INTX_ENABLED,
   PCI_INTX_MODES,
-  PCI_STATUS,
   PCIDeviceCells,
   type PCIDevice,
   type PCIINTxRoute,
 } from '../../include/hw/pci/pci';
+import { PCI_COMMAND, PCI_STATUS } from '../../../linux/include/uapi/linux/pci_regs';
 import type { VFIODevice, VFIORegion } from '../../include/hw/vfio/vfio-common';
 import type { Globals } from '../../machine';
 import { withOpaque } from '../../opaque';

@@ -1,12 +1,10 @@
 import { source, through } from '../../../../../engine/fn';
 import { at } from '../../../../../engine/steps';
-import { PCI_COMMAND_INTX_DISABLE } from '../../../../hardware/pci_function';
+import { PCI_COMMAND, PCI_COMMAND_INTX_DISABLE } from '../../../include/uapi/linux/pci_regs';
 import { vfio_pci_intx_mask, vfio_pci_intx_unmask } from './vfio_pci_intrs';
 import type { VfioPciCoreDevice } from './vfio_pci_priv';
 
 /** The virtual configuration space: what a guest reads and writes is not always the device's own. */
-
-export const PCI_COMMAND = 0x04;
 
 const { fn, ops } = source('linux', 'drivers/vfio/pci/vfio_pci_config.c');
 

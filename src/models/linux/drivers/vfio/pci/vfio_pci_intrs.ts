@@ -164,7 +164,7 @@ const vfio_intx_enable = fn(
 
 const vfio_intx_set_signal = fn(
   'Exchanges the trigger eventfd of an INTx that is enabled already.',
-  function* vfio_intx_set_signal(vdev: VfioPciCoreDevice, host: VirqfdHost, trigger: EventfdCtx | undefined) {
+  function* vfio_intx_set_signal(vdev: VfioPciCoreDevice, trigger: EventfdCtx | undefined) {
     const ctx = intx_ctx(vdev);
     atCall('WRITE_ONCE');
     ctx.trigger = trigger;
@@ -235,7 +235,7 @@ const vfio_pci_set_intx_trigger: Ioctl = fn(
     if (!(is_intx(vdev) || vdev.irq_type === VFIO_PCI_NUM_IRQS) || count !== 1) return -EINVAL;
     if (flags & VFIO_IRQ_SET_DATA_EVENTFD) {
       const trigger = data === undefined ? undefined : yield* eventfd_ctx_fdget(data);
-      return is_intx(vdev) ? yield* vfio_intx_set_signal(vdev, host, trigger) : yield* vfio_intx_enable(vdev, trigger);
+      return is_intx(vdev) ? yield* vfio_intx_set_signal(vdev, trigger) : yield* vfio_intx_enable(vdev, trigger);
     }
     if (!is_intx(vdev)) return -EINVAL;
     yield* vfio_send_intx_eventfd(vdev, intx_ctx(vdev));

@@ -8,6 +8,7 @@ import {
   VFIO_PCI_MSIX_IRQ_INDEX,
   VFIO_PCI_NUM_IRQS,
 } from '../../../include/uapi/linux/vfio';
+import { PCI_COMMAND_BITS } from '../../../include/uapi/linux/pci_regs';
 import type { Virqfd } from '../virqfd';
 
 /** The structures of vfio-pci that its files share. */
@@ -27,25 +28,11 @@ export type VfioPciIrqCtx = InstanceOf<typeof VfioPciIrqCtxCells> & { name: stri
 
 export const vfio_pci_irq_ctx = (): VfioPciIrqCtx => Object.assign(VfioPciIrqCtxCells('ctx[0]'), { name: '' });
 
-const COMMAND_BITS = [
-  'IO',
-  'MEMORY',
-  'MASTER',
-  undefined,
-  undefined,
-  undefined,
-  undefined,
-  undefined,
-  undefined,
-  undefined,
-  'INTX_DISABLE',
-];
-
 const VfioPciCoreDeviceCells = struct('vfio_pci_core_device', 'The device as vfio-pci has it open.', {
   irq_type: oneOf({ VFIO_PCI_INTX_IRQ_INDEX, VFIO_PCI_MSI_IRQ_INDEX, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_PCI_NUM_IRQS }, VFIO_PCI_NUM_IRQS),
   virq_disabled: bool(),
   pci_2_3: bool(),
-  'vconfig.PCI_COMMAND': bits(16, COMMAND_BITS, 0x6),
+  'vconfig.PCI_COMMAND': bits(16, PCI_COMMAND_BITS, 0x6),
   'vconfig.PCI_INTERRUPT_PIN': bool(true),
 });
 

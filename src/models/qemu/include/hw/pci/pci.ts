@@ -2,13 +2,10 @@ import { bits, hex, int, struct, type InstanceOf } from '../../../../../engine/c
 import { source, type Pointer } from '../../../../../engine/fn';
 import { element, type Element } from '../../../element';
 import { pci_set_irq } from '../../../hw/pci/pci';
+import { PCI_COMMAND_BITS, PCI_STATUS_BITS } from '../../../../linux/include/uapi/linux/pci_regs';
 
 /** PCI devices and buses as QEMU emulates them. */
 
-export const PCI_COMMAND = 0x04;
-export const PCI_STATUS = 0x06;
-export const PCI_COMMAND_INTX_DISABLE = 0x400;
-export const PCI_STATUS_INTERRUPT = 0x08;
 export const PCI_NUM_PINS = 4;
 
 export const PCI_INTX_ENABLED = 0;
@@ -39,29 +36,14 @@ export interface PCIDevice {
   intx_routing_notifier: Pointer<[], void> | undefined;
 }
 
-const COMMAND_BITS = [
-  'IO',
-  'MEMORY',
-  'MASTER',
-  undefined,
-  undefined,
-  undefined,
-  undefined,
-  undefined,
-  undefined,
-  undefined,
-  'INTX_DISABLE',
-];
-const STATUS_BITS = [undefined, undefined, undefined, 'INTERRUPT', 'CAP_LIST'];
-
 /** The cells of a device that raises INTx; `config` is QEMU's own copy, which a passed-through device has too. */
 export const PCIDeviceCells = struct(
   'PCIDevice',
   'A PCI device as QEMU’s bus sees it: the pins that it drives, and QEMU’s copy of its configuration space.',
   {
     irq_state: hex(8),
-    'config[PCI_COMMAND]': bits(16, COMMAND_BITS, 0x6),
-    'config[PCI_STATUS]': bits(16, STATUS_BITS, 0x10),
+    'config[PCI_COMMAND]': bits(16, PCI_COMMAND_BITS, 0x6),
+    'config[PCI_STATUS]': bits(16, PCI_STATUS_BITS, 0x10),
   },
 );
 

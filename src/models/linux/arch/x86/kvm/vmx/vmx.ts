@@ -1,7 +1,7 @@
 import { source, through, type Fn } from '../../../../../../engine/fn';
 import { at, atCall, causedBy, until } from '../../../../../../engine/steps';
 import { since } from '../../../../../version';
-import { enter_guest, INTR_INFO_VALID, post_interrupt, type VmExit } from '../../../../../hardware/virt_cpu';
+import { enter_guest, INTR_INFO_VALID, post_interrupt, takePosted, type VmExit } from '../../../../../hardware/virt_cpu';
 import { IN_GUEST_MODE, type KvmVcpu } from '../../../../virt/kvm/kvm_types';
 import { kvm_vcpu_kick } from '../../../../virt/kvm/kvm_main';
 import { kvm_apic_set_eoi_accelerated, kvm_lapic_set_eoi, kvm_lapic_set_irr } from '../lapic';
@@ -61,12 +61,7 @@ export const vmx_sync_pir_to_irr = fn(
       atCall('pi_clear_on');
       pi.on = false;
       atCall('kvm_apic_update_irr');
-      for (const word of [0, 1] as const) {
-        const posted = pi[`pir[${word}]`];
-        if (posted === 0) continue;
-        pi[`pir[${word}]`] = 0;
-        vcpu.apic[`APIC_IRR[${word}]`] |= posted;
-      }
+      takePosted(pi, vcpu.apic);
       atCall('vmx_set_rvi');
       vmcs['GUEST_INTR_STATUS.RVI'] = Math.max(highestVector(vcpu.apic, 'APIC_IRR'), 0);
     }
