@@ -1,10 +1,11 @@
 import * as vscode from 'vscode';
 import { PROJECTS, type Project } from '../engine/reference';
 import { CATALOGUE, flowById } from '../flows/catalogue';
-import { chapterSteps, type Flow, type ParameterSpec } from '../flows/flow';
+import type { Flow, ParameterSpec } from '../flows/flow';
 import { referenceOfStep } from '../flows/places';
 import type { Session } from '../flows/session';
 import { upstreamVersions } from '../sources/links';
+import { showError } from './errors';
 import { linkToStep } from './links';
 import type { Panel } from './panel';
 import { upstreamPage, type Reveal } from './reveal';
@@ -42,7 +43,7 @@ export function registerCommands(parts: Parts): vscode.Disposable[] {
       try {
         await run(...args);
       } catch (error) {
-        void vscode.window.showErrorMessage(`Virtflow: ${error instanceof Error ? error.message : String(error)}`);
+        showError(error);
       }
     }),
   );
@@ -56,7 +57,7 @@ async function explore({ session, reveal, panel }: Parts, id: unknown, chapter: 
   // Choosing a chapter of the run that is open moves in it; everything else starts the flow.
   if (session.run?.flow !== flow || chapter === undefined)
     session.explore(flow, session.run?.flow === flow ? session.run.inputs.parameters : {});
-  const start = session.run && chapterSteps(session.run).find((found) => found.chapter.title === chapter);
+  const start = session.chapters.find((found) => found.chapter.title === chapter);
   if (start) session.seek(start.step);
   else if (chapter !== undefined)
     void vscode.window.showInformationMessage(`Virtflow: this run does not reach “${String(chapter)}”; other parameters do.`);

@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { flowById } from '../flows/catalogue';
 import type { FlowRun } from '../flows/flow';
 import type { Session } from '../flows/session';
+import { showError } from './errors';
 
 /** Links to a step: they reopen the flow with its parameters and stimuli, and stand on the step. */
 
@@ -24,7 +25,7 @@ export function registerLinks(session: Session): vscode.Disposable {
         openLink(session, uri);
         void vscode.commands.executeCommand('virtflow.openPanel');
       } catch (error) {
-        void vscode.window.showErrorMessage(`Virtflow cannot open this link: ${error instanceof Error ? error.message : String(error)}`);
+        showError(error, 'Virtflow cannot open this link');
       }
     },
   });

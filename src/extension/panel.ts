@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { flowById } from '../flows/catalogue';
 import type { Session } from '../flows/session';
 import { parseToHost, type PanelCommand, type ToWebview } from '../webview/protocol';
+import { showError } from './errors';
 import { positionView, runView } from './views';
 
 /** The webviews: the panel in the editor area, and the compact state in the side bar. Both are views of the session. */
@@ -31,7 +32,9 @@ export function registerPanel(context: vscode.ExtensionContext, session: Session
 
   const send = (message: ToWebview): void => webviews.forEach((webview) => void webview.postMessage(message));
   const whole = (): ToWebview =>
-    session.run === undefined ? { type: 'empty' } : { type: 'run', run: runView(session.run), position: positionView(session) };
+    session.run === undefined
+      ? { type: 'empty' }
+      : { type: 'run', run: runView(session.run, session.chapters), position: positionView(session) };
 
   function attach(webview: vscode.Webview, view: 'panel' | 'state'): vscode.Disposable {
     webview.options = { enableScripts: true, localResourceRoots: [vscode.Uri.joinPath(context.extensionUri, 'dist', 'webview')] };
@@ -140,7 +143,7 @@ function report(action: () => void): void {
   try {
     action();
   } catch (error) {
-    void vscode.window.showErrorMessage(`Virtflow: ${error instanceof Error ? error.message : String(error)}`);
+    showError(error);
   }
 }
 

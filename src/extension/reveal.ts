@@ -1,11 +1,11 @@
 import * as vscode from 'vscode';
 import { NO_STEP } from '../engine/journal';
 import { describeReference, type Project, type Reference } from '../engine/reference';
-import { chapterSteps } from '../flows/flow';
 import { referenceOfStep } from '../flows/places';
 import type { Session } from '../flows/session';
 import { cellName, resultText, valueText, writesOf } from '../flows/text';
 import { upstreamVersions, webLink } from '../sources/links';
+import { showError } from './errors';
 import type { Outlines } from './outline';
 import type { SourceTrees } from './sourceTrees';
 
@@ -108,9 +108,7 @@ async function openDocument(uri: vscode.Uri): Promise<vscode.TextDocument | unde
       ? await vscode.languages.setTextDocumentLanguage(document, 'c')
       : document;
   } catch (error) {
-    void vscode.window.showErrorMessage(
-      `Virtflow cannot open ${uri.toString(true)}: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    showError(error, `Virtflow cannot open ${uri.toString(true)}`);
     return undefined;
   }
 }
@@ -125,7 +123,7 @@ function annotation(session: Session, problem: string | undefined): vscode.Markd
   markdown.appendMarkdown(`**\`${fn.name}\`** · ${run.threads[step.thread]?.title ?? ''}${anchor ? ` · at \`${anchor.token}\`` : ''}\n\n`);
   markdown.appendMarkdown(escape(fn.does));
   if (note) markdown.appendMarkdown(`\n\n${escape(note)}`);
-  const chapter = chapterSteps(run).find((found) => found.step === position)?.chapter;
+  const chapter = session.chapters.find((found) => found.step === position)?.chapter;
   if (chapter) markdown.appendMarkdown(`\n\n---\n\n**${escape(chapter.title)}**\n\n${chapter.prose}`);
   const result = step.kind === 'return' ? resultText(step) : undefined;
   if (result) markdown.appendMarkdown(`\n\nreturns \`${result}\``);

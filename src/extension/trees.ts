@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import { NO_STEP } from '../engine/journal';
 import { stackAt } from '../engine/timeline';
 import { CATALOGUE } from '../flows/catalogue';
-import { chapterSteps, type Chapter, type Flow } from '../flows/flow';
+import type { Chapter, Flow } from '../flows/flow';
 import type { Session } from '../flows/session';
 import { resultText, writesOf } from '../flows/text';
 
@@ -25,7 +25,7 @@ export function registerFlowsTree(session: Session): vscode.Disposable {
           case 'system':
             return CATALOGUE.filter(({ system }) => system === node.title).map((flow) => ({ kind: 'flow', flow }));
           case 'flow': {
-            const steps = session.run?.flow === node.flow ? chapterSteps(session.run) : [];
+            const steps = session.run?.flow === node.flow ? session.chapters : [];
             return node.flow.chapters.map((chapter) => ({
               kind: 'chapter',
               flow: node.flow,

@@ -3,7 +3,7 @@ import { NO_STEP } from '../engine/journal';
 import type { ThreadInfo } from '../engine/machine';
 import { describeReference } from '../engine/reference';
 import { lastWrite, stackAt } from '../engine/timeline';
-import { chapterSteps, type FlowRun, type ParameterSpec } from '../flows/flow';
+import type { FlowRun, ParameterSpec } from '../flows/flow';
 import { referenceOfStep } from '../flows/places';
 import type { Session } from '../flows/session';
 import { resultText, valueText, writesOf } from '../flows/text';
@@ -22,7 +22,7 @@ function lanesOf({ journal, threads }: FlowRun): readonly ThreadInfo[] {
 }
 
 /** A run, whole: sent once when it begins. */
-export function runView(run: FlowRun): RunView {
+export function runView(run: FlowRun, chapters: Session['chapters']): RunView {
   const { flow, inputs, journal } = run;
   const threads = lanesOf(run);
   const laneOf = new Map(threads.map((thread, lane) => [thread.index, lane]));
@@ -34,7 +34,7 @@ export function runView(run: FlowRun): RunView {
     parameters: flow.parameters.map((spec) => parameterView(spec, inputs.parameters[spec.name])),
     stimuli: flow.stimuli.map(({ name, title, description }) => ({ name, title, description })),
     injected: inputs.stimuli.map(({ at, name }) => ({ at, title: flow.stimuli.find((stimulus) => stimulus.name === name)?.title ?? name })),
-    chapters: chapterSteps(run).map(({ chapter, step }) => ({ title: chapter.title, step })),
+    chapters: chapters.map(({ chapter, step }) => ({ title: chapter.title, step })),
   };
 }
 

@@ -125,9 +125,15 @@ export function simulate(of: Flow, inputs: Inputs, recording = true): FlowRun {
   return { ...complete(machine), flow: of, inputs };
 }
 
+/** A chapter and the step of a run at which it begins. */
+export interface ChapterStart {
+  readonly chapter: Chapter;
+  readonly step: number;
+}
+
 /** The step at which each chapter of a run begins; a chapter that this run does not reach is left out. */
-export function chapterSteps({ flow: { chapters }, journal }: FlowRun): { readonly chapter: Chapter; readonly step: number }[] {
-  const found: { chapter: Chapter; step: number }[] = [];
+export function chapterSteps({ flow: { chapters }, journal }: FlowRun): readonly ChapterStart[] {
+  const found: ChapterStart[] = [];
   let step = 0;
   for (const chapter of chapters) {
     let at = step;

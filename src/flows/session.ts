@@ -1,5 +1,5 @@
 import { createCursor, type Cursor } from '../engine/timeline';
-import { defaults, resolveParameters, simulate, type Flow, type FlowRun } from './flow';
+import { chapterSteps, defaults, resolveParameters, simulate, type ChapterStart, type Flow, type FlowRun } from './flow';
 
 /**
  * A session: one run and one position in it. Trees, panel, editor marks and terminal are views of it and steer it;
@@ -13,6 +13,8 @@ export interface Session {
   readonly run: FlowRun | undefined;
   /** The step that the reader stands on; -1 when there is no run. */
   readonly position: number;
+  /** Where the run's chapters begin. */
+  readonly chapters: readonly ChapterStart[];
   /** The state at the position. */
   readonly cursor: Cursor | undefined;
   /** Starts a flow, at its first step. */
@@ -37,6 +39,7 @@ export function createSession(): Session {
   const listeners = new Set<(change: Change) => void>();
   let run: FlowRun | undefined;
   let cursor: Cursor | undefined;
+  let chapters: readonly ChapterStart[] = [];
 
   const announce = (change: Change): void => {
     for (const listener of [...listeners]) listener(change);
@@ -44,6 +47,7 @@ export function createSession(): Session {
 
   function begin(next: FlowRun, position: number): void {
     run = next;
+    chapters = chapterSteps(next);
     cursor = createCursor(next);
     cursor.seek(position);
     announce('run');
@@ -74,6 +78,9 @@ export function createSession(): Session {
     },
     get position() {
       return cursor?.position ?? -1;
+    },
+    get chapters() {
+      return chapters;
     },
     get cursor() {
       return cursor;
