@@ -1,5 +1,5 @@
-import { CATALOGUE } from '../flows/catalogue';
-import { ParameterError } from '../flows/flow';
+import { CATALOGUE, requireFlow } from '../flows/catalogue';
+import { ParameterError, type Flow, type FlowRun } from '../flows/flow';
 import { claimsOf, everyRun } from '../flows/places';
 import { PROJECTS, type Project } from '../engine/reference';
 import { checkSources, type CheckReport } from '../sources/check';
@@ -11,10 +11,11 @@ import { nodeFiles } from './files';
 
 type Directories = { readonly [P in Project]?: string | undefined } & { readonly json?: boolean | undefined };
 
-/** `virtflow check-sources`: every reference and edge of every flow against real trees. */
-export async function checkSourcesCommand(options: Directories): Promise<number> {
+/** `virtflow check-sources [FLOW]…`: every reference and edge of these flows, or of all, against real trees. */
+export async function checkSourcesCommand(ids: readonly string[], options: Directories): Promise<number> {
+  const flows = ids.length === 0 ? CATALOGUE : ids.map(requireFlow);
   const resolvers = await openTrees(options);
-  const reports = await checkSources(resolvers, claimsFor(resolvers));
+  const reports = await checkSources(resolvers, claimsFor(resolvers, flows));
   process.stdout.write(options.json ? `${JSON.stringify(reports, undefined, 2)}\n` : `${reports.map(describe).join('\n\n')}\n`);
   return reports.some(({ failures }) => failures.length > 0) ? 1 : 0;
 }
@@ -22,7 +23,7 @@ export async function checkSourcesCommand(options: Directories): Promise<number>
 /** `virtflow index`: the committed index with the parts of these trees made anew. It serves readers without a tree. */
 export async function indexCommand(options: Directories): Promise<number> {
   const resolvers = await openTrees(options);
-  const { references } = claimsFor(resolvers);
+  const { references } = claimsFor(resolvers, CATALOGUE);
   const index: Record<string, Record<string, unknown>> = structuredClone(committed);
   for (const [project, resolver] of resolvers) {
     const own = references.filter((reference) => reference.project === project);
@@ -49,8 +50,10 @@ async function openTrees(options: Directories): Promise<Map<Project, Resolver>> 
 }
 
 /** What the flows claim of trees of these versions: a flow's own parameter for the version follows the tree. */
-function claimsFor(resolvers: ReadonlyMap<Project, Resolver>) {
-  const runs = CATALOGUE.flatMap((flow) => {
+const claimsFor = (resolvers: ReadonlyMap<Project, Resolver>, flows: readonly Flow[]) => claimsOf(runsFor(resolvers, flows));
+
+function* runsFor(resolvers: ReadonlyMap<Project, Resolver>, flows: readonly Flow[]): Generator<FlowRun> {
+  for (const flow of flows) {
     const fixed: Record<string, string> = {};
     for (const spec of flow.parameters) {
       const resolver = resolvers.get(spec.name as Project);
@@ -60,9 +63,8 @@ function claimsFor(resolvers: ReadonlyMap<Project, Resolver>) {
       const notNewer = spec.choices.filter(({ value }) => !isNewer(value.split('.').map(Number), major));
       fixed[spec.name] = (notNewer.at(-1) ?? spec.choices[0]!).value;
     }
-    return [...everyRun(flow, fixed)];
-  });
-  return claimsOf(runs);
+    yield* everyRun(flow, fixed);
+  }
 }
 
 const isNewer = ([aMajor = 0, aMinor = 0]: readonly number[], [bMajor = 0, bMinor = 0]: readonly number[]): boolean =>

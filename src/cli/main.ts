@@ -9,10 +9,10 @@ const USAGE = `virtflow: how an interrupt travels through a virtualization stack
 
   virtflow flows [--json]
       the flows, their parameters and stimuli
-  virtflow run FLOW [--set name=value]… [--inject STIMULUS@STEP]… [--seed N] [--format text|json]
+  virtflow run FLOW [--preset ID] [--set name=value]… [--inject STIMULUS@STEP]… [--seed N] [--format text|json]
       a run: the call chain across execution contexts, and what changed
-  virtflow check-sources [--linux DIR] [--qemu DIR] [--acrn DIR] [--json]
-      holds every reference and call edge against real source trees; exit status 1 if one fails
+  virtflow check-sources [FLOW]… [--linux DIR] [--qemu DIR] [--acrn DIR] [--json]
+      holds every reference and call edge of these flows, or of all, against real source trees; exit status 1 if one fails
   virtflow index [--linux DIR] [--qemu DIR] [--acrn DIR]
       src/sources/lines.json with the parts of these trees made anew (for maintainers)
 `;
@@ -24,6 +24,7 @@ async function main(args: string[]): Promise<number> {
     options: {
       json: { type: 'boolean', default: false },
       format: { type: 'string', default: 'text' },
+      preset: { type: 'string' },
       set: { type: 'string', multiple: true, default: [] },
       inject: { type: 'string', multiple: true, default: [] },
       seed: { type: 'string', default: '0' },
@@ -44,7 +45,7 @@ async function main(args: string[]): Promise<number> {
     case 'run':
       return runCommand(rest, values);
     case 'check-sources':
-      return checkSourcesCommand(values);
+      return checkSourcesCommand(rest, values);
     case 'index':
       return indexCommand(values);
     default:

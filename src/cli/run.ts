@@ -1,5 +1,5 @@
-import { CATALOGUE, flowById } from '../flows/catalogue';
-import { ParameterError, resolveParameters, simulate, type Flow, type FlowRun } from '../flows/flow';
+import { CATALOGUE, requireFlow } from '../flows/catalogue';
+import { ParameterError, presetInputs, resolveParameters, simulate, type Flow, type FlowRun } from '../flows/flow';
 import { referenceOfStep } from '../flows/places';
 import { cellName, chainText, resultText, valueText, writesOf } from '../flows/text';
 import { createCursor } from '../engine/timeline';
@@ -8,23 +8,24 @@ import { placesOf } from '../sources/places';
 
 /** `virtflow flows`: the catalogue. */
 export function flowsCommand(json: boolean): number {
-  const flows = CATALOGUE.map(({ id, system, title, summary, parameters, stimuli }) => ({
+  const flows = CATALOGUE.map(({ id, system, title, summary, parameters, stimuli, presets }) => ({
     id,
     system,
     title,
     summary,
     parameters,
     stimuli: stimuli.map(({ name, title: stimulusTitle, description }) => ({ name, title: stimulusTitle, description })),
+    presets,
   }));
   process.stdout.write(json ? `${JSON.stringify(flows, undefined, 2)}\n` : `${flows.map(describe).join('\n\n')}\n`);
   return 0;
 }
 
-type Listed = Pick<Flow, 'id' | 'title' | 'summary' | 'parameters'> & {
+type Listed = Pick<Flow, 'id' | 'title' | 'summary' | 'parameters' | 'presets'> & {
   readonly stimuli: readonly { readonly name: string; readonly title: string }[];
 };
 
-function describe({ id, title, summary, parameters, stimuli }: Listed): string {
+function describe({ id, title, summary, parameters, stimuli, presets }: Listed): string {
   return [
     `${id}: ${title}`,
     `  ${summary}`,
@@ -35,10 +36,13 @@ function describe({ id, title, summary, parameters, stimuli }: Listed): string {
     ),
     '  stimuli:',
     ...stimuli.map((stimulus) => `    ${stimulus.name}  ${stimulus.title}`),
+    ...(presets.length === 0 ? [] : ['  presets:']),
+    ...presets.map((preset) => `    ${preset.id}  ${preset.title}`),
   ].join('\n');
 }
 
 interface RunOptions {
+  readonly preset?: string | undefined;
   readonly set?: readonly string[] | undefined;
   readonly inject?: readonly string[] | undefined;
   readonly seed?: string | undefined;
@@ -46,16 +50,15 @@ interface RunOptions {
 }
 
 /** `virtflow run FLOW`: one run, as text or as one JSON object. */
-export function runCommand(positionals: readonly string[], { set = [], inject = [], seed = '0', format = 'text' }: RunOptions): number {
+export function runCommand(positionals: readonly string[], { preset, set = [], inject = [], seed = '0', format = 'text' }: RunOptions): number {
   const [id] = positionals;
-  const known = CATALOGUE.map((flow) => flow.id).join(', ');
-  if (id === undefined) throw new ParameterError(`run needs a flow: ${known}`);
-  const flow = flowById(id);
-  if (flow === undefined) throw new ParameterError(`there is no flow "${id}"; the flows are ${known}`);
+  if (id === undefined) throw new ParameterError(`run needs a flow: ${CATALOGUE.map((known) => known.id).join(', ')}`);
+  const flow = requireFlow(id);
   if (!/^\d{1,9}$/.test(seed)) throw new ParameterError(`--seed is "${seed}", expected a whole number`);
+  const base = preset === undefined ? undefined : presetInputs(flow, preset);
   const run = simulate(flow, {
-    parameters: resolveParameters(flow, Object.fromEntries(set.map(readSetting))),
-    stimuli: inject.map(readStimulus),
+    parameters: resolveParameters(flow, { ...base?.parameters, ...Object.fromEntries(set.map(readSetting)) }),
+    stimuli: [...(base?.stimuli ?? []), ...inject.map(readStimulus)],
     seed: Number(seed),
   });
   switch (format) {

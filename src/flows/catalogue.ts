@@ -1,4 +1,4 @@
-import type { Flow } from './flow';
+import { ParameterError, type Flow } from './flow';
 import { vfio_intx } from './vfio-intx';
 
 /** Every flow there is, in the order of the catalogue. */
@@ -6,3 +6,14 @@ export const CATALOGUE: readonly Flow[] = [vfio_intx];
 
 /** The flow with an id, or undefined. */
 export const flowById = (id: string): Flow | undefined => CATALOGUE.find((flow) => flow.id === id);
+
+/**
+ * The flow with an id.
+ * @throws ParameterError if there is none, naming those that are
+ */
+export function requireFlow(id: string): Flow {
+  const flow = flowById(id);
+  if (flow === undefined)
+    throw new ParameterError(`there is no flow "${id}"; the flows are ${CATALOGUE.map((known) => known.id).join(', ')}`);
+  return flow;
+}

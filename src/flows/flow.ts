@@ -1,4 +1,5 @@
 import { createMachine, type Parameters, type Run as Coroutine, type Stimulus } from '../engine/machine';
+import type { Project } from '../engine/reference';
 import { complete, type Run } from '../engine/timeline';
 
 /** What a flow is: a topology, parameters that the models branch on, stimuli, and chapters of prose. */
@@ -31,6 +32,32 @@ export interface Chapter {
   readonly starts: string;
 }
 
+/** A case worth seeing: inputs that lead to it, and what to look at. A real defect of the hardware's or upstream's is told this way. */
+export interface Preset {
+  readonly id: string;
+  readonly title: string;
+  /** What goes wrong (or right), why, and where in the run to look. */
+  readonly prose: string;
+  /** Values of parameters; the others are as by default. */
+  readonly parameters: Readonly<Record<string, string | number | boolean>>;
+  readonly stimuli?: FlowStimuli;
+}
+
+/** A name that older texts use for something that has another name, or another form, today. */
+export interface HistoricalName {
+  readonly name: string;
+  readonly project: Project;
+  /** Where it was: a version and, if known, a file. */
+  readonly was: string;
+  /** The functions that do its work today, as the models name them. */
+  readonly today: readonly string[];
+  /** Since when, and what became of it. */
+  readonly since: string;
+}
+
+/** Stimuli by name, each with the step before which it happens. */
+export type FlowStimuli = readonly { readonly at: number; readonly name: string }[];
+
 /** A catalogue entry. */
 export interface Flow<W = unknown> {
   readonly id: string;
@@ -41,6 +68,8 @@ export interface Flow<W = unknown> {
   readonly parameters: readonly ParameterSpec[];
   readonly stimuli: readonly StimulusSpec<W>[];
   readonly chapters: readonly Chapter[];
+  readonly presets: readonly Preset[];
+  readonly historical: readonly HistoricalName[];
   /** Simulated milliseconds that a run takes at most: afterwards only timers that re-arm themselves would go on. */
   readonly duration: (parameters: Parameters) => number;
   /** Builds the topology in the running machine. */
@@ -53,7 +82,7 @@ export const flow = <W>(definition: Flow<W>): Flow => definition as unknown as F
 /** Everything that determines a run. */
 export interface Inputs {
   readonly parameters: Parameters;
-  readonly stimuli: readonly { readonly at: number; readonly name: string }[];
+  readonly stimuli: FlowStimuli;
   readonly seed: number;
 }
 
@@ -107,6 +136,19 @@ function readValue(spec: ParameterSpec, value: unknown): string | number | boole
       return fits ? number : refuse(`a whole number from ${spec.minimum} to ${spec.maximum}`);
     }
   }
+}
+
+/**
+ * The inputs of a flow's preset.
+ * @throws ParameterError if there is no such preset, naming those that are
+ */
+export function presetInputs(of: Flow, id: string): Inputs {
+  const preset = of.presets.find((candidate) => candidate.id === id);
+  if (preset === undefined)
+    throw new ParameterError(
+      `flow ${of.id} has no preset "${id}"; ${of.presets.length === 0 ? 'it has none' : `it has ${of.presets.map((one) => one.id).join(', ')}`}`,
+    );
+  return { parameters: resolveParameters(of, preset.parameters), stimuli: preset.stimuli ?? [], seed: 0 };
 }
 
 /** Runs a flow: a pure function of the flow and its inputs. */

@@ -3,7 +3,7 @@ import { NO_STEP, type Step } from '../engine/journal';
 import { anchorKey, describeReference, type Anchor, type Claims, type Reference, type SourceEdge } from '../engine/reference';
 import type { Parameters } from '../engine/machine';
 import type { Run } from '../engine/timeline';
-import { simulate, type Flow, type FlowRun } from './flow';
+import { presetInputs, simulate, type Flow, type FlowRun } from './flow';
 
 /** Where a flow's steps stand in source, and how they hang together there. */
 
@@ -63,9 +63,18 @@ function edgeKey(edge: SourceEdge): string {
     : `${caller} ${edge.dispatch} ${describeReference(edge.callee)} ${describeReference(edge.registration.reference)}`;
 }
 
-/** Runs a flow with every combination of its switches and choices (numbers stay as they are) and with each stimulus at several steps. */
-export function* everyRun(flow: Flow, fixed: Readonly<Record<string, string>>): Generator<FlowRun> {
-  const axes = flow.parameters.map((spec) => {
+/** A parameter's name and the values that it is tried with. */
+interface Axis {
+  readonly name: string;
+  readonly values: readonly (string | number | boolean)[];
+}
+
+/** Up to so many combinations of parameters are tried one by one; of more, every pair of values is tried together somewhere. */
+const ALL_COMBINATIONS = 256;
+
+/** The combinations of a flow's switches and choices that are worth a run; numbers stay as they are. */
+export function combinations(flow: Flow, fixed: Readonly<Record<string, string>>): readonly Parameters[] {
+  const axes = flow.parameters.map((spec): Axis => {
     const given = fixed[spec.name];
     if (given !== undefined) return { name: spec.name, values: [given] };
     switch (spec.kind) {
@@ -77,11 +86,41 @@ export function* everyRun(flow: Flow, fixed: Readonly<Record<string, string>>): 
         return { name: spec.name, values: [spec.default] };
     }
   });
-  const combinations = axes.reduce<Parameters[]>(
-    (all, { name, values }) => all.flatMap((one) => values.map((value) => ({ ...one, [name]: value }))),
-    [{}],
-  );
-  for (const parameters of combinations) {
+  const count = axes.reduce((product, { values }) => product * values.length, 1);
+  return count <= ALL_COMBINATIONS ? everyCombination(axes) : everyPair(axes);
+}
+
+const everyCombination = (axes: readonly Axis[]): readonly Parameters[] =>
+  axes.reduce<Parameters[]>((all, { name, values }) => all.flatMap((one) => values.map((value) => ({ ...one, [name]: value }))), [{}]);
+
+/** Combinations in which every two values of two parameters meet: each is begun by a pair not yet seen and completed greedily. */
+function everyPair(axes: readonly Axis[]): readonly Parameters[] {
+  const key = (a: number, i: number, b: number, j: number): string => (a < b ? `${a}.${i} ${b}.${j}` : `${b}.${j} ${a}.${i}`);
+  const missing = new Set<string>();
+  for (const [a, { values }] of axes.entries())
+    for (let b = a + 1; b < axes.length; b++)
+      for (const i of values.keys()) for (const j of axes[b]!.values.keys()) missing.add(key(a, i, b, j));
+  const found: Parameters[] = [];
+  for (const first of missing) {
+    const chosen = new Map(first.split(' ').map((part) => part.split('.').map(Number) as [number, number]));
+    for (const [a, { values }] of axes.entries()) {
+      if (chosen.has(a)) continue;
+      const gain = (i: number): number => [...chosen].filter(([b, j]) => missing.has(key(a, i, b, j))).length;
+      chosen.set(a, [...values.keys()].reduce((best, i) => (gain(i) > gain(best) ? i : best), 0));
+    }
+    for (const [a, i] of chosen) for (const [b, j] of chosen) if (a < b) missing.delete(key(a, i, b, j));
+    found.push(Object.fromEntries(axes.map(({ name, values }, a) => [name, values[chosen.get(a)!]!])));
+  }
+  return found;
+}
+
+/** Runs a flow with the combinations of its switches and choices, each with every stimulus at several steps, and its presets. */
+export function* everyRun(flow: Flow, fixed: Readonly<Record<string, string>>): Generator<FlowRun> {
+  for (const { id } of flow.presets) {
+    const inputs = presetInputs(flow, id);
+    if (Object.entries(fixed).every(([name, value]) => inputs.parameters[name] === value)) yield simulate(flow, inputs);
+  }
+  for (const parameters of combinations(flow, fixed)) {
     const plain = simulate(flow, { parameters, stimuli: [], seed: 0 });
     yield plain;
     const { length } = plain.journal;

@@ -258,6 +258,8 @@ export const vfio_intx = flow<World>({
       body: ({ guest: made }) => guest_writes_EOI(made),
     },
   ],
+  presets: [],
+  historical: [],
   chapters: [
     {
       title: 'QEMU connects the device’s interrupt to an eventfd',
