@@ -139,6 +139,11 @@ export function bound<T, A extends readonly unknown[], R>(fn: Fn<[T, ...A], R>, 
   return Object.assign(bare, { info: fn.info, over: (link: Link, ...args: A) => fn.over(link, first(), ...args) });
 }
 
+/** The same for a pointer: a callback with its private argument filled in when it is called. */
+export function boundPointer<T, A extends readonly unknown[], R>(callback: Pointer<[T, ...A], R>, first: () => T): Pointer<A, R> {
+  return { target: bound(callback.target, first), registration: callback.registration };
+}
+
 /** Takes a function's address inside the function that is executing, which thereby registers it. */
 export function addressOf<A extends readonly unknown[], R>(target: Fn<A, R>): Pointer<A, R> {
   const here = running().here();

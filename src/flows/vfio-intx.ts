@@ -82,8 +82,10 @@ function setUp(parameters: Parameters): World {
   const vcpu = kvm_vcpu('vCPU 0', kvm, kvm_lapic('vCPU 0', { apicv_active: mode === 'vmx-apicv' }), virt_cpu(mode));
   kvm.vcpus.push(vcpu);
 
-  const vdev = vfio_pci_core_device({ function: device, irq: desc, name: '0000:00:03.0' });
-  const q = qemu({ kvm, vfio_fd: { vdev, host: { system_wq, vfio_irqfd_cleanup_wq }, ops: vfio_pci_ops }, device });
+  const pdev = { function: device, irq: desc, name: '0000:00:03.0' };
+  const vdev = vfio_pci_core_device(pdev, { system_wq, vfio_irqfd_cleanup_wq }, vfio_pci_ops);
+  const interrupt_pin = () => (vdev['vconfig.PCI_INTERRUPT_PIN'] ? 1 : 0);
+  const q = qemu({ kvm, vfio_fd: { device: vdev.vdev }, interrupt_pin, device });
   running().thread('qemu', 'QEMU main loop', 'qemu', PRIORITY.qemu, () => qemu_main(q));
   running().thread('vcpu', 'vCPU 0', 'vcpu', PRIORITY.vcpu, () => kvm_vcpu_thread_fn(q, vcpu));
 

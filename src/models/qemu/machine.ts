@@ -65,10 +65,12 @@ export const lpcConfigAddress = (offset: number): number => configAddress(LPC_DE
 export function qemu({
   kvm,
   vfio_fd,
+  interrupt_pin,
   device,
 }: {
   readonly kvm: Kvm;
   readonly vfio_fd: VfioDeviceFile;
+  readonly interrupt_pin: () => number;
   readonly device: PciFunction;
 }): Qemu {
   const kvm_state: KVMState = { vmfd: kvm };
@@ -86,7 +88,7 @@ export function qemu({
     q.address_space_memory,
     io_region(MMCONFIG, pcie_mmcfg_ops, () => q.pci_bus),
   );
-  const vfio = vfio_pci_device(q, vfio_fd, device, { devfn: VFIO_DEVFN, bar: { addr: BAR0_ADDR, size: BAR0_SIZE } });
+  const vfio = vfio_pci_device(q, { fd: vfio_fd, interrupt_pin }, device, { devfn: VFIO_DEVFN, bar: { addr: BAR0_ADDR, size: BAR0_SIZE } });
   return Object.assign(q, { vfio });
 }
 

@@ -1,18 +1,13 @@
-import { source, through, type OpsTable } from '../../../../engine/fn';
+import { source, through } from '../../../../engine/fn';
 import { at } from '../../../../engine/steps';
 import { EINVAL } from '../../errno';
+import type { VfioDevice } from '../../include/linux/vfio';
 import { VFIO_IRQ_SET_ACTION_TYPE_MASK } from '../../include/uapi/linux/vfio';
 import type { VfioIrqSet } from './pci/vfio_pci_intrs';
-import type { vfio_pci_core_ioctl, vfio_pci_core_read, vfio_pci_core_write } from './pci/vfio_pci_core';
-import type { VfioPciCoreDevice } from './pci/vfio_pci_priv';
-import type { VirqfdHost } from './virqfd';
 
 /** The file that VFIO gives user space for a device. */
 export interface VfioDeviceFile {
-  readonly vdev: VfioPciCoreDevice;
-  readonly host: VirqfdHost;
-  /** The driver's `vfio_device_ops`. */
-  readonly ops: OpsTable<{ ioctl: typeof vfio_pci_core_ioctl; read: typeof vfio_pci_core_read; write: typeof vfio_pci_core_write }>;
+  readonly device: VfioDevice;
 }
 
 /** The ioctls of a device that the models speak. */
@@ -35,22 +30,22 @@ export const vfio_set_irqs_validate_and_prepare = fn(
 
 const vfio_device_fops_unl_ioctl = fn(
   'An ioctl on a VFIO device’s file: wakes the device up and asks its driver.',
-  function* vfio_device_fops_unl_ioctl(filep: VfioDeviceFile, arg: VfioDeviceIoctl) {
-    return yield* through('function pointer', 'ioctl', filep.ops.ioctl)(filep.vdev, filep.host, arg);
+  function* vfio_device_fops_unl_ioctl({ device }: VfioDeviceFile, arg: VfioDeviceIoctl) {
+    return yield* through('function pointer', 'ioctl', device.ops.ioctl)(arg);
   },
 );
 
 const vfio_device_fops_read = fn(
   'read(2) on a VFIO device’s file: the offset chooses the region.',
-  function* vfio_device_fops_read(filep: VfioDeviceFile, region: number, offset: number) {
-    return yield* through('function pointer', 'read', filep.ops.read)(filep.vdev, region, offset);
+  function* vfio_device_fops_read({ device }: VfioDeviceFile, region: number, offset: number) {
+    return yield* through('function pointer', 'read', device.ops.read)(region, offset);
   },
 );
 
 const vfio_device_fops_write = fn(
   'write(2) on a VFIO device’s file.',
-  function* vfio_device_fops_write(filep: VfioDeviceFile, region: number, offset: number, value: number) {
-    return yield* through('function pointer', 'write', filep.ops.write)(filep.vdev, region, offset, value);
+  function* vfio_device_fops_write({ device }: VfioDeviceFile, region: number, offset: number, value: number) {
+    return yield* through('function pointer', 'write', device.ops.write)(region, offset, value);
   },
 );
 

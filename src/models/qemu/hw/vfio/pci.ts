@@ -83,17 +83,19 @@ export type VFIOPCIDevice = InstanceOf<typeof VFIOPCIDeviceCells> & {
   readonly vbasedev: VFIODevice;
   readonly pdev: PCIDevice;
   readonly bars: readonly VFIORegion[];
+  readonly interrupt_pin: () => number;
   readonly intx: { readonly interrupt: EventNotifier; readonly unmask: EventNotifier; mmap_timer: QEMUTimer | undefined };
 };
 
 /**
  * Makes an assigned device and puts it on the bus, with the properties that the run's parameters give: `kvm-intx` false is
  * x-no-kvm-intx=on, `mmap-timeout` is x-intx-mmap-timeout-ms.
+ * @param interrupt_pin PCI_INTERRUPT_PIN as VFIO shows it: 1 for INTA, 0 for none, also where the host could not serve it
  * @param device what QEMU's own mapping of the BAR reaches
  */
 export function vfio_pci_device(
   qemu: Globals,
-  fd: VfioDeviceFile,
+  { fd, interrupt_pin }: { readonly fd: VfioDeviceFile; readonly interrupt_pin: () => number },
   device: PciFunction,
   { devfn, bar }: { readonly devfn: number; readonly bar: { readonly addr: number; readonly size: number } },
 ): VFIOPCIDevice {
@@ -126,7 +128,7 @@ export function vfio_pci_device(
   });
   qemu.pci_bus.devices.push(pdev);
   const intx = { interrupt: event_notifier('intx.interrupt'), unmask: event_notifier('intx.unmask'), mmap_timer: undefined };
-  const vdev: VFIOPCIDevice = Object.assign(cells, { name, qemu, vbasedev, pdev, bars: [region], intx });
+  const vdev: VFIOPCIDevice = Object.assign(cells, { name, qemu, vbasedev, pdev, bars: [region], interrupt_pin, intx });
   return vdev;
 }
 
@@ -285,7 +287,7 @@ export const vfio_intx_enable = fn(
   function* vfio_intx_enable(vdev: VFIOPCIDevice) {
     const { vbasedev, intx, qemu } = vdev;
     atCall('vfio_pci_read_config');
-    const pin = interrupt_pin(vdev);
+    const pin = vdev.interrupt_pin();
     if (pin === 0) return 0;
     yield* vfio_disable_interrupts(vdev);
     vdev['intx.pin'] = pin - 1;
@@ -310,7 +312,7 @@ export const vfio_realize = fn(
   'The assigned device joins the machine. Where it has an interrupt pin: makes the timer that brings the BAR mappings back, asks to hear of routing changes, and enables INTx.',
   function* vfio_realize(vdev: VFIOPCIDevice) {
     atCall('vfio_pci_read_config');
-    if (interrupt_pin(vdev) === 0) return;
+    if (vdev.interrupt_pin() === 0) return;
     atCall('timer_new_ms');
     vdev.intx.mmap_timer = timer_new_ms('intx.mmap_timer', vdev.qemu.main_loop_tlg, addressOf(bound(vfio_intx_mmap_enable, () => vdev)));
     yield* pci_device_set_intx_routing_notifier(vdev.pdev, addressOf(bound(vfio_intx_routing_notifier, () => vdev)));
@@ -336,9 +338,6 @@ const vfio_pci_read_config = fn(
 
 const vfio_pci_ops = ops('vfio_pci_ops', { vfio_eoi: vfio_intx_eoi });
 const vfio_pci_dev_class_init = ops('vfio_pci_dev_class_init', { config_read: vfio_pci_read_config, config_write: vfio_pci_write_config });
-
-/** PCI_INTERRUPT_PIN: 1 for INTA, 0 for none. VFIO hides the pin where the host could not serve it. */
-const interrupt_pin = ({ vbasedev }: VFIOPCIDevice): number => (vbasedev.fd.vdev['vconfig.PCI_INTERRUPT_PIN'] ? 1 : 0);
 
 /** The assignment of the whole route, which is two cells. */
 function set_route(vdev: VFIOPCIDevice, { mode, irq }: PCIINTxRoute): void {

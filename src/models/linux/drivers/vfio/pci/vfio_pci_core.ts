@@ -3,7 +3,6 @@ import { acquire, release } from '../../../../../engine/mutex';
 import { EINVAL } from '../../../errno';
 import { VFIO_PCI_BAR0_REGION_INDEX, VFIO_PCI_CONFIG_REGION_INDEX, VFIO_PCI_NUM_IRQS } from '../../../include/uapi/linux/vfio';
 import { vfio_set_irqs_validate_and_prepare, type VfioDeviceIoctl } from '../vfio_main';
-import type { VirqfdHost } from '../virqfd';
 import { vfio_pci_config_rw } from './vfio_pci_config';
 import { vfio_pci_set_irqs_ioctl, type VfioIrqSet } from './vfio_pci_intrs';
 import type { VfioPciCoreDevice } from './vfio_pci_priv';
@@ -15,12 +14,12 @@ const { fn } = source('linux', 'drivers/vfio/pci/vfio_pci_core.c');
 
 const vfio_pci_ioctl_set_irqs = fn(
   'VFIO_DEVICE_SET_IRQS: copies the request in, checks it, and does it under igate.',
-  function* vfio_pci_ioctl_set_irqs(vdev: VfioPciCoreDevice, host: VirqfdHost, set: VfioIrqSet) {
+  function* vfio_pci_ioctl_set_irqs(vdev: VfioPciCoreDevice, set: VfioIrqSet) {
     const max = vdev['vconfig.PCI_INTERRUPT_PIN'] ? 1 : 0;
     const ret = yield* vfio_set_irqs_validate_and_prepare(set, max, VFIO_PCI_NUM_IRQS);
     if (ret !== 0) return ret;
     yield* acquire(vdev.igate, 'mutex_lock');
-    const result = yield* vfio_pci_set_irqs_ioctl(vdev, host, set);
+    const result = yield* vfio_pci_set_irqs_ioctl(vdev, vdev.vdev.host, set);
     release(vdev.igate, 'mutex_unlock');
     return result;
   },
@@ -28,8 +27,8 @@ const vfio_pci_ioctl_set_irqs = fn(
 
 export const vfio_pci_core_ioctl = fn(
   'Dispatches the ioctls of a VFIO PCI device.',
-  function* vfio_pci_core_ioctl(vdev: VfioPciCoreDevice, host: VirqfdHost, arg: VfioDeviceIoctl) {
-    return yield* vfio_pci_ioctl_set_irqs(vdev, host, arg.set);
+  function* vfio_pci_core_ioctl(vdev: VfioPciCoreDevice, arg: VfioDeviceIoctl) {
+    return yield* vfio_pci_ioctl_set_irqs(vdev, arg.set);
   },
 );
 

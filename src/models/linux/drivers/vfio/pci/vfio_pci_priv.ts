@@ -2,6 +2,7 @@ import { bits, bool, oneOf, pointer, struct, type InstanceOf } from '../../../..
 import { Mutex } from '../../../../../engine/mutex';
 import type { EventfdCtx } from '../../../fs/eventfd';
 import type { PciDev } from '../../pci/pci';
+import type { VfioDevice, VfioDeviceOps } from '../../../include/linux/vfio';
 import {
   VFIO_PCI_INTX_IRQ_INDEX,
   VFIO_PCI_MSI_IRQ_INDEX,
@@ -9,7 +10,7 @@ import {
   VFIO_PCI_NUM_IRQS,
 } from '../../../include/uapi/linux/vfio';
 import { PCI_COMMAND_BITS } from '../../../include/uapi/linux/pci_regs';
-import type { Virqfd } from '../virqfd';
+import type { Virqfd, VirqfdHost } from '../virqfd';
 
 /** The structures of vfio-pci that its files share. */
 
@@ -37,15 +38,28 @@ const VfioPciCoreDeviceCells = struct('vfio_pci_core_device', 'The device as vfi
 });
 
 export type VfioPciCoreDevice = InstanceOf<typeof VfioPciCoreDeviceCells> & {
+  readonly vdev: VfioDevice;
   readonly pdev: PciDev;
   readonly igate: Mutex;
   /** The contexts of the enabled interrupts, by number: an array in 6.1, an xarray since 6.5. */
   readonly ctx: Map<number, VfioPciIrqCtx>;
 };
 
-export const vfio_pci_core_device = (pdev: PciDev): VfioPciCoreDevice =>
-  Object.assign(VfioPciCoreDeviceCells(pdev.name, { pci_2_3: pdev.function.pci_2_3 }), {
+/**
+ * Makes the device that a driver on top of vfio-pci-core allocates.
+ * @param ops the driver's operations, which find the device that they are for by calling what they are given
+ */
+export function vfio_pci_core_device(
+  pdev: PciDev,
+  host: VirqfdHost,
+  ops: (vdev: () => VfioPciCoreDevice) => VfioDeviceOps,
+): VfioPciCoreDevice {
+  const cells = VfioPciCoreDeviceCells(pdev.name, { pci_2_3: pdev.function.pci_2_3 });
+  const vdev: VfioPciCoreDevice = Object.assign(cells, {
+    vdev: { host, ops: ops(() => vdev) },
     pdev,
     igate: Mutex('igate'),
     ctx: new Map<number, VfioPciIrqCtx>(),
   });
+  return vdev;
+}
