@@ -12,6 +12,7 @@ import { highestVector, setVector } from '../linux/arch/x86/kvm/vectors';
 export const VM_EXITS = {
   EXIT_REASON_EXTERNAL_INTERRUPT: 1,
   EXIT_REASON_INTERRUPT_WINDOW: 7,
+  EXIT_REASON_IO_INSTRUCTION: 30,
   EXIT_REASON_MSR_WRITE: 32,
   EXIT_REASON_APIC_ACCESS: 44,
   EXIT_REASON_EOI_INDUCED: 45,
@@ -19,6 +20,7 @@ export const VM_EXITS = {
   EXIT_REASON_EPT_MISCONFIG: 49,
   SVM_EXIT_INTR: 0x60,
   SVM_EXIT_VINTR: 0x64,
+  SVM_EXIT_IOIO: 0x7b,
   SVM_EXIT_MSR: 0x7c,
   SVM_EXIT_NPF: 0x400,
 } as const;
@@ -31,6 +33,8 @@ export type VmExit =
   | { readonly kind: 'wrmsr'; readonly msr: number; readonly value: number }
   | { readonly kind: 'apic access'; readonly offset: number; readonly value: number }
   | { readonly kind: 'eoi induced'; readonly vector: number }
+  /** An IN or OUT; `value` is what an OUT writes. */
+  | { readonly kind: 'io'; readonly port: number; readonly size: number; readonly in: boolean; readonly value: number }
   | { readonly kind: 'mmio'; readonly phys_addr: number; readonly is_write: boolean; readonly value: number };
 
 /** How the guest's local APIC is virtualized. */
@@ -259,6 +263,8 @@ function exitCode(cpu: VirtCpu, exit: VmExit): ExitCode {
       return svm ? VM_EXITS.SVM_EXIT_INTR : VM_EXITS.EXIT_REASON_EXTERNAL_INTERRUPT;
     case 'interrupt window':
       return svm ? VM_EXITS.SVM_EXIT_VINTR : VM_EXITS.EXIT_REASON_INTERRUPT_WINDOW;
+    case 'io':
+      return svm ? VM_EXITS.SVM_EXIT_IOIO : VM_EXITS.EXIT_REASON_IO_INSTRUCTION;
     case 'wrmsr':
       return svm ? VM_EXITS.SVM_EXIT_MSR : VM_EXITS.EXIT_REASON_MSR_WRITE;
     case 'apic access':

@@ -28,6 +28,7 @@ export interface Globals {
   readonly main_loop_tlg: QEMUTimerList;
   readonly kvm_state: KVMState;
   readonly address_space_memory: AddressSpace;
+  readonly address_space_io: AddressSpace;
   readonly pci_bus: PCIBus;
   /** The main thread's poll. */
   readonly poll: PollWqueues;
@@ -80,6 +81,7 @@ export function qemu({
     main_loop_tlg: { active_timers: [] },
     kvm_state,
     address_space_memory: guest_memory(kvm_state),
+    address_space_io: { root: [], listeners: [], current_map: [] },
     pci_bus: root_bus(kvm_state),
     poll: poll_wqueues('QEMU main thread'),
     initialized: false,

@@ -6,7 +6,7 @@ import { interrupt_cpu } from '../../../hardware/virt_cpu';
 import type { EventfdCtx } from '../../fs/eventfd';
 import { kvm_iodevice_write } from '../../include/kvm/iodev';
 import { kvm_irqfd } from './eventfd';
-import { IN_GUEST_MODE, type Kvm, type KvmVcpu } from './kvm_types';
+import { IN_GUEST_MODE, type Kvm, type KvmBus, type KvmVcpu } from './kvm_types';
 
 export type { Kvm, KvmVcpu } from './kvm_types';
 
@@ -62,8 +62,8 @@ const kvm_vcpu_ioctl = fn('Dispatches the ioctls of a virtual CPU: KVM_RUN.', fu
 
 const __kvm_io_bus_write = fn(
   'Finds the device on the bus whose range the address is in.',
-  function* __kvm_io_bus_write(kvm: Kvm, addr: number, val: number) {
-    if (addr >>> 12 !== IOAPIC_DEFAULT_BASE_ADDRESS >>> 12) {
+  function* __kvm_io_bus_write(kvm: Kvm, bus_idx: KvmBus, addr: number, val: number) {
+    if (bus_idx !== 'KVM_MMIO_BUS' || addr >>> 12 !== IOAPIC_DEFAULT_BASE_ADDRESS >>> 12) {
       at('kvm_io_bus_get_first_dev');
       return -1;
     }
@@ -72,9 +72,24 @@ const __kvm_io_bus_write = fn(
 );
 
 export const kvm_io_bus_write = fn(
-  'A write to the bus of devices that live in the kernel.',
-  function* kvm_io_bus_write(kvm: Kvm, addr: number, val: number) {
-    return yield* __kvm_io_bus_write(kvm, addr, val);
+  'A write to a bus of devices that live in the kernel. Negative if none of them takes it.',
+  function* kvm_io_bus_write(kvm: Kvm, bus_idx: KvmBus, addr: number, val: number) {
+    return yield* __kvm_io_bus_write(kvm, bus_idx, addr, val);
+  },
+);
+
+const __kvm_io_bus_read = fn(
+  'Finds the device on the bus whose range the address is in; the modelled devices are only ever written to.',
+  function* __kvm_io_bus_read(_kvm: Kvm, _bus_idx: KvmBus, _addr: number) {
+    at('kvm_io_bus_get_first_dev');
+    return -1;
+  },
+);
+
+export const kvm_io_bus_read = fn(
+  'A read from a bus of devices that live in the kernel. Negative if none of them takes it.',
+  function* kvm_io_bus_read(kvm: Kvm, bus_idx: KvmBus, addr: number) {
+    return yield* __kvm_io_bus_read(kvm, bus_idx, addr);
   },
 );
 

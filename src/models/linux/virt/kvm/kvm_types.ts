@@ -17,8 +17,15 @@ export const KVM_IRQCHIP_PIC_SLAVE = 1;
 export const KVM_IRQCHIP_IOAPIC = 2;
 
 export const KVM_EXIT_UNKNOWN = 0;
+export const KVM_EXIT_IO = 2;
 export const KVM_EXIT_MMIO = 6;
 export const KVM_EXIT_INTR = 10;
+
+export const KVM_EXIT_IO_IN = 0;
+export const KVM_EXIT_IO_OUT = 1;
+
+/** The buses of devices that live in the kernel: which of the two an address is on. */
+export type KvmBus = 'KVM_MMIO_BUS' | 'KVM_PIO_BUS';
 
 export const OUTSIDE_GUEST_MODE = 0;
 export const IN_GUEST_MODE = 1;
@@ -75,7 +82,8 @@ const VcpuCells = struct('kvm_vcpu', 'A virtual CPU as KVM runs it.', {
   requests: bits(32, REQUESTS),
   'arch.interrupt.injected': bool(),
   'arch.interrupt.nr': hex(8),
-  'run.exit_reason': oneOf({ KVM_EXIT_UNKNOWN, KVM_EXIT_MMIO, KVM_EXIT_INTR }, KVM_EXIT_UNKNOWN),
+  'arch.regs[VCPU_REGS_RAX]': hex(32),
+  'run.exit_reason': oneOf({ KVM_EXIT_UNKNOWN, KVM_EXIT_IO, KVM_EXIT_MMIO, KVM_EXIT_INTR }, KVM_EXIT_UNKNOWN),
   ...words,
 });
 
@@ -87,21 +95,32 @@ export interface KvmRunMmio {
   readonly is_write: boolean;
 }
 
+/** The part of `kvm_run` that carries a port access to user space and its result back. */
+export interface KvmRunIo {
+  readonly port: number;
+  data: number;
+  readonly size: number;
+  readonly direction: typeof KVM_EXIT_IO_IN | typeof KVM_EXIT_IO_OUT;
+}
+
 export type KvmVcpu = InstanceOf<typeof VcpuCells> & {
   readonly kvm: Kvm;
   readonly apic: KvmLapic;
   readonly cpu: VirtCpu;
-  readonly run: { readonly exit_reason: number; mmio: KvmRunMmio };
+  readonly run: { readonly exit_reason: number; io: KvmRunIo; mmio: KvmRunMmio };
+  /** What is left to do of an access when user space has done its part. */
+  complete_userspace_io: Pointer<[vcpu: KvmVcpu], number> | undefined;
 };
 
 /** Makes a virtual CPU. */
 export function kvm_vcpu(name: string, kvm: Kvm, apic: KvmLapic, cpu: VirtCpu): KvmVcpu {
   const cells = VcpuCells(name);
-  const run = {
+  const run: KvmVcpu['run'] = {
     get exit_reason() {
       return cells['run.exit_reason'];
     },
+    io: { port: 0, data: 0, size: 0, direction: KVM_EXIT_IO_IN },
     mmio: { phys_addr: 0, data: 0, len: 0, is_write: false },
   };
-  return Object.assign(cells, { kvm, apic, cpu, run });
+  return Object.assign(cells, { kvm, apic, cpu, run, complete_userspace_io: undefined });
 }

@@ -3,7 +3,7 @@ import { acquire, release } from '../../../../engine/mutex';
 import { at, atCall, preempt } from '../../../../engine/steps';
 import { KVM_IRQFD_FLAG_DEASSIGN, KVM_IRQFD_FLAG_RESAMPLE } from '../../../linux/virt/kvm/eventfd';
 import { kvm_vcpu_fops, kvm_vm_fops, type KvmVcpu, type KvmVmIoctl } from '../../../linux/virt/kvm/kvm_main';
-import { KVM_EXIT_MMIO, KVM_EXIT_UNKNOWN } from '../../../linux/virt/kvm/kvm_types';
+import { KVM_EXIT_IO, KVM_EXIT_IO_OUT, KVM_EXIT_MMIO, KVM_EXIT_UNKNOWN, type KvmRunIo } from '../../../linux/virt/kvm/kvm_types';
 import type { MemoryRegion } from '../../include/exec/memory';
 import type { KVMMemoryListener, KVMSlot, KVMState } from '../../include/sysemu/kvm_int';
 import type { Globals } from '../../machine';
@@ -116,6 +116,13 @@ export const kvm_irqchip_remove_irqfd_notifier_gsi = fn(
   },
 );
 
+const kvm_handle_io = fn(
+  'A port access that no device in the kernel took: carries it out in the I/O address space.',
+  function* kvm_handle_io(q: Globals, io: KvmRunIo) {
+    yield* address_space_rw(q, q.address_space_io, io.port, io, io.size, io.direction === KVM_EXIT_IO_OUT);
+  },
+);
+
 export const kvm_cpu_exec = fn(
   'Runs the guest until something else needs this thread. The BQL is not held here, neither in the guest nor while an exit is handled, except where a device is called.',
   function* kvm_cpu_exec(q: Globals, cpu: KvmVcpu) {
@@ -135,6 +142,10 @@ export const kvm_cpu_exec = fn(
 function* handle_exit(q: Globals, { run }: KvmVcpu) {
   at('exit_reason');
   switch (run.exit_reason) {
+    case KVM_EXIT_IO:
+      yield* preempt();
+      yield* kvm_handle_io(q, run.io);
+      return 0;
     case KVM_EXIT_MMIO: {
       yield* preempt();
       const { mmio } = run;

@@ -4,9 +4,12 @@ import { at, atCall, atWrite, preempt } from '../../../../../engine/steps';
 import { since } from '../../../../version';
 import type { VmExit } from '../../../../hardware/virt_cpu';
 import { kvm_set_irq } from '../../../virt/kvm/irqchip';
-import { kvm_io_bus_write } from '../../../virt/kvm/kvm_main';
+import { kvm_io_bus_read, kvm_io_bus_write } from '../../../virt/kvm/kvm_main';
 import {
   IN_GUEST_MODE,
+  KVM_EXIT_IO,
+  KVM_EXIT_IO_IN,
+  KVM_EXIT_IO_OUT,
   KVM_EXIT_MMIO,
   KVM_REQ_EVENT,
   KVM_REQ_LOAD_EOI_EXITMAP,
@@ -157,6 +160,9 @@ export const kvm_arch_vcpu_ioctl_run = fn(
   'KVM_RUN: completes what user space did for the guest, and runs it on.',
   function* kvm_arch_vcpu_ioctl_run(vcpu: KvmVcpu) {
     at('complete_userspace_io');
+    const cui = vcpu.complete_userspace_io;
+    vcpu.complete_userspace_io = undefined;
+    if (cui !== undefined) yield* through('function pointer', 'cui', cui)(vcpu);
     return yield* vcpu_run(vcpu);
   },
 );
@@ -212,7 +218,7 @@ export const kvm_emulate_wrmsr = fn('Emulates WRMSR.', function* kvm_emulate_wrm
 const vcpu_mmio_write = fn(
   'Offers an MMIO write to the devices in the kernel: the local APIC, then the bus.',
   function* vcpu_mmio_write(vcpu: KvmVcpu, addr: number, val: number) {
-    return (yield* kvm_io_bus_write(vcpu.kvm, addr, val)) === 0;
+    return (yield* kvm_io_bus_write(vcpu.kvm, 'KVM_MMIO_BUS', addr, val)) === 0;
   },
 );
 
@@ -268,5 +274,86 @@ export const x86_emulate_instruction = fn(
     yield* x86_emulate_insn(vcpu);
     at('mmio_needed');
     return vcpu.run.mmio.len > 0 ? 0 : 1;
+  },
+);
+
+const emulator_pio_in_out = fn(
+  'Offers a port access to the devices in the kernel; what none of them takes becomes a KVM_EXIT_IO. 1 if it is done, 0 if user space has to do its part first.',
+  function* emulator_pio_in_out(vcpu: KvmVcpu, size: number, port: number, data: { value: number }, is_in: boolean) {
+    const r = is_in
+      ? yield* kvm_io_bus_read(vcpu.kvm, 'KVM_PIO_BUS', port)
+      : yield* kvm_io_bus_write(vcpu.kvm, 'KVM_PIO_BUS', port, data.value);
+    if (r >= 0) return 1;
+    vcpu.run.io = { port, size, data: is_in ? 0 : data.value, direction: is_in ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT };
+    at('exit_reason');
+    vcpu['run.exit_reason'] = KVM_EXIT_IO;
+    return 0;
+  },
+);
+
+const emulator_pio_out = fn(
+  'Writes to a port.',
+  function* emulator_pio_out(vcpu: KvmVcpu, size: number, port: number, val: { value: number }) {
+    return yield* emulator_pio_in_out(vcpu, size, port, val, false);
+  },
+);
+
+const emulator_pio_in = fn(
+  'Reads from a port.',
+  function* emulator_pio_in(vcpu: KvmVcpu, size: number, port: number, val: { value: number }) {
+    return yield* emulator_pio_in_out(vcpu, size, port, val, true);
+  },
+);
+
+const complete_fast_pio_out = fn(
+  'User space has done the OUT: on to the next instruction.',
+  function* complete_fast_pio_out(_vcpu: KvmVcpu) {
+    atCall('kvm_skip_emulated_instruction');
+    return 1;
+  },
+);
+
+const complete_fast_pio_in = fn(
+  'User space has done the IN: what it read goes into the guest’s RAX, and the guest goes on with the next instruction.',
+  function* complete_fast_pio_in(vcpu: KvmVcpu) {
+    atCall('kvm_rax_write');
+    vcpu['arch.regs[VCPU_REGS_RAX]'] = vcpu.run.io.data;
+    atCall('kvm_skip_emulated_instruction');
+    return 1;
+  },
+);
+
+const kvm_fast_pio_out = fn(
+  'An OUT of one value. The instruction is finished only when user space has seen it.',
+  function* kvm_fast_pio_out(vcpu: KvmVcpu, size: number, port: number, val: number) {
+    const ret = yield* emulator_pio_out(vcpu, size, port, { value: val });
+    if (ret !== 0) return ret;
+    at('complete_userspace_io');
+    vcpu.complete_userspace_io = addressOf(complete_fast_pio_out);
+    return 0;
+  },
+);
+
+const kvm_fast_pio_in = fn(
+  'An IN of one value. RAX is written when user space has answered.',
+  function* kvm_fast_pio_in(vcpu: KvmVcpu, size: number, port: number) {
+    const val = { value: 0 };
+    const ret = yield* emulator_pio_in(vcpu, size, port, val);
+    if (ret !== 0) {
+      atCall('kvm_rax_write');
+      vcpu['arch.regs[VCPU_REGS_RAX]'] = val.value;
+      return ret;
+    }
+    at('complete_userspace_io');
+    vcpu.complete_userspace_io = addressOf(complete_fast_pio_in);
+    return 0;
+  },
+);
+
+export const kvm_fast_pio = fn(
+  'A port access of one value: no instruction has to be decoded, the CPU says all that is needed. 0 if user space has to do its part first.',
+  function* kvm_fast_pio(vcpu: KvmVcpu, exit: Extract<VmExit, { kind: 'io' }>) {
+    const { port, size, value } = exit;
+    return exit.in ? yield* kvm_fast_pio_in(vcpu, size, port) : yield* kvm_fast_pio_out(vcpu, size, port, value);
   },
 );

@@ -5,7 +5,7 @@ import { kvm_vcpu_kick } from '../../../../virt/kvm/kvm_main';
 import type { KvmVcpu } from '../../../../virt/kvm/kvm_types';
 import { kvm_lapic_set_irr } from '../lapic';
 import { kvm_mmu_page_fault } from '../mmu/mmu';
-import { kvm_emulate_wrmsr, kvm_set_msr_common, make_request, type KvmX86Ops } from '../x86';
+import { kvm_emulate_wrmsr, kvm_fast_pio, kvm_set_msr_common, make_request, type KvmX86Ops } from '../x86';
 
 /** KVM on AMD-V, without AVIC: delivery by injection, entry, and the exits that interrupts cause. */
 
@@ -80,6 +80,12 @@ const msr_interception = fn('The guest accessed an MSR.', function* msr_intercep
   return yield* kvm_emulate_wrmsr(vcpu);
 });
 
+const io_interception = fn('The guest accessed a port.', function* io_interception(vcpu: KvmVcpu) {
+  const { exit } = vcpu.cpu;
+  at('io_info');
+  return exit?.kind === 'io' ? yield* kvm_fast_pio(vcpu, exit) : 1;
+});
+
 const npf_interception = fn('The guest touched an address that is not mapped.', function* npf_interception(vcpu: KvmVcpu) {
   return yield* kvm_mmu_page_fault(vcpu);
 });
@@ -87,12 +93,13 @@ const npf_interception = fn('The guest touched an address that is not mapped.', 
 const svm_exit_handlers = ops('svm_exit_handlers', {
   SVM_EXIT_INTR: intr_interception,
   SVM_EXIT_VINTR: interrupt_window_interception,
+  SVM_EXIT_IOIO: io_interception,
   SVM_EXIT_MSR: msr_interception,
   SVM_EXIT_NPF: npf_interception,
 });
 
 const BY_NUMBER = new Map<number, keyof typeof svm_exit_handlers>(
-  (['SVM_EXIT_INTR', 'SVM_EXIT_VINTR', 'SVM_EXIT_MSR', 'SVM_EXIT_NPF'] as const).map((name) => [VM_EXITS[name], name]),
+  (['SVM_EXIT_INTR', 'SVM_EXIT_VINTR', 'SVM_EXIT_IOIO', 'SVM_EXIT_MSR', 'SVM_EXIT_NPF'] as const).map((name) => [VM_EXITS[name], name]),
 );
 
 const svm_invoke_exit_handler = fn('Finds the handler of the exit code.', function* svm_invoke_exit_handler(vcpu: KvmVcpu) {

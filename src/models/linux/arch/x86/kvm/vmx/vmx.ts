@@ -8,7 +8,7 @@ import { kvm_apic_set_eoi_accelerated, kvm_lapic_set_eoi, kvm_lapic_set_irr } fr
 import { kvm_mmu_page_fault } from '../mmu/mmu';
 import { __vmx_handle_ept_violation } from './common';
 import { highestVector } from '../vectors';
-import { kvm_emulate_wrmsr, kvm_set_msr_common, make_request } from '../x86';
+import { kvm_emulate_wrmsr, kvm_fast_pio, kvm_set_msr_common, make_request } from '../x86';
 
 /** KVM on VT-x: delivery by injection or by posting, entry, and the exits that interrupts cause. */
 
@@ -134,6 +134,11 @@ const handle_interrupt_window = fn('The guest can take an interrupt now.', funct
   return 1;
 });
 
+const handle_io = fn('The guest accessed a port.', function* handle_io(vcpu: KvmVcpu, exit: VmExit) {
+  at('exit_qualification');
+  return exit.kind === 'io' ? yield* kvm_fast_pio(vcpu, exit) : 1;
+});
+
 const handle_apic_access = fn(
   'The guest touched its local APIC’s page. An EOI is recognised without emulating the instruction.',
   function* handle_apic_access(vcpu: KvmVcpu, _exit: VmExit) {
@@ -169,6 +174,7 @@ const wrmsr = kvm_emulate_wrmsr as unknown as Fn<[vcpu: KvmVcpu, exit: VmExit], 
 const kvm_vmx_exit_handlers = ops('kvm_vmx_exit_handlers', {
   EXIT_REASON_EXTERNAL_INTERRUPT: handle_external_interrupt,
   EXIT_REASON_INTERRUPT_WINDOW: handle_interrupt_window,
+  EXIT_REASON_IO_INSTRUCTION: handle_io,
   EXIT_REASON_MSR_WRITE: wrmsr,
   EXIT_REASON_APIC_ACCESS: handle_apic_access,
   EXIT_REASON_EOI_INDUCED: handle_apic_eoi_induced,
@@ -179,6 +185,7 @@ const kvm_vmx_exit_handlers = ops('kvm_vmx_exit_handlers', {
 const BY_NUMBER = new Map<number, keyof typeof kvm_vmx_exit_handlers>([
   [1, 'EXIT_REASON_EXTERNAL_INTERRUPT'],
   [7, 'EXIT_REASON_INTERRUPT_WINDOW'],
+  [30, 'EXIT_REASON_IO_INSTRUCTION'],
   [32, 'EXIT_REASON_MSR_WRITE'],
   [44, 'EXIT_REASON_APIC_ACCESS'],
   [45, 'EXIT_REASON_EOI_INDUCED'],
