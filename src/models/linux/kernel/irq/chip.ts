@@ -1,5 +1,5 @@
 import { source, through } from '../../../../engine/fn';
-import { atCall } from '../../../../engine/steps';
+import { atCall, atWrite } from '../../../../engine/steps';
 import { handle_irq_event } from './handle';
 import { IRQS_PENDING, type IrqDesc } from './irqdesc';
 
@@ -9,13 +9,13 @@ const { fn } = source('linux', 'kernel/irq/chip.c');
 
 export const mask_irq = fn('Masks the line at its controller, unless it is masked already.', function* mask_irq(desc: IrqDesc) {
   if (desc['irq_data.IRQD_IRQ_MASKED']) return;
-  yield* through('function pointer', 'irq_mask', desc.chip.irq_mask)(desc);
+  yield* through('function pointer', 'irq_mask', desc.chip.irq_mask!)(desc);
   setFlag(desc, 'irq_data.IRQD_IRQ_MASKED', true, 'irq_state_set_masked');
 });
 
 export const unmask_irq = fn('Unmasks the line at its controller.', function* unmask_irq(desc: IrqDesc) {
   if (!desc['irq_data.IRQD_IRQ_MASKED']) return;
-  yield* through('function pointer', 'irq_unmask', desc.chip.irq_unmask)(desc);
+  yield* through('function pointer', 'irq_unmask', desc.chip.irq_unmask!)(desc);
   setFlag(desc, 'irq_data.IRQD_IRQ_MASKED', false, 'irq_state_clr_masked');
 });
 
@@ -56,7 +56,7 @@ export const irq_startup = fn(
 const cond_unmask_eoi_irq = fn(
   'Acknowledges the interrupt at its controller, after the handlers.',
   function* cond_unmask_eoi_irq(desc: IrqDesc) {
-    yield* through('function pointer', 'irq_eoi', desc.chip.irq_eoi)(desc);
+    yield* through('function pointer', 'irq_eoi', desc.chip.irq_eoi!)(desc);
   },
 );
 
@@ -66,11 +66,37 @@ export const handle_fasteoi_irq = fn(
     if (desc.action === undefined || desc['irq_data.IRQD_IRQ_DISABLED']) {
       desc.istate |= IRQS_PENDING;
       yield* mask_irq(desc);
-      yield* through('function pointer', 'irq_eoi', desc.chip.irq_eoi)(desc);
+      yield* through('function pointer', 'irq_eoi', desc.chip.irq_eoi!)(desc);
       return;
     }
     yield* handle_irq_event(desc);
     yield* cond_unmask_eoi_irq(desc);
+  },
+);
+
+const mask_ack_irq = fn('Masks the line and acknowledges what it sent.', function* mask_ack_irq(desc: IrqDesc) {
+  yield* mask_irq(desc);
+  yield* through('function pointer', 'irq_ack', desc.chip.irq_ack!)(desc);
+});
+
+export const handle_edge_irq = fn(
+  'The flow handler of edges and messages: acknowledged before the handlers run, because nothing would repeat an edge that comes meanwhile.',
+  function* handle_edge_irq(desc: IrqDesc) {
+    if (desc.action === undefined || desc['irq_data.IRQD_IRQ_DISABLED']) {
+      atWrite('istate', 'irqd_irq_disabled');
+      desc.istate |= IRQS_PENDING;
+      yield* mask_ack_irq(desc);
+      return;
+    }
+    yield* through('function pointer', 'irq_ack', desc.chip.irq_ack!)(desc);
+    yield* handle_irq_event(desc);
+  },
+);
+
+export const irq_chip_ack_parent = fn(
+  'A message has no acknowledgement of its own: the parent domain, the CPU’s local APIC, has.',
+  function* irq_chip_ack_parent(desc: IrqDesc) {
+    yield* through('function pointer', 'irq_ack', desc.chip.parent!.irq_ack!)(desc);
   },
 );
 

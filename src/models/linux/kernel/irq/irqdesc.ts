@@ -36,11 +36,16 @@ export interface IrqAction {
   readonly dev_id: unknown;
 }
 
-/** An `irq_chip`: how the line is masked and acknowledged at the interrupt controller. */
+/** An `irq_chip`: how the line is masked and acknowledged at the interrupt controller. A chip has what its flow handler calls. */
 export interface IrqChip {
-  readonly irq_mask: Pointer<[desc: IrqDesc], void>;
-  readonly irq_unmask: Pointer<[desc: IrqDesc], void>;
-  readonly irq_eoi: Pointer<[desc: IrqDesc], void>;
+  readonly irq_mask?: Pointer<[desc: IrqDesc], void>;
+  readonly irq_unmask?: Pointer<[desc: IrqDesc], void>;
+  /** Of chips whose interrupts are edges: acknowledges before the handlers run. */
+  readonly irq_ack?: Pointer<[desc: IrqDesc], void>;
+  /** Of chips whose interrupts are levels: acknowledges after the handlers ran. */
+  readonly irq_eoi?: Pointer<[desc: IrqDesc], void>;
+  /** The chip of the domain behind this one: the CPU’s vectors behind a device’s messages. */
+  readonly parent?: Pick<IrqChip, 'irq_ack'>;
 }
 
 export type IrqDesc = InstanceOf<typeof IrqDescCells> & {
@@ -48,7 +53,7 @@ export type IrqDesc = InstanceOf<typeof IrqDescCells> & {
   readonly chip: IrqChip;
   readonly handle_irq: Pointer<[desc: IrqDesc], void>;
   action: IrqAction | undefined;
-  /** The I/O APIC pin behind this interrupt. */
+  /** The I/O APIC pin, or the entry of an MSI-X table, behind this interrupt. */
   readonly pin: IrqPin;
 };
 
@@ -59,7 +64,22 @@ export interface IrqPin {
   eoi(): Run;
 }
 
-/** Allocates the descriptor of an interrupt number. */
-export function irq_desc(name: string, irq: number, chip: IrqChip, handle_irq: Pointer<[desc: IrqDesc], void>, pin: IrqPin): IrqDesc {
-  return Object.assign(IrqDescCells(name), { irq, chip, handle_irq, pin, action: undefined });
+/** The cells of a line that its first user has brought up already. */
+export const STARTED = {
+  depth: 0,
+  'irq_data.IRQD_IRQ_DISABLED': false,
+  'irq_data.IRQD_IRQ_MASKED': false,
+  'irq_data.IRQD_IRQ_STARTED': true,
+} as const;
+
+/** Allocates the descriptor of an interrupt number: shut down, unless `initial` says otherwise. */
+export function irq_desc(
+  name: string,
+  irq: number,
+  chip: IrqChip,
+  handle_irq: Pointer<[desc: IrqDesc], void>,
+  pin: IrqPin,
+  initial: Parameters<typeof IrqDescCells>[1] = {},
+): IrqDesc {
+  return Object.assign(IrqDescCells(name, initial), { irq, chip, handle_irq, pin, action: undefined });
 }

@@ -1,0 +1,18 @@
+import { source } from '../../../../../../engine/fn';
+import { handle_edge_irq, irq_chip_ack_parent } from '../../../../kernel/irq/chip';
+
+/** How x86 sets up the interrupts that devices send as messages. */
+
+const { ops } = source('linux', 'arch/x86/kernel/apic/msi.c');
+
+/** The flow handler of a message, and how it is acknowledged. */
+export const msi_handler = ops(
+  'x86_init_dev_msi_info',
+  { handle_irq: handle_edge_irq },
+  { formerly: [{ until: '6.2', symbol: 'pci_msi_domain_info' }] },
+);
+export const msi_ack = ops(
+  'x86_init_dev_msi_info',
+  { irq_ack: irq_chip_ack_parent },
+  { formerly: [{ until: '6.2', symbol: 'pci_msi_controller' }] },
+);
