@@ -15,7 +15,10 @@ export const PROJECTS: readonly Project[] = ['linux', 'qemu', 'acrn'];
 export interface Anchor {
   readonly token: string;
   readonly as: 'call' | 'write' | 'name';
-  /** Only occurrences behind the first one of this identifier are meant: where a body does the same in two branches. */
+  /**
+   * Only occurrences behind the first one of this identifier are meant: where a body does the same in two branches. Several identifiers, with
+   * spaces between, are passed in turn.
+   */
   readonly after?: string;
 }
 

@@ -18,7 +18,8 @@ export function atCall(token: string, note?: string): void {
 }
 
 /**
- * Stands on a write whose identifier is assigned to more than once: the first time behind `after`.
+ * Stands on a write whose identifier is assigned to more than once: the first time behind `after`, which may be several identifiers,
+ * each looked for behind the one before: `last_irr last_irr` is the second.
  */
 export function atWrite(token: string, after: string, note?: string): void {
   running().at({ token, as: 'write', after }, note);

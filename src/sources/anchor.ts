@@ -12,9 +12,8 @@ const MEMBER_ACCESS = new Set(['.', '->']);
  * back to its first occurrence, because fields are also written through calls: `__set_bit(1, &x->masked)`.
  */
 export function findAnchor(text: Text, whole: Span, anchor: Anchor): Span | undefined {
-  const from = anchor.after === undefined ? whole : findOccurrence(text, whole, anchor.after, () => true);
-  if (from === undefined) return undefined;
-  const body = from === whole ? whole : { start: from.end, end: whole.end };
+  const body = behind(text, whole, anchor.after?.split(' ') ?? []);
+  if (body === undefined) return undefined;
   switch (anchor.as) {
     case 'name':
       return findOccurrence(text, body, anchor.token, () => true);
@@ -23,6 +22,17 @@ export function findAnchor(text: Text, whole: Span, anchor: Anchor): Span | unde
     case 'write':
       return findAssigned(text, body, anchor.token) ?? findOccurrence(text, body, anchor.token, () => true);
   }
+}
+
+/** What is left of a body behind these words, the first occurrence of each after the one before. */
+function behind(text: Text, whole: Span, words: readonly string[]): Span | undefined {
+  let body = whole;
+  for (const word of words) {
+    const passed = findOccurrence(text, body, word, () => true);
+    if (passed === undefined) return undefined;
+    body = { start: passed.end, end: whole.end };
+  }
+  return body;
 }
 
 function findOccurrence(text: Text, body: Span, word: string, accepts: (follower: Lexeme) => boolean): Span | undefined {

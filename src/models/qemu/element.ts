@@ -1,16 +1,22 @@
+import type { Instance } from '../../engine/cell';
+
 /** A cell that C reaches by an index: an element of `irq_count[]`, a register in `config[]`. */
 export interface Element {
   value: number;
 }
 
 /** Gives one cell of a structure to code that finds it by number. */
-export function element<S, K extends keyof S>(instance: S & Record<K, number>, key: K): Element {
+export function element<K extends string>(instance: Record<K, number>, key: K): Element {
   return {
     get value(): number {
       return instance[key];
     },
     set value(value: number) {
-      (instance as Record<K, number>)[key] = value;
+      instance[key] = value;
     },
   };
 }
+
+/** The cells of an array whose fields were made by a loop, in its order: `name` gives the cell of each element. */
+export const elements = (instance: Instance, count: number, name: (index: number) => string): readonly Element[] =>
+  Array.from({ length: count }, (_, index) => element(instance as Instance & Record<string, number>, name(index)));

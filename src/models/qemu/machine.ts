@@ -74,7 +74,7 @@ export function qemu({
   readonly interrupt_pin: () => number;
   readonly device: PciFunction;
 }): Qemu {
-  const kvm_state: KVMState = { vmfd: kvm };
+  const kvm_state: KVMState = { vmfd: kvm, kernel_irqchip: 'on' };
   const q: Globals = {
     qemu_global_mutex: Mutex('BQL'),
     iohandler_ctx: aio_context('iohandler_ctx'),

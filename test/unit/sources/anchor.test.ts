@@ -59,3 +59,12 @@ it('an anchor behind another identifier is the first occurrence after that one, 
   assert.equal(at('check'), text.indexOf('x = 2'));
   assert.equal(at('nowhere'), undefined);
 });
+
+it('an anchor behind several identifiers passes them in turn', () => {
+  const text = '{ x = last; x = last; x = 3; }';
+  const body = { start: 0, end: text.length };
+  const at = (after: string) => findAnchor(text, body, { token: 'x', as: 'write', after })?.start;
+  assert.equal(at('last'), text.indexOf('x = last; x = 3'));
+  assert.equal(at('last last'), text.indexOf('x = 3'));
+  assert.equal(at('last last last'), undefined);
+});

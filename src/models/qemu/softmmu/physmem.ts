@@ -1,5 +1,5 @@
-import { source } from '../../../engine/fn';
-import { acquire, release } from '../../../engine/mutex';
+import { source, via } from '../../../engine/fn';
+import { acquire, release, type Mutex } from '../../../engine/mutex';
 import { running } from '../../../engine/running';
 import { atCall } from '../../../engine/steps';
 import type { AddressSpace, FlatView, MemoryRegion } from '../include/exec/memory';
@@ -17,7 +17,7 @@ const { fn } = source('qemu', 'softmmu/physmem.c');
 
 const prepare_mmio_access = fn(
   'Takes the BQL for a device’s callback, unless this thread holds it already. The result says whether to give it back.',
-  function* prepare_mmio_access({ qemu_global_mutex }: Globals) {
+  function* prepare_mmio_access({ qemu_global_mutex }: Pick<Globals, 'qemu_global_mutex'>) {
     atCall('qemu_mutex_iothread_locked');
     if (qemu_global_mutex.owner === running().currentThread + 1) return false;
     yield* acquire(qemu_global_mutex, 'qemu_mutex_lock_iothread');
@@ -85,6 +85,28 @@ export const address_space_rw = fn(
     else yield* address_space_read_full(q, as, addr, buf, len);
   },
 );
+
+/**
+ * address_space_stb() and its kin, which macros define once per width and byte order: there is no function of that name to stand in.
+ * `token` is the one that the caller calls.
+ */
+export function* address_space_st(token: string, mutex: Mutex, as: AddressSpace, addr: number, val: number, size: number) {
+  const mr = translate(as.current_map, addr);
+  if (mr === undefined) return;
+  const release_lock = yield* via(token, prepare_mmio_access)({ qemu_global_mutex: mutex });
+  yield* via(token, memory_region_dispatch_write)(mr, addr - mr.addr, val, size);
+  if (release_lock) release(mutex, token);
+}
+
+/** address_space_ldub() and its kin, likewise. Where there is nothing, it reads 0. */
+export function* address_space_ld(token: string, mutex: Mutex, as: AddressSpace, addr: number, size: number) {
+  const mr = translate(as.current_map, addr);
+  if (mr === undefined) return 0;
+  const release_lock = yield* via(token, prepare_mmio_access)({ qemu_global_mutex: mutex });
+  const val = yield* via(token, memory_region_dispatch_read)(mr, addr - mr.addr, size);
+  if (release_lock) release(mutex, token);
+  return val;
+}
 
 /** flatview_translate(): the region of an address. Unassigned addresses have none: reads give 0, writes are lost. */
 const translate = (fv: FlatView, addr: number): MemoryRegion | undefined => fv.find((mr) => addr >= mr.addr && addr < mr.addr + mr.size);

@@ -27,6 +27,10 @@ export interface QEMUTimerList {
 export const timer_new_ms = (name: string, timer_list: QEMUTimerList, cb: Pointer<[], void>): QEMUTimer =>
   Object.assign(QEMUTimerCells(name), { timer_list, cb, scale: SCALE_MS });
 
+/** timer_new_ns(): a timer that counts in nanoseconds, not armed yet. */
+export const timer_new_ns = (name: string, timer_list: QEMUTimerList, cb: Pointer<[], void>): QEMUTimer =>
+  Object.assign(QEMUTimerCells(name), { timer_list, cb, scale: 1 });
+
 /** qemu_clock_get_ms(QEMU_CLOCK_VIRTUAL). */
 export const qemu_clock_get_ms = (): number => running().now;
 
@@ -72,6 +76,23 @@ const timer_mod_ns = fn('Arms a timer for a point in time, or moves it there.', 
 export const timer_mod = fn('Arms a timer, in the unit that it was made with.', function* timer_mod(ts: QEMUTimer, expire_time: number) {
   yield* timer_mod_ns(ts, expire_time * ts.scale);
 });
+
+const timer_mod_anticipate_ns = fn(
+  'Arms a timer, unless it is due sooner already.',
+  function* timer_mod_anticipate_ns(ts: QEMUTimer, expire_time: number) {
+    at('expire_time');
+    if (ts.expire_time !== -1 && ts.expire_time <= expire_time) return;
+    if (ts.expire_time !== -1) yield* timer_del_locked(ts.timer_list, ts);
+    yield* timer_mod_ns_locked(ts.timer_list, ts, expire_time);
+  },
+);
+
+export const timer_mod_anticipate = fn(
+  'Arms a timer in its own unit, unless it is due sooner already.',
+  function* timer_mod_anticipate(ts: QEMUTimer, expire_time: number) {
+    yield* timer_mod_anticipate_ns(ts, expire_time * ts.scale);
+  },
+);
 
 const timerlist_run_timers = fn(
   'Calls every timer that is due. Each is disarmed before its callback, which may arm it again.',

@@ -1,15 +1,64 @@
 import { source } from '../../../../engine/fn';
+import { running } from '../../../../engine/running';
+import { at } from '../../../../engine/steps';
+import type { Board } from '../../board';
+import { CPU_INTERRUPT_HARD, type X86CPU } from '../../include/hw/core/cpu';
+import { kvm_irqchip_in_kernel } from '../../include/sysemu/kvm';
+import { cpu_interrupt } from '../../softmmu/cpus';
+import { cpu_reset_interrupt } from '../core/cpu-common';
 import { qemu_set_irq, type IRQState } from '../core/irq';
+import { apic_accept_pic_intr, apic_deliver_pic_intr, apic_get_interrupt } from '../intc/apic';
+import { pic_read_irq } from '../intc/i8259';
 
-/** The inputs of the interrupt chips, by GSI. */
+/** What all x86 boards share of interrupts: GSIs, the PIC's output, the acknowledge cycle. */
+
+/** The inputs of the interrupt chips, by GSI. A line that leads nowhere is undefined. */
 export interface GSIState {
-  readonly i8259_irq: readonly IRQState[];
-  readonly ioapic_irq: readonly IRQState[];
+  readonly i8259_irq: (IRQState | undefined)[];
+  readonly ioapic_irq: (IRQState | undefined)[];
 }
 
 export const ISA_NUM_IRQS = 16;
 
-const { fn } = source('qemu', 'hw/i386/x86.c');
+const { fn, ops } = source('qemu', 'hw/i386/x86.c');
+
+const pic_irq_request = fn(
+  'The PIC’s output has changed. Every CPU whose local APIC leaves LINT0 open hears of it; where the local APICs are in the kernel, the first CPU alone.',
+  function* pic_irq_request(board: Board, _irq: number, level: 0 | 1) {
+    const [first_cpu] = board.cpus;
+    if (first_cpu === undefined) return;
+    if (first_cpu.apic_state !== undefined && !kvm_irqchip_in_kernel(board)) {
+      for (const { apic_state } of board.cpus) {
+        if (apic_state !== undefined && (yield* apic_accept_pic_intr(apic_state))) yield* apic_deliver_pic_intr(apic_state, level);
+      }
+    } else if (level) yield* cpu_interrupt(first_cpu, CPU_INTERRUPT_HARD);
+    else yield* cpu_reset_interrupt(first_cpu, CPU_INTERRUPT_HARD);
+  },
+);
+
+/** What x86_allocate_cpu_irq() puts at the end of the PIC's output. */
+export const x86_allocate_cpu_irq_handler = ops('x86_allocate_cpu_irq', { handler: pic_irq_request });
+
+export const cpu_get_pic_interrupt = fn(
+  'The CPU acknowledges: which vector? The local APIC is asked first, the PIC if that has nothing or lets it go before. -1 if nobody answers.',
+  function* cpu_get_pic_interrupt(cpu: X86CPU) {
+    const { board, apic_state } = cpu;
+    if (!kvm_irqchip_in_kernel(board)) {
+      const intno = yield* apic_get_interrupt(apic_state);
+      if (intno >= 0) return intno;
+      if (!(yield* apic_accept_pic_intr(apic_state))) return -1;
+    }
+    return yield* pic_read_irq(board);
+  },
+);
+
+export const cpu_get_current_apic = fn(
+  'The local APIC of the CPU that this thread runs: an access to the page means one’s own.',
+  function* cpu_get_current_apic(board: Board) {
+    at('current_cpu');
+    return board.cpus.find(({ thread }) => thread === running().currentThread)?.apic_state;
+  },
+);
 
 export const gsi_handler = fn(
   'Drives a GSI: below 16 the PIC’s input and the I/O APIC’s, from 16 on the I/O APIC’s alone. With both chips in the kernel, either call reaches both.',

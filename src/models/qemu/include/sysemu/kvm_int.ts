@@ -6,6 +6,8 @@ import type { Kvm } from '../../../linux/virt/kvm/kvm_main';
 /** The virtual machine. */
 export interface KVMState {
   readonly vmfd: Kvm;
+  /** kernel-irqchip: everything in the kernel, the local APICs alone, or nothing. */
+  readonly kernel_irqchip: 'on' | 'split' | 'off';
 }
 
 const KVMSlotCells = struct('KVMSlot', 'QEMU’s record of a KVM memory slot; of size 0 while it is free.', {

@@ -1,0 +1,57 @@
+import { bits, bool, struct, type InstanceOf } from '../../../../../engine/cell';
+import type { KvmVcpu } from '../../../../linux/virt/kvm/kvm_types';
+import type { Board } from '../../../board';
+import type { APICCommonState } from '../i386/apic_internal';
+
+/** A CPU as QEMU knows it, whatever runs the guest's instructions. */
+
+export const CPU_INTERRUPT_HARD = 0x0002;
+export const CPU_INTERRUPT_SMI = 0x0040;
+export const CPU_INTERRUPT_NMI = 0x0200;
+export const CPU_INTERRUPT_POLL = 0x0400;
+export const CPU_INTERRUPT_INIT = 0x0800;
+export const CPU_INTERRUPT_SIPI = 0x1000;
+
+const INTERRUPT_BITS: (string | undefined)[] = [];
+INTERRUPT_BITS[1] = 'CPU_INTERRUPT_HARD';
+INTERRUPT_BITS[6] = 'CPU_INTERRUPT_SMI';
+INTERRUPT_BITS[9] = 'CPU_INTERRUPT_NMI';
+INTERRUPT_BITS[10] = 'CPU_INTERRUPT_POLL';
+INTERRUPT_BITS[11] = 'CPU_INTERRUPT_INIT';
+INTERRUPT_BITS[12] = 'CPU_INTERRUPT_SIPI';
+
+export const IF_MASK = 0x200;
+const EFLAGS: (string | undefined)[] = [];
+EFLAGS[9] = 'IF_MASK';
+
+const X86CPUCells = struct('X86CPU', 'A CPU as QEMU knows it: what asks for its attention, and whether its thread may sleep.', {
+  interrupt_request: bits(32, INTERRUPT_BITS),
+  exit_request: bool(),
+  halted: bool(),
+  thread_kicked: bool(),
+  'env.eflags': bits(32, EFLAGS),
+});
+
+export type X86CPU = InstanceOf<typeof X86CPUCells> & {
+  readonly cpu_index: number;
+  readonly board: Board;
+  /** The local APIC, if QEMU emulates it. */
+  apic_state: APICCommonState | undefined;
+  /** The number of the thread that runs it, once that has started. */
+  thread: number | undefined;
+  /** KVM's side of it: kvm_fd and kvm_run. */
+  readonly kvm: KvmVcpu | undefined;
+};
+
+/** Makes a CPU of a board. */
+export function x86_cpu(board: Board, cpu_index: number, kvm?: KvmVcpu): X86CPU {
+  const cpu: X86CPU = Object.assign(X86CPUCells(`CPU ${cpu_index}`), {
+    cpu_index,
+    board,
+    apic_state: undefined,
+    thread: undefined,
+    kvm,
+  });
+  board.cpus.push(cpu);
+  return cpu;
+}

@@ -1,0 +1,45 @@
+import { source, through } from '../../../engine/fn';
+import { running } from '../../../engine/running';
+import { at, atCall } from '../../../engine/steps';
+import type { X86CPU } from '../include/hw/core/cpu';
+
+/** Getting a CPU's attention, from any thread. */
+
+const { fn } = source('qemu', 'softmmu/cpus.c');
+
+/** qemu_cpu_is_self(): whether this is the thread that runs the CPU. */
+export const qemu_cpu_is_self = (cpu: X86CPU): boolean => cpu.thread === running().currentThread;
+
+const generic_handle_interrupt = fn(
+  'Notes the request, and wakes the CPU’s thread if this is another one.',
+  function* generic_handle_interrupt(cpu: X86CPU, mask: number) {
+    cpu.interrupt_request |= mask;
+    atCall('qemu_cpu_is_self');
+    if (!qemu_cpu_is_self(cpu)) yield* qemu_cpu_kick(cpu);
+  },
+);
+
+export const cpu_interrupt = fn(
+  'Asks for a CPU’s attention. Nothing is injected here: the CPU’s own thread does that, when the guest can take it.',
+  function* cpu_interrupt(cpu: X86CPU, mask: number) {
+    const { handle_interrupt } = cpu.board.cpus_accel;
+    if (handle_interrupt !== undefined) yield* through('function pointer', 'handle_interrupt', handle_interrupt)(cpu, mask);
+    else yield* generic_handle_interrupt(cpu, mask);
+  },
+);
+
+export const cpus_kick_thread = fn(
+  'Sends the CPU’s thread a signal, unless one is under way already.',
+  function* cpus_kick_thread(cpu: X86CPU) {
+    if (cpu.thread_kicked) return at('thread_kicked', 'a signal is under way already');
+    cpu.thread_kicked = true;
+    atCall('pthread_kill');
+  },
+);
+
+export const qemu_cpu_kick = fn('Wakes the CPU’s thread, or makes it come out of the guest.', function* qemu_cpu_kick(cpu: X86CPU) {
+  atCall('qemu_cond_broadcast');
+  const { kick_vcpu_thread } = cpu.board.cpus_accel;
+  if (kick_vcpu_thread !== undefined) yield* through('function pointer', 'kick_vcpu_thread', kick_vcpu_thread)(cpu);
+  else yield* cpus_kick_thread(cpu);
+});
