@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { PROJECTS, type Project } from '../engine/reference';
-import { CATALOGUE, flowById } from '../flows/catalogue';
-import type { Flow, ParameterSpec } from '../flows/flow';
+import { CATALOGUE, flowById, requireFlow } from '../flows/catalogue';
+import { presetInputs, type Flow, type ParameterSpec } from '../flows/flow';
 import { referenceOfStep } from '../flows/places';
 import type { Session } from '../flows/session';
 import { upstreamVersions } from '../sources/links';
@@ -23,6 +23,7 @@ export function registerCommands(parts: Parts): vscode.Disposable[] {
   const { session, sources, reveal, panel } = parts;
   const commands: Readonly<Record<string, (...args: unknown[]) => unknown>> = {
     'virtflow.exploreFlow': (id, chapter) => explore(parts, id, chapter),
+    'virtflow.explorePreset': (id, preset) => explorePreset(parts, id, preset),
     'virtflow.openPanel': () => panel.open(),
     'virtflow.step': () => session.step(),
     'virtflow.stepBack': () => session.stepBack(),
@@ -49,7 +50,8 @@ export function registerCommands(parts: Parts): vscode.Disposable[] {
   );
 }
 
-async function explore({ session, reveal, panel }: Parts, id: unknown, chapter: unknown): Promise<void> {
+async function explore(parts: Parts, id: unknown, chapter: unknown): Promise<void> {
+  const { session } = parts;
   const flow = typeof id === 'string' ? flowById(id) : await pickFlow();
   if (flow === undefined) return;
   // The first flow of a window may come from the palette or the walkthrough: bring the trees into view once.
@@ -61,7 +63,31 @@ async function explore({ session, reveal, panel }: Parts, id: unknown, chapter: 
   if (start) session.seek(start.step);
   else if (chapter !== undefined)
     void vscode.window.showInformationMessage(`Virtflow: this run does not reach “${String(chapter)}”; other parameters do.`);
-  // The source takes the first column before the panel asks for the second one.
+  await show(parts);
+}
+
+async function explorePreset(parts: Parts, id: unknown, presetId: unknown): Promise<void> {
+  const picked = typeof id === 'string' && typeof presetId === 'string' ? { flow: requireFlow(id), id: presetId } : await pickPreset();
+  if (picked === undefined) return;
+  const { parameters, stimuli } = presetInputs(picked.flow, picked.id);
+  parts.session.explore(picked.flow, parameters, stimuli);
+  await show(parts);
+}
+
+async function pickPreset(): Promise<{ readonly flow: Flow; readonly id: string } | undefined> {
+  const items = CATALOGUE.flatMap((flow) =>
+    flow.presets.map(({ id, title, prose }) => ({ label: title, description: flow.title, detail: prose, flow, id })),
+  );
+  return vscode.window.showQuickPick(items, {
+    title: 'Explore Preset',
+    placeHolder: 'Which case?',
+    matchOnDescription: true,
+    matchOnDetail: true,
+  });
+}
+
+/** The source takes the first column before the panel asks for the second one. */
+async function show({ reveal, panel }: Parts): Promise<void> {
   await reveal.now(false);
   panel.open();
 }

@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import { NO_STEP } from '../engine/journal';
 import { stackAt } from '../engine/timeline';
 import { CATALOGUE } from '../flows/catalogue';
-import type { Chapter, Flow } from '../flows/flow';
+import { presetOf, type Chapter, type Flow, type Preset } from '../flows/flow';
 import type { Session } from '../flows/session';
 import { resultText, writesOf } from '../flows/text';
 
@@ -11,9 +11,11 @@ import { resultText, writesOf } from '../flows/text';
 type FlowNode =
   | { readonly kind: 'system'; readonly title: string }
   | { readonly kind: 'flow'; readonly flow: Flow }
+  | { readonly kind: 'presets'; readonly flow: Flow }
+  | { readonly kind: 'preset'; readonly flow: Flow; readonly preset: Preset }
   | { readonly kind: 'chapter'; readonly flow: Flow; readonly chapter: Chapter; readonly step: number | undefined };
 
-/** *Flows*: system, flow, chapters. */
+/** *Flows*: system, flow, chapters and presets. */
 export function registerFlowsTree(session: Session): vscode.Disposable {
   const changed = new vscode.EventEmitter<void>();
   const view = vscode.window.createTreeView<FlowNode>('virtflow.flows', {
@@ -26,14 +28,17 @@ export function registerFlowsTree(session: Session): vscode.Disposable {
             return CATALOGUE.filter(({ system }) => system === node.title).map((flow) => ({ kind: 'flow', flow }));
           case 'flow': {
             const steps = session.run?.flow === node.flow ? session.chapters : [];
-            return node.flow.chapters.map((chapter) => ({
-              kind: 'chapter',
-              flow: node.flow,
-              chapter,
-              step: steps.find((found) => found.chapter === chapter)?.step,
-            }));
+            const { flow } = node;
+            const chapters = flow.chapters.map((chapter): FlowNode => {
+              const step = steps.find((found) => found.chapter === chapter)?.step;
+              return { kind: 'chapter', flow, chapter, step };
+            });
+            return flow.presets.length === 0 ? chapters : [...chapters, { kind: 'presets', flow }];
           }
+          case 'presets':
+            return node.flow.presets.map((preset) => ({ kind: 'preset', flow: node.flow, preset }));
           case 'chapter':
+          case 'preset':
             return [];
         }
       },
@@ -52,12 +57,31 @@ function flowItem(node: FlowNode, session: Session): vscode.TreeItem {
       return item;
     }
     case 'flow': {
-      const item = new vscode.TreeItem(node.flow.title, vscode.TreeItemCollapsibleState.Expanded);
+      const { Expanded, Collapsed } = vscode.TreeItemCollapsibleState;
+      const item = new vscode.TreeItem(node.flow.title, session.run?.flow === node.flow ? Expanded : Collapsed);
+      // Another identity when the run changes: what is explored opens by itself.
+      item.id = `${node.flow.id} ${session.run?.flow === node.flow}`;
       item.description = node.flow.id;
       item.tooltip = node.flow.summary;
       item.iconPath = new vscode.ThemeIcon(session.run?.flow === node.flow ? 'pulse' : 'symbol-event');
       item.command = { command: 'virtflow.exploreFlow', title: 'Explore Flow', arguments: [node.flow.id] };
       item.contextValue = 'flow';
+      return item;
+    }
+    case 'presets': {
+      const item = new vscode.TreeItem('Presets', vscode.TreeItemCollapsibleState.Collapsed);
+      item.description = `${node.flow.presets.length}`;
+      item.tooltip = 'Cases worth seeing: defects of the hardware’s and of upstream’s, and other surprises';
+      item.iconPath = new vscode.ThemeIcon('beaker');
+      return item;
+    }
+    case 'preset': {
+      const { flow, preset } = node;
+      const item = new vscode.TreeItem(preset.title, vscode.TreeItemCollapsibleState.None);
+      item.description = session.run?.flow === flow && presetOf(session.run) === preset ? 'this run' : '';
+      item.tooltip = new vscode.MarkdownString(preset.prose);
+      item.iconPath = new vscode.ThemeIcon('beaker');
+      item.command = { command: 'virtflow.explorePreset', title: 'Explore Preset', arguments: [flow.id, preset.id] };
       return item;
     }
     case 'chapter': {

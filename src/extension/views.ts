@@ -3,7 +3,7 @@ import { NO_STEP } from '../engine/journal';
 import type { ThreadInfo } from '../engine/machine';
 import { describeReference } from '../engine/reference';
 import { lastWrite, stackAt } from '../engine/timeline';
-import type { FlowRun, ParameterSpec } from '../flows/flow';
+import { presetOf, type FlowRun, type ParameterSpec } from '../flows/flow';
 import { referenceOfStep } from '../flows/places';
 import type { Session } from '../flows/session';
 import { resultText, valueText, writesOf } from '../flows/text';
@@ -25,10 +25,12 @@ function lanesOf({ journal, threads }: FlowRun): readonly ThreadInfo[] {
 export function runView(run: FlowRun, chapters: Session['chapters']): RunView {
   const { flow, inputs, journal } = run;
   const threads = lanesOf(run);
+  const preset = presetOf(run);
   const laneOf = new Map(threads.map((thread, lane) => [thread.index, lane]));
   return {
     flow: flow.id,
     title: flow.title,
+    ...(preset ? { preset: { title: preset.title, prose: preset.prose } } : {}),
     lanes: threads.map(({ title, context }, index) => ({ index, title, context })),
     steps: Array.from({ length: journal.length }, (_, n) => stepRow(run, n, laneOf)),
     parameters: flow.parameters.map((spec) => parameterView(spec, inputs.parameters[spec.name])),

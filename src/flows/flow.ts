@@ -151,6 +151,15 @@ export function presetInputs(of: Flow, id: string): Inputs {
   return { parameters: resolveParameters(of, preset.parameters), stimuli: preset.stimuli ?? [], seed: 0 };
 }
 
+/** The preset that a run shows: the one with the same inputs. */
+export function presetOf({ flow: of, inputs }: FlowRun): Preset | undefined {
+  const same = (a: Inputs, b: Inputs): boolean =>
+    of.parameters.every(({ name }) => a.parameters[name] === b.parameters[name]) &&
+    a.stimuli.length === b.stimuli.length &&
+    a.stimuli.every(({ at, name }, index) => at === b.stimuli[index]?.at && name === b.stimuli[index].name);
+  return of.presets.find(({ id }) => same(presetInputs(of, id), inputs));
+}
+
 /** Runs a flow: a pure function of the flow and its inputs. */
 export function simulate(of: Flow, inputs: Inputs, recording = true): FlowRun {
   let world: unknown;

@@ -5,6 +5,7 @@ import { createHeader } from './header';
 import type { Host } from './host';
 import { createNote } from './note';
 import { compose, type Part } from './part';
+import { createPreset } from './preset';
 import { createSequence } from './sequence/sequence';
 
 /** The editor panel: the sequence, beside it the current step and the state, below it what one may change about the run. */
@@ -12,6 +13,7 @@ export function createPanelView(host: Host): Part {
   const header = createHeader(host);
   const sequence = createSequence(host);
   const experiment = createExperiment(host);
+  const preset = createPreset();
   const note = createNote(host);
   const components = createComponents(host);
   const element = h(
@@ -19,8 +21,8 @@ export function createPanelView(host: Host): Part {
     { class: 'panel' },
     header.element,
     sequence.element,
-    h('div', { class: 'detail' }, note.element, components.element),
+    h('div', { class: 'detail' }, preset.element, note.element, components.element),
     experiment.element,
   );
-  return compose(element, [header, sequence, note, components, experiment]);
+  return compose(element, [header, sequence, preset, note, components, experiment]);
 }

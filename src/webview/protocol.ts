@@ -59,6 +59,8 @@ export interface ChapterView {
 export interface RunView {
   readonly flow: string;
   readonly title: string;
+  /** The preset that this run is, and what it shows, in Markdown's most common marks. */
+  readonly preset?: { readonly title: string; readonly prose: string };
   readonly lanes: readonly Lane[];
   readonly steps: readonly StepRow[];
   readonly parameters: readonly ParameterView[];
@@ -267,6 +269,7 @@ const STEP_KINDS: readonly unknown[] = ['enter', 'at', 'return', 'signal'] satis
 const isOutlineOfRun = shape<RunView>({
   flow: text,
   title: text,
+  preset: optional(shape<NonNullable<RunView['preset']>>({ title: text, prose: text })),
   lanes: listOf(shape<Lane>({ index: whole, title: text, context: text })),
   steps: listOf(
     shape<StepRow>({
