@@ -20,6 +20,7 @@ import { kvm_set_routing_entry } from '../models/linux/arch/x86/kvm/irq_comm';
 import { kvm_lapic } from '../models/linux/arch/x86/kvm/lapic';
 import { svm_x86_ops } from '../models/linux/arch/x86/kvm/svm/svm';
 import { vt_x86_ops } from '../models/linux/arch/x86/kvm/vmx/main';
+import { pci_dev } from '../models/linux/drivers/pci/pci';
 import { vfio_pci_ops } from '../models/linux/drivers/vfio/pci/vfio_pci';
 import { vfio_pci_core_device } from '../models/linux/drivers/vfio/pci/vfio_pci_priv';
 import { PCI_COMMAND_INTX_DISABLE } from '../models/linux/include/uapi/linux/pci_regs';
@@ -82,7 +83,7 @@ function setUp(parameters: Parameters): World {
   const vcpu = kvm_vcpu('vCPU 0', kvm, kvm_lapic('vCPU 0', { apicv_active: mode === 'vmx-apicv' }), virt_cpu(mode));
   kvm.vcpus.push(vcpu);
 
-  const pdev = { function: device, irq: desc, name: '0000:00:03.0' };
+  const pdev = pci_dev(device, desc, '0000:00:03.0');
   const vdev = vfio_pci_core_device(pdev, { system_wq, vfio_irqfd_cleanup_wq }, vfio_pci_ops);
   const interrupt_pin = () => (vdev['vconfig.PCI_INTERRUPT_PIN'] ? 1 : 0);
   const q = qemu({ kvm, vfio_fd: { device: vdev.vdev }, interrupt_pin, device });

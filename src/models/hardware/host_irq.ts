@@ -4,6 +4,7 @@ import { running } from '../../engine/running';
 import { causedBy, preempt, until } from '../../engine/steps';
 import { common_interrupt } from '../linux/arch/x86/kernel/irq';
 import type { IrqDesc, IrqPin } from '../linux/kernel/irq/irqdesc';
+import { take_vector, waiting_vector, type HostLapic } from './host_lapic';
 import type { PciFunction } from './pci_function';
 
 /** The host's way from a wire to a vector: one level-triggered I/O APIC pin and the CPU that it interrupts. */
@@ -40,15 +41,30 @@ export function host_ioapic_pin(): { readonly cells: HostPin; readonly pin: IrqP
   };
 }
 
-/** The hard-interrupt context of a host CPU: it runs whenever the wire is up, the pin unmasked and no interrupt in service. */
-export function hardirq_context(dev: PciFunction, pin: HostPin, desc: IrqDesc, priority: number): void {
+/**
+ * The hard-interrupt context of a host CPU: it runs whenever the wire is up, the pin unmasked and no interrupt in service,
+ * and for every vector that reaches its local APIC.
+ */
+export function hardirq_context(dev: PciFunction, pin: HostPin, desc: IrqDesc, priority: number, lapic?: HostLapic): void {
+  const wired = () => dev.INTx && !pin.mask && !pin.remote_irr;
   running().thread('hardirq', 'host hard-IRQ', 'hardirq', priority, function* () {
     for (;;) {
-      yield* until(() => dev.INTx && !pin.mask && !pin.remote_irr);
-      causedBy(dev.raisedAt);
-      yield* accept(pin);
-      yield* architecturally('hardirq', common_interrupt)(desc);
+      yield* until(() => wired() || (lapic !== undefined && waiting_vector(lapic) >= 0));
+      if (lapic !== undefined && !wired()) {
+        yield* dispatch(lapic, yield* take_vector(lapic));
+      } else {
+        causedBy(dev.raisedAt);
+        yield* accept(pin);
+        yield* architecturally('hardirq', common_interrupt)(desc);
+      }
       yield* preempt();
     }
   });
+}
+
+/** What the interrupt descriptor table does with a vector. */
+function* dispatch(lapic: HostLapic, vector: number) {
+  const system = lapic.system_vectors.get(vector);
+  if (system !== undefined) yield* architecturally('hardirq', system)(lapic);
+  else yield* architecturally('hardirq', common_interrupt)(lapic.vector_irq.get(vector));
 }

@@ -1,6 +1,9 @@
 import { bool, hex, oneOf, struct, type Field, type InstanceOf } from '../../engine/cell';
 import { source } from '../../engine/fn';
+import type { Run } from '../../engine/machine';
 import { causedBy, preempt, signal, until } from '../../engine/steps';
+import { receive_vector, type HostLapic } from './host_lapic';
+import { pi_desc, pir_drain, POSTED_INTR_VECTOR, type PiDesc } from './pi_desc';
 import type { KvmLapic } from '../linux/arch/x86/kvm/lapic';
 import { highestVector, setVector } from '../linux/arch/x86/kvm/vectors';
 
@@ -66,12 +69,6 @@ const Vmcb = struct('vmcb', 'The control block of AMD-V: what to inject at entry
   'control.int_ctl.V_IRQ': bool(),
 });
 
-const PiDesc = struct('pi_desc', 'The posted-interrupt descriptor: vectors that wait to be taken into the virtual APIC.', {
-  on: bool(),
-  'pir[0]': hex(32),
-  'pir[1]': hex(32),
-});
-
 const GuestCpuCells = struct('guest_cpu', 'The guest’s CPU.', { running: bool(), IF: bool(true) });
 
 /** A virtual CPU's hardware. */
@@ -79,7 +76,7 @@ export interface VirtCpu {
   readonly mode: LapicMode;
   readonly vmcs: InstanceOf<typeof Vmcs> | undefined;
   readonly vmcb: InstanceOf<typeof Vmcb> | undefined;
-  readonly pi: InstanceOf<typeof PiDesc> | undefined;
+  readonly pi: PiDesc | undefined;
   readonly guest: InstanceOf<typeof GuestCpuCells>;
   exit: VmExit | undefined;
   /** A posted-interrupt notification has reached the CPU. */
@@ -90,14 +87,17 @@ export interface VirtCpu {
   exitedAt: number;
 }
 
-/** Makes the hardware of a virtual CPU. */
-export function virt_cpu(mode: LapicMode): VirtCpu {
+/**
+ * Makes the hardware of a virtual CPU.
+ * @param lapic the local APIC of the CPU that it runs on, for notifications that find no guest running
+ */
+export function virt_cpu(mode: LapicMode, lapic?: HostLapic): VirtCpu {
   const intel = mode !== 'svm-x2apic';
-  return {
+  const cpu: VirtCpu = {
     mode,
     vmcs: intel ? Vmcs('vCPU 0') : undefined,
     vmcb: intel ? undefined : Vmcb('vCPU 0'),
-    pi: mode === 'vmx-apicv' ? PiDesc('vCPU 0') : undefined,
+    pi: mode === 'vmx-apicv' ? pi_desc('vCPU 0') : undefined,
     guest: GuestCpuCells('guest CPU 0'),
     exit: undefined,
     notified: false,
@@ -105,16 +105,24 @@ export function virt_cpu(mode: LapicMode): VirtCpu {
     enteredAt: -1,
     exitedAt: -1,
   };
+  if (cpu.pi !== undefined) cpu.pi.notify = (nv) => notification(cpu, lapic, nv);
+  return cpu;
+}
+
+/**
+ * A notification vector arrives at the CPU. While the guest runs there the processor takes POSTED_INTR_VECTOR for itself; in
+ * every other case the vector is an interrupt of the host like any other.
+ */
+function* notification(cpu: VirtCpu, lapic: HostLapic | undefined, nv: number): Run {
+  if (cpu.guest.running && nv === POSTED_INTR_VECTOR) yield* post_interrupt(cpu);
+  else if (lapic !== undefined) yield* receive_vector(lapic, nv);
 }
 
 /** Moves the posted vectors into the virtual IRR: what the CPU does by itself, and KVM before an entry. */
-export function takePosted(pi: NonNullable<VirtCpu['pi']>, apic: KvmLapic): void {
-  for (const word of [0, 1] as const) {
-    const posted = pi[`pir[${word}]`];
-    if (posted === 0) continue;
-    pi[`pir[${word}]`] = 0;
+export function takePosted(pi: PiDesc, apic: KvmLapic): void {
+  pir_drain(pi, (word, posted) => {
     apic[`APIC_IRR[${word}]`] |= posted;
-  }
+  });
 }
 
 const { fn } = source('hardware', 'virt_cpu');

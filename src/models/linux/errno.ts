@@ -9,3 +9,4 @@ export const EINVAL = 22;
 export const ENOTTY = 25;
 export const ENOSPC = 28;
 export const EPIPE = 32;
+export const ENOSYS = 38;

@@ -1,6 +1,7 @@
 import { source, through } from '../../../../engine/fn';
 import { atCall, atWrite } from '../../../../engine/steps';
 import { handle_irq_event } from './handle';
+import { irq_domain_activate_irq } from './irqdomain';
 import { IRQS_PENDING, type IrqDesc } from './irqdesc';
 
 /** Flow handlers and the state of an interrupt line: the half of the interrupt core that faces the controller. */
@@ -52,6 +53,20 @@ export const irq_startup = fn(
     else yield* __irq_startup(desc);
   },
 );
+
+export const irq_activate = fn(
+  'Gives the interrupt what it needs to be delivered: a vector, a remapping entry, the message in the device.',
+  function* irq_activate(desc: IrqDesc) {
+    yield* irq_domain_activate_irq(desc, false);
+  },
+);
+
+export const irq_shutdown = fn('Takes a line down after its last user: disabled, and masked at once.', function* irq_shutdown(desc: IrqDesc) {
+  if (!desc['irq_data.IRQD_IRQ_STARTED']) return;
+  desc.depth = 1;
+  yield* __irq_disable(desc, true);
+  setFlag(desc, 'irq_data.IRQD_IRQ_STARTED', false, 'irq_state_clr_started');
+});
 
 const cond_unmask_eoi_irq = fn(
   'Acknowledges the interrupt at its controller, after the handlers.',

@@ -1,6 +1,9 @@
-import { source, via, type Pointer } from '../../../../engine/fn';
+import { source, through, via, type Pointer } from '../../../../engine/fn';
 import { at, atCall } from '../../../../engine/steps';
-import { irq_disable, irq_startup } from './chip';
+import { irq_activate, irq_disable, irq_shutdown, irq_startup } from './chip';
+import { irq_domain_deactivate_irq } from './irqdomain';
+import type { VcpuData } from '../../arch/x86/include/asm/irq_remapping';
+import { ENOSYS } from '../../errno';
 import type { IrqDesc, irqreturn_t } from './irqdesc';
 
 /** What drivers ask of the interrupt core. */
@@ -39,6 +42,7 @@ export const enable_irq = fn('Undoes one disable_irq() of this line.', function*
 const __setup_irq = fn(
   'Installs an action and, unless IRQF_NO_AUTOEN says otherwise, starts the line.',
   function* __setup_irq(desc: IrqDesc, irqflags: number) {
+    yield* irq_activate(desc);
     atCall('irq_settings_can_autoenable');
     if (irqflags & IRQF_NO_AUTOEN) desc.depth = 1;
     else yield* irq_startup(desc);
@@ -61,10 +65,28 @@ export const request_threaded_irq = fn(
   },
 );
 
-export const free_irq = fn('Removes a handler, waits for it to finish, and shuts the line down.', function* free_irq(desc: IrqDesc) {
-  at('__free_irq');
-  desc.action = undefined;
-  desc.depth = 1;
+const __free_irq = fn(
+  'Removes the handler; the last one shuts the line down, waits for a handler that still runs, and gives back vector and remapping entry.',
+  function* __free_irq(desc: IrqDesc) {
+    at('action');
+    desc.action = undefined;
+    yield* irq_shutdown(desc);
+    atCall('__synchronize_irq');
+    yield* irq_domain_deactivate_irq(desc);
+  },
+);
+
+export const free_irq = fn('Removes a handler from an interrupt number.', function* free_irq(desc: IrqDesc) {
+  yield* __free_irq(desc);
 });
+
+export const irq_set_vcpu_affinity = fn(
+  'Has an interrupt delivered to a virtual CPU without the host, or (with no vCPU) to the host again. Only a level of the hierarchy that remaps interrupts can; -ENOSYS if there is none.',
+  function* irq_set_vcpu_affinity(desc: IrqDesc, vcpu_info: VcpuData | undefined) {
+    const level = desc.hierarchy.find(({ chip }) => chip.irq_set_vcpu_affinity !== undefined);
+    if (level?.chip.irq_set_vcpu_affinity === undefined) return -ENOSYS;
+    return yield* through('function pointer', 'irq_set_vcpu_affinity', level.chip.irq_set_vcpu_affinity)(desc, vcpu_info);
+  },
+);
 
 export const request_irq = via('request_irq', request_threaded_irq);

@@ -1,4 +1,5 @@
 import { source } from '../../../../../engine/fn';
+import { at, atCall } from '../../../../../engine/steps';
 import { generic_handle_irq_desc } from '../../../include/linux/irqdesc';
 import type { IrqDesc } from '../../../kernel/irq/irqdesc';
 import { since } from '../../../../version';
@@ -11,14 +12,33 @@ const handle_irq = fn('Hands the interrupt to its descriptor.', function* handle
   yield* generic_handle_irq_desc(desc);
 });
 
-const call_irq_handler = fn('Looks the vector up on this CPU and handles its interrupt.', function* call_irq_handler(desc: IrqDesc) {
-  yield* handle_irq(desc);
-});
+const reevaluate_vector = fn(
+  'Looks the vector up once more under the lock: request_irq() may just be installing it. Until 6.12 nobody looked twice, and the new owner’s vector could be marked unused.',
+  function* reevaluate_vector(desc: IrqDesc | undefined) {
+    at('VECTOR_UNUSED');
+    return desc;
+  },
+);
+
+const call_irq_handler = fn(
+  'Looks the vector up on this CPU and handles its interrupt. False if it is nobody’s.',
+  function* call_irq_handler(desc: IrqDesc | undefined) {
+    const found = desc ?? (yield* reevaluate_vector(desc));
+    if (found === undefined) return false;
+    yield* handle_irq(found);
+    return true;
+  },
+);
 
 export const common_interrupt = fn(
-  'The entry of every device vector: finds the descriptor that the vector is assigned to on this CPU.',
-  function* common_interrupt(desc: IrqDesc) {
-    if (since('linux', '6.10')) yield* call_irq_handler(desc);
-    else yield* handle_irq(desc);
+  'The entry of every device vector: finds the descriptor that the vector is assigned to on this CPU. A vector that is nobody’s (any more) is acknowledged, and its interrupt lost.',
+  function* common_interrupt(desc: IrqDesc | undefined) {
+    if (since('linux', '6.10')) {
+      if (!(yield* call_irq_handler(desc))) atCall('apic_eoi');
+    } else if (desc !== undefined) {
+      yield* handle_irq(desc);
+    } else {
+      atCall('ack_APIC_irq');
+    }
   },
 );
