@@ -61,12 +61,15 @@ export const irq_activate = fn(
   },
 );
 
-export const irq_shutdown = fn('Takes a line down after its last user: disabled, and masked at once.', function* irq_shutdown(desc: IrqDesc) {
-  if (!desc['irq_data.IRQD_IRQ_STARTED']) return;
-  desc.depth = 1;
-  yield* __irq_disable(desc, true);
-  setFlag(desc, 'irq_data.IRQD_IRQ_STARTED', false, 'irq_state_clr_started');
-});
+export const irq_shutdown = fn(
+  'Takes a line down after its last user: disabled, and masked at once.',
+  function* irq_shutdown(desc: IrqDesc) {
+    if (!desc['irq_data.IRQD_IRQ_STARTED']) return;
+    desc.depth = 1;
+    yield* __irq_disable(desc, true);
+    setFlag(desc, 'irq_data.IRQD_IRQ_STARTED', false, 'irq_state_clr_started');
+  },
+);
 
 const cond_unmask_eoi_irq = fn(
   'Acknowledges the interrupt at its controller, after the handlers.',

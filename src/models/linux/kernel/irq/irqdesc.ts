@@ -110,7 +110,9 @@ export function irq_desc(
 /** Allocates the descriptor of a message's interrupt number, with the levels that it passes; the outermost is its chip. */
 export function irq_desc_of_message(
   name: string,
-  parts: Pick<IrqDesc, 'irq' | 'handle_irq' | 'pin' | 'msi_desc' | 'compose_msi_msg'> & { readonly hierarchy: readonly [IrqLevel, ...IrqLevel[]] },
+  parts: Pick<IrqDesc, 'irq' | 'handle_irq' | 'pin' | 'msi_desc' | 'compose_msi_msg'> & {
+    readonly hierarchy: readonly [IrqLevel, ...IrqLevel[]];
+  },
 ): IrqDesc {
   return Object.assign(IrqDescCells(name), { action: undefined, chip: parts.hierarchy[0].chip, ...parts });
 }
