@@ -14,9 +14,6 @@ import { hardirq_context, host_ioapic_pin } from '../models/hardware/host_irq';
 import { clear_cause, pci_function, raise_cause, type PciFunction } from '../models/hardware/pci_function';
 import { virt_cpu, type LapicMode } from '../models/hardware/virt_cpu';
 import { ioapic_ir_chip, mp_register_handler } from '../models/linux/arch/x86/kernel/apic/io_apic';
-import { kvm_pic } from '../models/linux/arch/x86/kvm/i8259';
-import { kvm_ioapic } from '../models/linux/arch/x86/kvm/ioapic';
-import { kvm_set_routing_entry } from '../models/linux/arch/x86/kvm/irq_comm';
 import { kvm_lapic } from '../models/linux/arch/x86/kvm/lapic';
 import { svm_x86_ops } from '../models/linux/arch/x86/kvm/svm/svm';
 import { vt_x86_ops } from '../models/linux/arch/x86/kvm/vmx/main';
@@ -26,13 +23,13 @@ import { vfio_pci_core_device } from '../models/linux/drivers/vfio/pci/vfio_pci_
 import { PCI_COMMAND_INTX_DISABLE } from '../models/linux/include/uapi/linux/pci_regs';
 import { irq_desc } from '../models/linux/kernel/irq/irqdesc';
 import { alloc_workqueue } from '../models/linux/kernel/workqueue';
+import { kvm_vm } from '../models/linux/virt/kvm/kvm_main';
 import {
   kvm_memory_slot,
   kvm_vcpu,
   KVM_IRQCHIP_IOAPIC,
   KVM_IRQCHIP_PIC_SLAVE,
-  type Kvm,
-  type KvmKernelIrqRoutingEntry,
+  type KvmIrqRoutingEntry,
 } from '../models/linux/virt/kvm/kvm_types';
 import { kvm_vcpu_thread_fn } from '../models/qemu/accel/kvm/kvm-accel-ops';
 import { BAR0_ADDR, BAR0_SLOT, qemu, qemu_main, vfioConfigAddress } from '../models/qemu/machine';
@@ -68,18 +65,16 @@ function setUp(parameters: Parameters): World {
 
   const mode = parameters['lapic'] as LapicMode;
   const memslot = kvm_memory_slot('BAR 0');
-  const kvm: Kvm = {
-    irq_routing: [ioapicEntry(GSI), ioapicEntry(PIC_GSI), picEntry(PIC_GSI)],
-    irq_ack_notifier_list: [],
-    irqfds: { items: [], resampler_list: [] },
-    vcpus: [],
-    vioapic: kvm_ioapic([PIC_GSI, GSI]),
-    vpic: kvm_pic(),
+  const kvm = kvm_vm({
+    // QEMU lists the PIC’s pins before the I/O APIC’s, so the PIC hears of a change first.
+    routing: [picEntry(PIC_GSI), ioapicEntry(PIC_GSI), ioapicEntry(GSI)],
+    // As firmware leaves it: all masked, and level-triggered where PCI interrupts may come.
+    pic: { master: { imr: 0xff }, slave: { imr: 0xff, elcr: 0x0c } },
     memslots: new Map([[BAR0_SLOT, memslot]]),
     system_wq,
     irqfd_cleanup_wq,
     x86_ops: mode === 'svm-x2apic' ? svm_x86_ops : vt_x86_ops(mode === 'vmx-apicv'),
-  };
+  });
   const vcpu = kvm_vcpu('vCPU 0', kvm, kvm_lapic('vCPU 0', { apicv_active: mode === 'vmx-apicv' }), virt_cpu(mode));
   kvm.vcpus.push(vcpu);
 
@@ -111,18 +106,16 @@ function device_context(device: PciFunction, { driver }: Guest, parameters: Para
   });
 }
 
-const ioapicEntry = (gsi: number): KvmKernelIrqRoutingEntry => ({
+const ioapicEntry = (gsi: number): KvmIrqRoutingEntry => ({
   gsi,
   type: 'KVM_IRQ_ROUTING_IRQCHIP',
   irqchip: { irqchip: KVM_IRQCHIP_IOAPIC, pin: gsi },
-  set: kvm_set_routing_entry.ioapic,
 });
 
-const picEntry = (gsi: number): KvmKernelIrqRoutingEntry => ({
+const picEntry = (gsi: number): KvmIrqRoutingEntry => ({
   gsi,
   type: 'KVM_IRQ_ROUTING_IRQCHIP',
-  irqchip: { irqchip: KVM_IRQCHIP_PIC_SLAVE, pin: gsi },
-  set: kvm_set_routing_entry.pic,
+  irqchip: { irqchip: KVM_IRQCHIP_PIC_SLAVE, pin: gsi - 8 },
 });
 
 export const vfio_intx = flow<World>({

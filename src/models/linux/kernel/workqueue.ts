@@ -1,8 +1,8 @@
-import { bool, struct, type InstanceOf } from '../../../engine/cell';
+import { bool, int, struct, type InstanceOf } from '../../../engine/cell';
 import { addressOf, source, through, via, type Fn, type Pointer } from '../../../engine/fn';
 import type { Run } from '../../../engine/machine';
 import { running } from '../../../engine/running';
-import { atCall, causedBy, preempt, signal, until } from '../../../engine/steps';
+import { atCall, causedBy, preempt, signal, sleep, until } from '../../../engine/steps';
 
 /** Work items: what a context that may not sleep leaves for a kernel thread to do. */
 
@@ -72,6 +72,68 @@ export function* flush_workqueue(wq: WorkqueueStruct): Run {
 export function init_work(name: string, func: Fn<[], void>): WorkStruct {
   return Object.assign(WorkCells(name), { func: addressOf(func), queuedAt: -1 });
 }
+
+const DelayedWorkCells = struct('delayed_work', 'Work that a timer will queue.', { 'timer.expires': int() });
+
+export type DelayedWork = InstanceOf<typeof DelayedWorkCells> & {
+  readonly work: WorkStruct;
+  wq: WorkqueueStruct | undefined;
+  /** The step that armed the timer last. */
+  armedAt: number;
+};
+
+const delayed_work_timer_fn = fn(
+  'The delay is over: queues the work, from the timer’s soft interrupt.',
+  function* delayed_work_timer_fn(dwork: DelayedWork) {
+    yield* __queue_work(dwork.wq!, dwork.work);
+  },
+);
+
+const __queue_delayed_work = fn(
+  'Arms the timer that will queue the work.',
+  function* __queue_delayed_work(wq: WorkqueueStruct, dwork: DelayedWork, delay: number) {
+    dwork.wq = wq;
+    dwork.armedAt = signal('timer', 'expires');
+    dwork['timer.expires'] = running().now + delay;
+  },
+);
+
+export const queue_delayed_work_on = fn(
+  'Queues work after a delay, unless it is pending already.',
+  function* queue_delayed_work_on(wq: WorkqueueStruct, dwork: DelayedWork, delay: number) {
+    atCall('test_and_set_bit');
+    if (dwork.work.WORK_STRUCT_PENDING) return false;
+    dwork.work.WORK_STRUCT_PENDING = true;
+    yield* __queue_delayed_work(wq, dwork, delay);
+    return true;
+  },
+);
+
+/** schedule_delayed_work(): onto the system workqueue. `delay` is in milliseconds. */
+export const schedule_delayed_work = via('schedule_delayed_work', queue_delayed_work_on);
+
+/** INIT_DELAYED_WORK(): makes the work, while the machine is set up, and the timer that will queue it. */
+export function init_delayed_work(name: string, func: Pointer<[], void>): DelayedWork {
+  const dwork: DelayedWork = Object.assign(DelayedWorkCells(name), {
+    work: Object.assign(WorkCells(name), { func, queuedAt: -1 }),
+    wq: undefined,
+    armedAt: -1,
+  });
+  running().thread(`${name} timer`, `timer (${name})`, 'softirq', TIMER_PRIORITY, function* () {
+    let served = -1;
+    for (;;) {
+      yield* until(() => dwork.armedAt !== served);
+      served = dwork.armedAt;
+      yield* sleep(dwork['timer.expires'] - running().now);
+      causedBy(served);
+      yield* delayed_work_timer_fn(dwork);
+    }
+  });
+  return dwork;
+}
+
+/** Soft interrupts run before any thread. */
+const TIMER_PRIORITY = 1;
 
 /** schedule_work(): onto the system workqueue. */
 export const schedule_work = via('schedule_work', queue_work_on);

@@ -1,11 +1,11 @@
-import { bool, int, pointer, struct, type InstanceOf } from '../../../../engine/cell';
+import { bool, hex, int, pointer, struct, type InstanceOf } from '../../../../engine/cell';
 import { addressOf, bound, source, through } from '../../../../engine/fn';
 import { at, atCall } from '../../../../engine/steps';
 import { since } from '../../../version';
 import { kvm_arch_irqfd_allowed } from '../../arch/x86/kvm/irq';
 import { kvm_arch_post_irq_ack_notifier_list_update } from '../../arch/x86/kvm/ioapic';
 import { kvm_arch_set_irq_inatomic } from '../../arch/x86/kvm/irq_comm';
-import { EBUSY, EINVAL, EWOULDBLOCK } from '../../errno';
+import { EBADF, EBUSY, EEXIST, EINVAL, ENOENT, EOPNOTSUPP, EWOULDBLOCK } from '../../errno';
 import {
   eventfd_ctx_do_read,
   eventfd_ctx_fdget,
@@ -13,20 +13,24 @@ import {
   eventfd_ctx_remove_wait_queue,
   type EventfdCtx,
 } from '../../fs/eventfd';
+import { kvm_iodevice_init, type KvmIoDevice } from '../../include/kvm/iodev';
 import { eventfd_signal } from '../../include/linux/eventfd';
 import { vfs_poll } from '../../include/linux/poll';
 import { add_wait_queue_priority, EPOLLHUP, EPOLLIN, type WaitQueueEntry, type WaitQueueHead } from '../../kernel/sched/wait';
 import { flush_work, flush_workqueue, init_work, queue_work, schedule_work, type WorkStruct } from '../../kernel/workqueue';
-import { kvm_irq_map_gsi, kvm_set_irq } from './irqchip';
+import { kvm_irq_map_chip_pin, kvm_irq_map_gsi, kvm_set_irq } from './irqchip';
+import { kvm_io_bus_register_dev, kvm_io_bus_unregister_dev } from './kvm_main';
 import {
   KVM_IRQFD_RESAMPLE_IRQ_SOURCE_ID,
   KVM_USERSPACE_IRQ_SOURCE_ID,
   type Kvm,
+  type KvmBus,
   type KvmIrqAckNotifier,
   type KvmKernelIrqRoutingEntry,
+  type KvmVcpu,
 } from './kvm_types';
 
-/** irqfds: eventfds that interrupt a guest, and those that a guest's end-of-interrupt signals back. */
+/** irqfds: eventfds that interrupt a guest, and those that its end-of-interrupt signals back; ioeventfds: those that its writes signal. */
 
 export const KVM_IRQFD_FLAG_DEASSIGN = 1;
 export const KVM_IRQFD_FLAG_RESAMPLE = 2;
@@ -67,17 +71,17 @@ export type KvmKernelIrqfd = InstanceOf<typeof IrqfdCells> & {
   irq_entry: KvmKernelIrqRoutingEntry | undefined;
 };
 
-const { fn } = source('linux', 'virt/kvm/eventfd.c');
+const { fn, ops } = source('linux', 'virt/kvm/eventfd.c');
 
 const irqfd_inject = fn(
   'The work item of an irqfd: raises the GSI. With a resampler the line stays up until the guest’s end-of-interrupt; without one it is a pulse.',
   function* irqfd_inject(irqfd: KvmKernelIrqfd) {
     at('resampler');
     if (irqfd.resampler === undefined) {
-      yield* kvm_set_irq(irqfd.kvm, KVM_USERSPACE_IRQ_SOURCE_ID, irqfd.gsi, 1);
-      yield* kvm_set_irq(irqfd.kvm, KVM_USERSPACE_IRQ_SOURCE_ID, irqfd.gsi, 0);
+      yield* kvm_set_irq(irqfd.kvm, KVM_USERSPACE_IRQ_SOURCE_ID, irqfd.gsi, 1, false);
+      yield* kvm_set_irq(irqfd.kvm, KVM_USERSPACE_IRQ_SOURCE_ID, irqfd.gsi, 0, false);
     } else {
-      yield* kvm_set_irq(irqfd.kvm, KVM_IRQFD_RESAMPLE_IRQ_SOURCE_ID, irqfd.gsi, 1);
+      yield* kvm_set_irq(irqfd.kvm, KVM_IRQFD_RESAMPLE_IRQ_SOURCE_ID, irqfd.gsi, 1, false);
     }
   },
 );
@@ -92,7 +96,7 @@ const irqfd_resampler_notify = fn(
 const irqfd_resampler_ack = fn(
   'The guest has ended the interrupt: lowers the line first, once for all, then signals each resamplefd so that its owner may raise it again. The other order would erase a new assertion.',
   function* irqfd_resampler_ack(kvm: Kvm, resampler: KvmKernelIrqfdResampler) {
-    yield* kvm_set_irq(kvm, KVM_IRQFD_RESAMPLE_IRQ_SOURCE_ID, resampler.notifier.gsi, 0);
+    yield* kvm_set_irq(kvm, KVM_IRQFD_RESAMPLE_IRQ_SOURCE_ID, resampler.notifier.gsi, 0, false);
     if (since('linux', '6.4')) {
       yield* irqfd_resampler_notify(resampler);
     } else {
@@ -111,7 +115,7 @@ const irqfd_resampler_shutdown = fn(
     if (resampler.list.length > 0) return;
     kvm.irqfds.resampler_list.splice(kvm.irqfds.resampler_list.indexOf(resampler), 1);
     yield* kvm_unregister_irq_ack_notifier(kvm, resampler.notifier);
-    yield* kvm_set_irq(kvm, KVM_IRQFD_RESAMPLE_IRQ_SOURCE_ID, resampler.notifier.gsi, 0);
+    yield* kvm_set_irq(kvm, KVM_IRQFD_RESAMPLE_IRQ_SOURCE_ID, resampler.notifier.gsi, 0, false);
   },
 );
 
@@ -141,7 +145,8 @@ const irqfd_wakeup = fn(
     let ret = 0;
     if (key & EPOLLIN) {
       yield* eventfd_ctx_do_read(irqfd.eventfd!);
-      const blocked = !irqfd.active || (yield* kvm_arch_set_irq_inatomic(irqfd.irq_entry)) === -EWOULDBLOCK;
+      const blocked =
+        !irqfd.active || (yield* kvm_arch_set_irq_inatomic(irqfd.irq_entry, irqfd.kvm, KVM_USERSPACE_IRQ_SOURCE_ID, 1)) === -EWOULDBLOCK;
       if (blocked) yield* schedule_work(irqfd.kvm.system_wq, irqfd.inject);
       ret = 1;
     }
@@ -170,7 +175,7 @@ export const kvm_register_irq_ack_notifier = fn(
   'Asks to be told when the guest ends an interrupt of a GSI.',
   function* kvm_register_irq_ack_notifier(kvm: Kvm, kian: KvmIrqAckNotifier) {
     at('irq_ack_notifier_list');
-    kvm.irq_ack_notifier_list.push(kian);
+    kvm.irq_ack_notifier_list.unshift(kian);
     yield* kvm_arch_post_irq_ack_notifier_list_update(kvm);
   },
 );
@@ -184,14 +189,10 @@ export const kvm_unregister_irq_ack_notifier = fn(
   },
 );
 
-/** The `kvm_irqchip_pin_to_gsi` of a chip's pin, or -1. */
-const kvm_irq_map_chip_pin = (kvm: Kvm, irqchip: number, pin: number): number =>
-  kvm.irq_routing.find((entry) => entry.irqchip.irqchip === irqchip && entry.irqchip.pin === pin)?.gsi ?? -1;
-
 export const kvm_irq_has_notifier = fn(
   'Whether anybody wants to know of the end of this pin’s interrupts: then the guest’s EOI must not go unseen.',
   function* kvm_irq_has_notifier(kvm: Kvm, irqchip: number, pin: number) {
-    const gsi = kvm_irq_map_chip_pin(kvm, irqchip, pin);
+    const gsi = yield* kvm_irq_map_chip_pin(kvm, irqchip, pin);
     return kvm.irq_ack_notifier_list.some((kian) => kian.gsi === gsi);
   },
 );
@@ -204,7 +205,7 @@ const kvm_notify_acked_gsi = fn('Calls the notifiers of a GSI.', function* kvm_n
 export const kvm_notify_acked_irq = fn(
   'A chip’s pin was acknowledged by the guest: finds its GSI and tells whoever waits for it.',
   function* kvm_notify_acked_irq(kvm: Kvm, irqchip: number, pin: number) {
-    const gsi = kvm_irq_map_chip_pin(kvm, irqchip, pin);
+    const gsi = yield* kvm_irq_map_chip_pin(kvm, irqchip, pin);
     if (gsi !== -1) yield* kvm_notify_acked_gsi(kvm, gsi);
   },
 );
@@ -212,7 +213,7 @@ export const kvm_notify_acked_irq = fn(
 export const kvm_notify_irqfd_resampler = fn(
   'Asks the owner of a level-triggered interrupt whether it still asserts, instead of injecting what may be stale.',
   function* kvm_notify_irqfd_resampler(kvm: Kvm, irqchip: number, pin: number) {
-    const gsi = kvm_irq_map_chip_pin(kvm, irqchip, pin);
+    const gsi = yield* kvm_irq_map_chip_pin(kvm, irqchip, pin);
     const resampler = kvm.irqfds.resampler_list.find(({ notifier }) => notifier.gsi === gsi);
     if (resampler === undefined) return false;
     yield* irqfd_resampler_notify(resampler);
@@ -239,7 +240,8 @@ const kvm_irqfd_assign = fn(
     });
     irqfd.gsi = args.gsi;
     irqfd.eventfd = yield* eventfd_ctx_fileget(args.fd);
-    if (args.flags & KVM_IRQFD_FLAG_RESAMPLE && args.resamplefd !== undefined) {
+    if (args.flags & KVM_IRQFD_FLAG_RESAMPLE) {
+      if (args.resamplefd === undefined) return -EBADF;
       irqfd.resamplefd = yield* eventfd_ctx_fdget(args.resamplefd);
       let resampler = kvm.irqfds.resampler_list.find(({ notifier }) => notifier.gsi === irqfd.gsi);
       if (resampler === undefined) {
@@ -252,14 +254,17 @@ const kvm_irqfd_assign = fn(
           ),
         );
         const made: KvmKernelIrqfdResampler = Object.assign(cells, { list: [], notifier: { gsi: irqfd.gsi, irq_acked: ack } });
-        kvm.irqfds.resampler_list.push(made);
+        kvm.irqfds.resampler_list.unshift(made);
         yield* kvm_register_irq_ack_notifier(kvm, made.notifier);
         resampler = made;
       }
       irqfd.resampler = resampler;
-      resampler.list.push(irqfd);
+      resampler.list.unshift(irqfd);
     }
-    if (kvm.irqfds.items.some((tmp) => tmp.eventfd === irqfd.eventfd)) return -EBUSY;
+    if (kvm.irqfds.items.some((tmp) => tmp.eventfd === irqfd.eventfd)) {
+      if (irqfd.resampler !== undefined) yield* irqfd_resampler_shutdown(irqfd);
+      return -EBUSY;
+    }
     yield* irqfd_update(kvm, irqfd);
     kvm.irqfds.items.push(irqfd);
     atCall('list_add_tail');
@@ -282,5 +287,153 @@ const kvm_irqfd_deassign = fn(
 
 export const kvm_irqfd = fn('KVM_IRQFD: connects an eventfd to a GSI, or takes it off.', function* kvm_irqfd(kvm: Kvm, args: KvmIrqfd) {
   at('flags');
+  if (args.flags & ~(KVM_IRQFD_FLAG_DEASSIGN | KVM_IRQFD_FLAG_RESAMPLE)) return -EINVAL;
   return args.flags & KVM_IRQFD_FLAG_DEASSIGN ? yield* kvm_irqfd_deassign(kvm, args) : yield* kvm_irqfd_assign(kvm, args);
 });
+
+export const kvm_irq_routing_update = fn(
+  'The routing table has changed: every irqfd looks its GSI up again.',
+  function* kvm_irq_routing_update(kvm: Kvm) {
+    for (const irqfd of kvm.irqfds.items) yield* irqfd_update(kvm, irqfd);
+  },
+);
+
+export const KVM_IOEVENTFD_FLAG_DATAMATCH = 1;
+export const KVM_IOEVENTFD_FLAG_PIO = 2;
+export const KVM_IOEVENTFD_FLAG_DEASSIGN = 4;
+const KVM_IOEVENTFD_VALID_FLAG_MASK = KVM_IOEVENTFD_FLAG_DATAMATCH | KVM_IOEVENTFD_FLAG_PIO | KVM_IOEVENTFD_FLAG_DEASSIGN;
+
+/** What KVM_IOEVENTFD carries. `len` 0 takes a write of any width. */
+export interface KvmIoeventfd {
+  readonly fd: EventfdCtx;
+  readonly addr: number;
+  readonly len: number;
+  readonly flags: number;
+  readonly datamatch?: number;
+}
+
+const IoEventfdCells = struct('_ioeventfd', 'A place on a bus where a guest’s write signals an eventfd, without an exit to user space.', {
+  addr: hex(32),
+  length: int(),
+  eventfd: pointer<EventfdCtx>(),
+  datamatch: hex(32),
+  wildcard: bool(),
+});
+export type IoEventfd = InstanceOf<typeof IoEventfdCells> & { readonly bus_idx: KvmBus; readonly dev: KvmIoDevice };
+
+const ioeventfd_in_range = fn(
+  'Whether a write is the one that was asked for: the address, unless `length` is 0 the width, and unless it is a wildcard the value.',
+  function* ioeventfd_in_range(p: IoEventfd, addr: number, len: number, val: number) {
+    at('addr');
+    if (addr !== p.addr) return false;
+    if (p.length === 0) return true;
+    if (len !== p.length) return false;
+    return p.wildcard || val === p.datamatch;
+  },
+);
+
+const ioeventfd_write = fn(
+  'The guest writes where an ioeventfd may be: a hit signals the eventfd, and the guest goes on at once.',
+  function* ioeventfd_write(p: IoEventfd, _vcpu: KvmVcpu, addr: number, len: number, val: number) {
+    if (!(yield* ioeventfd_in_range(p, addr, len, val))) return -EOPNOTSUPP;
+    yield* eventfd_signal(p.eventfd!);
+    return 0;
+  },
+);
+
+const ioeventfd_ops = ops('ioeventfd_ops', { write: ioeventfd_write });
+
+const ioeventfd_check_collision = fn(
+  'Whether some write would hit both this and one that is there.',
+  function* ioeventfd_check_collision(kvm: Kvm, p: IoEventfd) {
+    at('ioeventfds');
+    return kvm.ioeventfds.some(
+      (other) =>
+        other.bus_idx === p.bus_idx &&
+        other.addr === p.addr &&
+        (other.length === 0 ||
+          p.length === 0 ||
+          (other.length === p.length && (other.wildcard || p.wildcard || other.datamatch === p.datamatch))),
+    );
+  },
+);
+
+/** ioeventfd_bus_from_flags() */
+const busOf = ({ flags }: KvmIoeventfd): KvmBus => (flags & KVM_IOEVENTFD_FLAG_PIO ? 'KVM_PIO_BUS' : 'KVM_MMIO_BUS');
+
+const kvm_assign_ioeventfd_idx = fn(
+  'Puts an ioeventfd on a bus.',
+  function* kvm_assign_ioeventfd_idx(kvm: Kvm, bus_idx: KvmBus, args: KvmIoeventfd) {
+    const eventfd = yield* eventfd_ctx_fdget(args.fd);
+    const p: IoEventfd = Object.assign(IoEventfdCells(`${bus_idx} 0x${args.addr.toString(16)}`), {
+      bus_idx,
+      dev: kvm_iodevice_init(ioeventfd_ops, () => p),
+    });
+    p.addr = args.addr;
+    p.length = args.len;
+    p.eventfd = eventfd;
+    if (args.flags & KVM_IOEVENTFD_FLAG_DATAMATCH) p.datamatch = args.datamatch ?? 0;
+    else p.wildcard = true;
+    if (yield* ioeventfd_check_collision(kvm, p)) return -EEXIST;
+    const ret = yield* kvm_io_bus_register_dev(kvm, bus_idx, p.addr, p.length, p.dev);
+    if (ret < 0) return ret;
+    atCall('list_add_tail');
+    kvm.ioeventfds.push(p);
+    return 0;
+  },
+);
+
+const kvm_deassign_ioeventfd_idx = fn(
+  'Takes an ioeventfd off a bus: all that was given when it was assigned must be given again.',
+  function* kvm_deassign_ioeventfd_idx(kvm: Kvm, bus_idx: KvmBus, args: KvmIoeventfd) {
+    const eventfd = yield* eventfd_ctx_fdget(args.fd);
+    const wildcard = !(args.flags & KVM_IOEVENTFD_FLAG_DATAMATCH);
+    at('ioeventfds');
+    const p = kvm.ioeventfds.find(
+      (one) =>
+        one.bus_idx === bus_idx &&
+        one.eventfd === eventfd &&
+        one.addr === args.addr &&
+        one.length === args.len &&
+        one.wildcard === wildcard &&
+        (wildcard || one.datamatch === args.datamatch),
+    );
+    if (p === undefined) return -ENOENT;
+    yield* kvm_io_bus_unregister_dev(kvm, bus_idx, p.dev);
+    kvm.ioeventfds.splice(kvm.ioeventfds.indexOf(p), 1);
+    return 0;
+  },
+);
+
+const kvm_deassign_ioeventfd = fn(
+  'Takes an ioeventfd back, from both buses if it was on both.',
+  function* kvm_deassign_ioeventfd(kvm: Kvm, args: KvmIoeventfd) {
+    const bus_idx = busOf(args);
+    const ret = yield* kvm_deassign_ioeventfd_idx(kvm, bus_idx, args);
+    if (args.len === 0 && bus_idx === 'KVM_MMIO_BUS') yield* kvm_deassign_ioeventfd_idx(kvm, 'KVM_FAST_MMIO_BUS', args);
+    return ret;
+  },
+);
+
+const kvm_assign_ioeventfd = fn(
+  'Checks and puts an ioeventfd on its bus. One that takes any width of MMIO goes on a second bus as well, which is asked before the instruction is even decoded.',
+  function* kvm_assign_ioeventfd(kvm: Kvm, args: KvmIoeventfd) {
+    const { len, flags } = args;
+    const bus_idx = busOf(args);
+    at('len');
+    if (![0, 1, 2, 4, 8].includes(len)) return -EINVAL;
+    if (flags & ~KVM_IOEVENTFD_VALID_FLAG_MASK) return -EINVAL;
+    if (len === 0 && flags & KVM_IOEVENTFD_FLAG_DATAMATCH) return -EINVAL;
+    const ret = yield* kvm_assign_ioeventfd_idx(kvm, bus_idx, args);
+    if (ret !== 0 || len !== 0 || bus_idx !== 'KVM_MMIO_BUS') return ret;
+    return yield* kvm_assign_ioeventfd_idx(kvm, 'KVM_FAST_MMIO_BUS', args);
+  },
+);
+
+export const kvm_ioeventfd = fn(
+  'KVM_IOEVENTFD: connects a port or an address to an eventfd, or takes it off.',
+  function* kvm_ioeventfd(kvm: Kvm, args: KvmIoeventfd) {
+    at('flags');
+    return args.flags & KVM_IOEVENTFD_FLAG_DEASSIGN ? yield* kvm_deassign_ioeventfd(kvm, args) : yield* kvm_assign_ioeventfd(kvm, args);
+  },
+);

@@ -1,12 +1,30 @@
 import { source } from '../../../../engine/fn';
 import { at, atCall } from '../../../../engine/steps';
-import { IOAPIC_DEFAULT_BASE_ADDRESS } from '../../arch/x86/kvm/ioapic';
-import { kvm_arch_vcpu_ioctl_run, kvm_vm_ioctl_irq_line } from '../../arch/x86/kvm/x86';
+import { kvm_pic, type PicProgramming } from '../../arch/x86/kvm/i8259';
+import { IOAPIC_MEM_LENGTH, kvm_ioapic } from '../../arch/x86/kvm/ioapic';
+import { default_routing } from '../../arch/x86/kvm/irq_comm';
+import { kvm_arch_vcpu_ioctl_run, kvm_vm_ioctl_irq_line, type KvmIrqLevel, type KvmX86Ops } from '../../arch/x86/kvm/x86';
+import { EINVAL, EOPNOTSUPP } from '../../errno';
 import { interrupt_cpu } from '../../../hardware/virt_cpu';
 import type { EventfdCtx } from '../../fs/eventfd';
-import { kvm_iodevice_write } from '../../include/kvm/iodev';
-import { kvm_irqfd } from './eventfd';
-import { IN_GUEST_MODE, type Kvm, type KvmBus, type KvmVcpu } from './kvm_types';
+import { kvm_iodevice_read, kvm_iodevice_write, type IoBuffer, type KvmIoDevice } from '../../include/kvm/iodev';
+import type { WorkqueueStruct } from '../../kernel/workqueue';
+import { kvm_ioeventfd, kvm_irqfd, type KvmIoeventfd } from './eventfd';
+import { irq_routing_table, kvm_send_userspace_msi, kvm_set_irq_routing } from './irqchip';
+import {
+  IN_GUEST_MODE,
+  KVM_IRQCHIP_NUM_PINS,
+  KVM_IRQFD_RESAMPLE_IRQ_SOURCE_ID,
+  KVM_USERSPACE_IRQ_SOURCE_ID,
+  type Kvm,
+  type KvmBus,
+  type KvmIoRange,
+  type KvmIrqchipMode,
+  type KvmIrqRoutingEntry,
+  type KvmMemorySlot,
+  type KvmMsi,
+  type KvmVcpu,
+} from './kvm_types';
 
 export type { Kvm, KvmVcpu } from './kvm_types';
 
@@ -19,7 +37,10 @@ export type KvmVmIoctl =
       readonly flags: number;
       readonly resamplefd?: EventfdCtx | undefined;
     }
-  | { readonly cmd: 'KVM_IRQ_LINE_STATUS'; readonly irq: number; readonly level: 0 | 1 }
+  | ({ readonly cmd: 'KVM_IRQ_LINE' | 'KVM_IRQ_LINE_STATUS' } & KvmIrqLevel)
+  | ({ readonly cmd: 'KVM_IOEVENTFD' } & KvmIoeventfd)
+  | ({ readonly cmd: 'KVM_SIGNAL_MSI' } & KvmMsi)
+  | { readonly cmd: 'KVM_SET_GSI_ROUTING'; readonly entries: readonly KvmIrqRoutingEntry[] }
   | { readonly cmd: 'KVM_SET_USER_MEMORY_REGION'; readonly slot: number; readonly memory_size: number };
 
 const PAGE_SIZE = 0x1000;
@@ -48,8 +69,17 @@ const kvm_vm_ioctl = fn('Dispatches the ioctls of a virtual machine.', function*
   switch (ioctl.cmd) {
     case 'KVM_IRQFD':
       return yield* kvm_irqfd(kvm, ioctl);
+    case 'KVM_IRQ_LINE':
     case 'KVM_IRQ_LINE_STATUS':
-      return yield* kvm_vm_ioctl_irq_line(kvm, ioctl.irq, ioctl.level);
+      return yield* kvm_vm_ioctl_irq_line(kvm, ioctl, ioctl.cmd === 'KVM_IRQ_LINE_STATUS');
+    case 'KVM_IOEVENTFD':
+      return yield* kvm_ioeventfd(kvm, ioctl);
+    case 'KVM_SIGNAL_MSI':
+      return yield* kvm_send_userspace_msi(kvm, ioctl);
+    case 'KVM_SET_GSI_ROUTING':
+      atCall('kvm_arch_can_set_irq_routing');
+      if (kvm.arch.irqchip_mode === 'KVM_IRQCHIP_NONE') return -EINVAL;
+      return yield* kvm_set_irq_routing(kvm, ioctl.entries);
     case 'KVM_SET_USER_MEMORY_REGION':
       return yield* kvm_vm_ioctl_set_memory_region(kvm, ioctl.slot, ioctl.memory_size);
   }
@@ -60,38 +90,121 @@ const kvm_vcpu_ioctl = fn('Dispatches the ioctls of a virtual CPU: KVM_RUN.', fu
   return yield* kvm_arch_vcpu_ioctl_run(vcpu);
 });
 
+/** Whether an access lies within a device's range; kvm_io_bus_cmp() says 0. */
+const covers = (range: KvmIoRange, addr: number, len: number): boolean =>
+  addr >= range.addr && (range.len === 0 ? addr === range.addr : addr + len <= range.addr + range.len);
+
 const __kvm_io_bus_write = fn(
-  'Finds the device on the bus whose range the address is in.',
-  function* __kvm_io_bus_write(kvm: Kvm, bus_idx: KvmBus, addr: number, val: number) {
-    if (bus_idx !== 'KVM_MMIO_BUS' || addr >>> 12 !== IOAPIC_DEFAULT_BASE_ADDRESS >>> 12) {
-      at('kvm_io_bus_get_first_dev');
-      return -1;
-    }
-    return yield* kvm_iodevice_write(kvm, addr, val);
+  'Offers the write to every device whose range the access lies in, until one takes it.',
+  function* __kvm_io_bus_write(vcpu: KvmVcpu, bus: readonly KvmIoRange[], addr: number, len: number, val: number) {
+    at('kvm_io_bus_get_first_dev');
+    for (const [idx, range] of bus.entries())
+      if (covers(range, addr, len) && (yield* kvm_iodevice_write(vcpu, range.dev, addr, len, val)) === 0) return idx;
+    return -EOPNOTSUPP;
   },
 );
 
 export const kvm_io_bus_write = fn(
   'A write to a bus of devices that live in the kernel. Negative if none of them takes it.',
-  function* kvm_io_bus_write(kvm: Kvm, bus_idx: KvmBus, addr: number, val: number) {
-    return yield* __kvm_io_bus_write(kvm, bus_idx, addr, val);
+  function* kvm_io_bus_write(vcpu: KvmVcpu, bus_idx: KvmBus, addr: number, len: number, val: number) {
+    const r = yield* __kvm_io_bus_write(vcpu, vcpu.kvm.buses[bus_idx], addr, len, val);
+    return Math.min(r, 0);
   },
 );
 
 const __kvm_io_bus_read = fn(
-  'Finds the device on the bus whose range the address is in; the modelled devices are only ever written to.',
-  function* __kvm_io_bus_read(_kvm: Kvm, _bus_idx: KvmBus, _addr: number) {
+  'Offers the read to every device whose range the access lies in, until one takes it.',
+  function* __kvm_io_bus_read(vcpu: KvmVcpu, bus: readonly KvmIoRange[], addr: number, len: number, val: IoBuffer) {
     at('kvm_io_bus_get_first_dev');
-    return -1;
+    for (const [idx, range] of bus.entries())
+      if (covers(range, addr, len) && (yield* kvm_iodevice_read(vcpu, range.dev, addr, len, val)) === 0) return idx;
+    return -EOPNOTSUPP;
   },
 );
 
 export const kvm_io_bus_read = fn(
   'A read from a bus of devices that live in the kernel. Negative if none of them takes it.',
-  function* kvm_io_bus_read(kvm: Kvm, bus_idx: KvmBus, addr: number) {
-    return yield* __kvm_io_bus_read(kvm, bus_idx, addr);
+  function* kvm_io_bus_read(vcpu: KvmVcpu, bus_idx: KvmBus, addr: number, len: number, val: IoBuffer) {
+    const r = yield* __kvm_io_bus_read(vcpu, vcpu.kvm.buses[bus_idx], addr, len, val);
+    return Math.min(r, 0);
   },
 );
+
+/** Puts a range on a bus, in the order of the addresses. */
+function insertRange(bus: KvmIoRange[], { addr, len, dev }: KvmIoRange): void {
+  const isBehind = (other: KvmIoRange): boolean =>
+    other.addr >= addr && (len === 0 ? other.addr > addr : other.addr + other.len > addr + len);
+  const index = bus.findIndex(isBehind);
+  bus.splice(index < 0 ? bus.length : index, 0, { addr, len, dev });
+}
+
+export const kvm_io_bus_register_dev = fn(
+  'Puts a device on a bus.',
+  function* kvm_io_bus_register_dev(kvm: Kvm, bus_idx: KvmBus, addr: number, len: number, dev: KvmIoDevice) {
+    atCall('rcu_assign_pointer');
+    insertRange(kvm.buses[bus_idx], { addr, len, dev });
+    return 0;
+  },
+);
+
+export const kvm_io_bus_unregister_dev = fn(
+  'Takes a device off a bus.',
+  function* kvm_io_bus_unregister_dev(kvm: Kvm, bus_idx: KvmBus, dev: KvmIoDevice) {
+    const bus = kvm.buses[bus_idx];
+    const index = bus.findIndex((range) => range.dev === dev);
+    atCall('rcu_assign_pointer');
+    if (index >= 0) bus.splice(index, 1);
+    return 0;
+  },
+);
+
+/** What distinguishes one virtual machine from another when a run begins. */
+export interface KvmVm {
+  readonly system_wq: WorkqueueStruct;
+  readonly irqfd_cleanup_wq: WorkqueueStruct;
+  readonly x86_ops: KvmX86Ops;
+  /** KVM_IRQCHIP_KERNEL unless given. */
+  readonly irqchip_mode?: KvmIrqchipMode;
+  /** Set by user space already; the table of KVM_CREATE_IRQCHIP unless given. */
+  readonly routing?: readonly KvmIrqRoutingEntry[];
+  readonly pic?: PicProgramming;
+  readonly memslots?: Map<number, KvmMemorySlot>;
+}
+
+/** Makes a virtual machine, without vCPUs, as user space has set it up before a run begins. */
+export function kvm_vm({ system_wq, irqfd_cleanup_wq, x86_ops, irqchip_mode = 'KVM_IRQCHIP_KERNEL', routing, pic, memslots }: KvmVm): Kvm {
+  const inKernel = irqchip_mode === 'KVM_IRQCHIP_KERNEL';
+  const kvm: Kvm = {
+    arch: {
+      irqchip_mode,
+      vioapic: undefined,
+      vpic: undefined,
+      nr_reserved_ioapic_pins: irqchip_mode === 'KVM_IRQCHIP_SPLIT' ? KVM_IRQCHIP_NUM_PINS : 0,
+      x2apic_format: false,
+      mask_notifier_list: [],
+      irq_sources_bitmap: (1 << KVM_USERSPACE_IRQ_SOURCE_ID) | (1 << KVM_IRQFD_RESAMPLE_IRQ_SOURCE_ID),
+    },
+    irq_routing: irq_routing_table(routing ?? (inKernel ? default_routing : [])),
+    irq_ack_notifier_list: [],
+    irqfds: { items: [], resampler_list: [] },
+    ioeventfds: [],
+    buses: { KVM_MMIO_BUS: [], KVM_PIO_BUS: [], KVM_FAST_MMIO_BUS: [] },
+    vcpus: [],
+    memslots: memslots ?? new Map(),
+    system_wq,
+    irqfd_cleanup_wq,
+    x86_ops,
+  };
+  if (!inKernel) return kvm;
+  const vpic = kvm_pic(kvm, pic);
+  const vioapic = kvm_ioapic(kvm);
+  Object.assign(kvm.arch, { vpic, vioapic });
+  insertRange(kvm.buses.KVM_PIO_BUS, { addr: 0x20, len: 2, dev: vpic.dev_master });
+  insertRange(kvm.buses.KVM_PIO_BUS, { addr: 0xa0, len: 2, dev: vpic.dev_slave });
+  insertRange(kvm.buses.KVM_PIO_BUS, { addr: 0x4d0, len: 2, dev: vpic.dev_elcr });
+  insertRange(kvm.buses.KVM_MMIO_BUS, { addr: vioapic.base_address, len: IOAPIC_MEM_LENGTH, dev: vioapic.dev });
+  return kvm;
+}
 
 export const kvm_vm_fops = ops('kvm_vm_fops', { unlocked_ioctl: kvm_vm_ioctl });
 export const kvm_vcpu_fops = ops('kvm_vcpu_fops', { unlocked_ioctl: kvm_vcpu_ioctl });

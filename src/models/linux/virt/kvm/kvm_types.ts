@@ -5,7 +5,8 @@ import type { KvmIoapic } from '../../arch/x86/kvm/ioapic';
 import type { KvmPic } from '../../arch/x86/kvm/i8259';
 import type { KvmLapic } from '../../arch/x86/kvm/lapic';
 import type { KvmX86Ops } from '../../arch/x86/kvm/x86';
-import type { KvmKernelIrqfd, KvmKernelIrqfdResampler } from './eventfd';
+import type { KvmIoDevice } from '../../include/kvm/iodev';
+import type { IoEventfd, KvmKernelIrqfd, KvmKernelIrqfdResampler } from './eventfd';
 import type { VirtCpu } from '../../../hardware/virt_cpu';
 
 /** The structures of KVM that its files share. */
@@ -13,8 +14,15 @@ import type { VirtCpu } from '../../../hardware/virt_cpu';
 export const KVM_USERSPACE_IRQ_SOURCE_ID = 0;
 export const KVM_IRQFD_RESAMPLE_IRQ_SOURCE_ID = 1;
 
+export const KVM_IRQCHIP_PIC_MASTER = 0;
 export const KVM_IRQCHIP_PIC_SLAVE = 1;
 export const KVM_IRQCHIP_IOAPIC = 2;
+export const KVM_NR_IRQCHIPS = 3;
+export const KVM_IRQCHIP_NUM_PINS = 24;
+export const KVM_MAX_IRQ_ROUTES = 4096;
+
+/** Who emulates the interrupt controllers: user space all of them, KVM the local APICs only, or KVM all. */
+export type KvmIrqchipMode = 'KVM_IRQCHIP_NONE' | 'KVM_IRQCHIP_SPLIT' | 'KVM_IRQCHIP_KERNEL';
 
 export const KVM_EXIT_UNKNOWN = 0;
 export const KVM_EXIT_IO = 2;
@@ -23,9 +31,6 @@ export const KVM_EXIT_INTR = 10;
 
 export const KVM_EXIT_IO_IN = 0;
 export const KVM_EXIT_IO_OUT = 1;
-
-/** The buses of devices that live in the kernel: which of the two an address is on. */
-export type KvmBus = 'KVM_MMIO_BUS' | 'KVM_PIO_BUS';
 
 export const OUTSIDE_GUEST_MODE = 0;
 export const IN_GUEST_MODE = 1;
@@ -36,12 +41,47 @@ export const KVM_REQ_SCAN_IOAPIC = 1 << 1;
 export const KVM_REQ_LOAD_EOI_EXITMAP = 1 << 2;
 const REQUESTS = ['KVM_REQ_EVENT', 'KVM_REQ_SCAN_IOAPIC', 'KVM_REQ_LOAD_EOI_EXITMAP'];
 
-/** One entry of the routing table: what a change of the GSI calls. */
-export interface KvmKernelIrqRoutingEntry {
+/** A message to local APICs, as a device writes it. */
+export interface KvmMsi {
+  readonly address_lo: number;
+  readonly address_hi: number;
+  readonly data: number;
+}
+
+/** A GSI that reaches a pin of a chip. User space numbers the slave PIC's pins from 0, the table from 8. */
+export interface IrqchipRouting {
   readonly gsi: number;
   readonly type: 'KVM_IRQ_ROUTING_IRQCHIP';
   readonly irqchip: { readonly irqchip: number; readonly pin: number };
-  readonly set: Pointer<[entry: KvmKernelIrqRoutingEntry, kvm: Kvm, source: number, level: number], number>;
+}
+
+/** A GSI that sends a message. */
+export interface MsiRouting {
+  readonly gsi: number;
+  readonly type: 'KVM_IRQ_ROUTING_MSI';
+  readonly msi: KvmMsi;
+}
+
+/** One entry of the routing table as user space gives it. */
+export type KvmIrqRoutingEntry = IrqchipRouting | MsiRouting;
+
+/** An entry with the function that carries a change of its GSI out. */
+type Routed<E> = E & {
+  readonly set: Pointer<[e: E, kvm: Kvm, irq_source_id: number, level: number, line_status: boolean], number>;
+};
+
+/** One entry of the routing table: where a change of the GSI goes, and what it calls. */
+export type KvmKernelIrqRoutingEntry = Routed<IrqchipRouting> | Routed<MsiRouting>;
+
+/** The `set` of an entry, for a caller who hands it that very entry. */
+export type SetRoutedIrq = Routed<KvmKernelIrqRoutingEntry>['set'];
+
+/** The routing table: the entries of each GSI, last set first, and the GSI of each chip's pin. */
+export interface KvmIrqRoutingTable {
+  readonly nr_rt_entries: number;
+  readonly map: ReadonlyMap<number, readonly KvmKernelIrqRoutingEntry[]>;
+  /** By chip and pin; a pin that no GSI reaches has none. */
+  readonly chip: ReadonlyMap<number, ReadonlyMap<number, number>>;
 }
 
 /** Somebody who wants to know that a GSI's interrupt has ended. */
@@ -50,20 +90,51 @@ export interface KvmIrqAckNotifier {
   readonly irq_acked: Pointer<[], void>;
 }
 
+/** Somebody who wants to know that the guest masks or unmasks a GSI's pin. */
+export interface KvmIrqMaskNotifier {
+  readonly irq: number;
+  readonly func: Pointer<[masked: boolean], void>;
+}
+
+/** The buses that devices in the kernel sit on. */
+export type KvmBus = 'KVM_MMIO_BUS' | 'KVM_PIO_BUS' | 'KVM_FAST_MMIO_BUS';
+
+/** A device's place on a bus. `len` 0 takes every access that begins at `addr`. */
+export interface KvmIoRange {
+  readonly addr: number;
+  readonly len: number;
+  readonly dev: KvmIoDevice;
+}
+
 const MemorySlotCells = struct('kvm_memory_slot', 'Guest memory that is mapped without an exit: here, the device’s BAR.', {
   npages: int(1),
 });
 export type KvmMemorySlot = InstanceOf<typeof MemorySlotCells>;
 export const kvm_memory_slot = MemorySlotCells;
 
+/** What only x86 keeps of a virtual machine. */
+export interface KvmArch {
+  readonly irqchip_mode: KvmIrqchipMode;
+  /** Only where all of the interrupt controller is in the kernel. */
+  vioapic: KvmIoapic | undefined;
+  vpic: KvmPic | undefined;
+  /** The GSIs below this are pins of user space's I/O APIC, where that is not in the kernel. */
+  readonly nr_reserved_ioapic_pins: number;
+  /** Whether an MSI's address may carry 32 bits of destination: KVM_CAP_X2APIC_API. */
+  readonly x2apic_format: boolean;
+  readonly mask_notifier_list: KvmIrqMaskNotifier[];
+  irq_sources_bitmap: number;
+}
+
 /** A virtual machine. */
 export interface Kvm {
-  readonly irq_routing: readonly KvmKernelIrqRoutingEntry[];
+  readonly arch: KvmArch;
+  irq_routing: KvmIrqRoutingTable;
   readonly irq_ack_notifier_list: KvmIrqAckNotifier[];
   readonly irqfds: { readonly items: KvmKernelIrqfd[]; readonly resampler_list: KvmKernelIrqfdResampler[] };
+  readonly ioeventfds: IoEventfd[];
+  readonly buses: { readonly [B in KvmBus]: KvmIoRange[] };
   readonly vcpus: KvmVcpu[];
-  readonly vioapic: KvmIoapic;
-  readonly vpic: KvmPic;
   readonly memslots: Map<number, KvmMemorySlot>;
   readonly system_wq: WorkqueueStruct;
   readonly irqfd_cleanup_wq: WorkqueueStruct;
@@ -105,6 +176,7 @@ export interface KvmRunIo {
 
 export type KvmVcpu = InstanceOf<typeof VcpuCells> & {
   readonly kvm: Kvm;
+  readonly vcpu_id: number;
   readonly apic: KvmLapic;
   readonly cpu: VirtCpu;
   readonly run: { readonly exit_reason: number; io: KvmRunIo; mmio: KvmRunMmio };
@@ -122,5 +194,5 @@ export function kvm_vcpu(name: string, kvm: Kvm, apic: KvmLapic, cpu: VirtCpu): 
     io: { port: 0, data: 0, size: 0, direction: KVM_EXIT_IO_IN },
     mmio: { phys_addr: 0, data: 0, len: 0, is_write: false },
   };
-  return Object.assign(cells, { kvm, apic, cpu, run, complete_userspace_io: undefined });
+  return Object.assign(cells, { kvm, vcpu_id: kvm.vcpus.length, apic, cpu, run, complete_userspace_io: undefined });
 }

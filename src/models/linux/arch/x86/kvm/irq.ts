@@ -1,7 +1,8 @@
 import { source } from '../../../../../engine/fn';
-import { at } from '../../../../../engine/steps';
+import { at, atCall } from '../../../../../engine/steps';
 import { since } from '../../../../version';
-import type { KvmVcpu } from '../../../virt/kvm/kvm_types';
+import { KVM_IRQFD_FLAG_RESAMPLE } from '../../../virt/kvm/eventfd';
+import type { Kvm, KvmVcpu } from '../../../virt/kvm/kvm_types';
 import { kvm_apic_ack_interrupt, kvm_apic_has_interrupt, kvm_get_apic_interrupt } from './lapic';
 
 /** What a vCPU has to take: from the PIC, or from its local APIC. */
@@ -10,9 +11,18 @@ const { fn } = source('linux', 'arch/x86/kvm/irq.c');
 
 export const kvm_arch_irqfd_allowed = fn(
   'A resamplefd needs the whole interrupt controller in the kernel: with the I/O APIC in user space nobody here would see the end of the interrupt.',
-  function* kvm_arch_irqfd_allowed(kvm: unknown, args: { readonly flags: number }) {
+  function* kvm_arch_irqfd_allowed(kvm: Kvm, args: { readonly flags: number }) {
     at('KVM_IRQFD_FLAG_RESAMPLE');
-    return kvm !== undefined && args.flags >= 0;
+    const { irqchip_mode } = kvm.arch;
+    return args.flags & KVM_IRQFD_FLAG_RESAMPLE ? irqchip_mode === 'KVM_IRQCHIP_KERNEL' : irqchip_mode !== 'KVM_IRQCHIP_NONE';
+  },
+);
+
+export const kvm_arch_irqchip_in_kernel = fn(
+  'Whether at least the local APICs are in the kernel.',
+  function* kvm_arch_irqchip_in_kernel(kvm: Kvm) {
+    atCall('irqchip_in_kernel');
+    return kvm.arch.irqchip_mode !== 'KVM_IRQCHIP_NONE';
   },
 );
 

@@ -1,43 +1,235 @@
-import { source } from '../../../../../engine/fn';
-import { at } from '../../../../../engine/steps';
-import { EWOULDBLOCK } from '../../../errno';
-import type { Kvm, KvmKernelIrqRoutingEntry } from '../../../virt/kvm/kvm_types';
-import { kvm_pic_set_irq } from './i8259';
-import { kvm_ioapic_set_irq } from './ioapic';
-import { kvm_irq_delivery_to_apic_fast, type KvmLapicIrq } from './lapic';
+import { source, through } from '../../../../../engine/fn';
+import type { Run } from '../../../../../engine/machine';
+import { at, atCall } from '../../../../../engine/steps';
+import { since } from '../../../../version';
+import { EINVAL, EWOULDBLOCK } from '../../../errno';
+import { kvm_irq_map_chip_pin } from '../../../virt/kvm/irqchip';
+import {
+  KVM_IRQCHIP_IOAPIC,
+  KVM_IRQCHIP_NUM_PINS,
+  KVM_IRQCHIP_PIC_MASTER,
+  KVM_IRQCHIP_PIC_SLAVE,
+  type IrqchipRouting,
+  type Kvm,
+  type KvmIrqMaskNotifier,
+  type KvmIrqRoutingEntry,
+  type KvmKernelIrqRoutingEntry,
+  type KvmMsi,
+  type KvmVcpu,
+} from '../../../virt/kvm/kvm_types';
+import { kvm_pic_clear_all, kvm_pic_set_irq, PIC_NUM_PINS } from './i8259';
+import { kvm_ioapic_clear_all, kvm_ioapic_set_irq } from './ioapic';
+import {
+  APIC_DEST_LOGICAL,
+  APIC_DEST_NOSHORT,
+  APIC_DEST_PHYSICAL,
+  kvm_apic_match_dest,
+  kvm_apic_pending_eoi,
+  kvm_irq_delivery_to_apic_fast,
+  type DestMap,
+  type KvmLapic,
+  type KvmLapicIrq,
+} from './lapic';
+import { kvm_make_scan_ioapic_request } from './x86';
 
-/** Where a routed GSI goes: the emulated chips of a PC. */
+/** Where a routed GSI goes: a pin of the emulated chips of a PC, or a message to local APICs. */
 
 const { fn, ops } = source('linux', 'arch/x86/kvm/irq_comm.c');
 
 const kvm_set_pic_irq = fn(
   'The GSI’s entry is a pin of the 8259 pair.',
-  function* kvm_set_pic_irq(e: KvmKernelIrqRoutingEntry, kvm: Kvm, irq_source_id: number, level: number) {
-    return yield* kvm_pic_set_irq(kvm.vpic, e.irqchip.pin, irq_source_id, level);
+  function* kvm_set_pic_irq(e: IrqchipRouting, kvm: Kvm, irq_source_id: number, level: number, _line_status: boolean) {
+    return yield* kvm_pic_set_irq(kvm.arch.vpic!, e.irqchip.pin, irq_source_id, level);
   },
 );
 
 const kvm_set_ioapic_irq = fn(
   'The GSI’s entry is a pin of the I/O APIC.',
-  function* kvm_set_ioapic_irq(e: KvmKernelIrqRoutingEntry, kvm: Kvm, irq_source_id: number, level: number) {
-    return yield* kvm_ioapic_set_irq(kvm, e.irqchip.pin, irq_source_id, level);
+  function* kvm_set_ioapic_irq(e: IrqchipRouting, kvm: Kvm, irq_source_id: number, level: number, line_status: boolean) {
+    return yield* kvm_ioapic_set_irq(kvm.arch.vioapic!, e.irqchip.pin, irq_source_id, level, line_status);
   },
 );
 
-/** Where KVM_SET_GSI_ROUTING stores what an entry calls. */
-export const kvm_set_routing_entry = ops('kvm_set_routing_entry', { pic: kvm_set_pic_irq, ioapic: kvm_set_ioapic_irq });
-
 export const kvm_irq_delivery_to_apic = fn(
   'Delivers a message to the local APICs that it addresses. The result is the number that accepted it, or -1 if it addressed none.',
-  function* kvm_irq_delivery_to_apic(kvm: Kvm, irq: KvmLapicIrq) {
-    return yield* kvm_irq_delivery_to_apic_fast(kvm, irq);
+  function* kvm_irq_delivery_to_apic(kvm: Kvm, _src: KvmLapic | undefined, irq: KvmLapicIrq, dest_map: DestMap | undefined) {
+    return yield* kvm_irq_delivery_to_apic_fast(kvm, irq, dest_map);
+  },
+);
+
+export const kvm_set_msi_irq = fn(
+  'Takes a message apart: the address says who shall get it, the data which vector and how. The level bit is not looked at: a message always asserts.',
+  function* kvm_set_msi_irq(kvm: Kvm, { msi }: { readonly msi: KvmMsi }): Run<KvmLapicIrq> {
+    atCall('x86_msi_msg_get_destid');
+    const { address_lo, address_hi, data } = msi;
+    return {
+      dest_id: (((address_lo >>> 12) & 0xff) | (kvm.arch.x2apic_format ? address_hi & 0xffffff00 : 0)) >>> 0,
+      vector: data & 0xff,
+      dest_mode: (address_lo >>> 2) & 1 ? APIC_DEST_LOGICAL : APIC_DEST_PHYSICAL,
+      trig_mode: ((data >>> 15) & 1) === 1,
+      delivery_mode: data & 0x700,
+      msi_redir_hint: ((address_lo >>> 3) & 1) === 1,
+      level: true,
+      shorthand: APIC_DEST_NOSHORT,
+    };
+  },
+);
+
+/** kvm_msi_route_invalid(): the low byte of the high address is reserved, where that address counts at all. */
+const kvm_msi_route_invalid = (kvm: Kvm, msi: KvmMsi): boolean => kvm.arch.x2apic_format && (msi.address_hi & 0xff) !== 0;
+
+export const kvm_set_msi = fn(
+  'The GSI’s entry is a message. Only a rise sends it.',
+  function* kvm_set_msi(e: { readonly msi: KvmMsi }, kvm: Kvm, _irq_source_id: number, level: number, _line_status: boolean) {
+    if (kvm_msi_route_invalid(kvm, e.msi)) return -EINVAL;
+    if (!level) return -1;
+    const irq = yield* kvm_set_msi_irq(kvm, e);
+    return yield* kvm_irq_delivery_to_apic(kvm, undefined, irq, undefined);
   },
 );
 
 export const kvm_arch_set_irq_inatomic = fn(
-  'Injects without sleeping, where the route allows it: an MSI can go straight to the local APIC; a pin of a chip cannot, because the chips’ locks and ack notifiers may take long.',
-  function* kvm_arch_set_irq_inatomic(e: KvmKernelIrqRoutingEntry | undefined) {
-    at('type', e === undefined ? 'The GSI reaches more than one chip: type is 0.' : 'KVM_IRQ_ROUTING_IRQCHIP: a worker has to do it.');
-    return -EWOULDBLOCK;
+  'Injects without sleeping, where the route allows it: a message can go straight to the local APIC, if the map knows whom it addresses; a pin of a chip cannot, because the chips’ ack notifiers may take long.',
+  function* kvm_arch_set_irq_inatomic(e: KvmKernelIrqRoutingEntry | undefined, kvm: Kvm, _irq_source_id: number, _level: number) {
+    if (e?.type !== 'KVM_IRQ_ROUTING_MSI') {
+      at(
+        'type',
+        e === undefined ? 'The GSI reaches more than one chip, or nothing: type is 0.' : 'KVM_IRQ_ROUTING_IRQCHIP: a worker has to do it.',
+      );
+      return -EWOULDBLOCK;
+    }
+    if (kvm_msi_route_invalid(kvm, e.msi)) return -EINVAL;
+    const irq = yield* kvm_set_msi_irq(kvm, e);
+    return yield* kvm_irq_delivery_to_apic_fast(kvm, irq, undefined);
+  },
+);
+
+export const kvm_request_irq_source_id = fn(
+  'Gives a new source of interrupts an identity of its own, so that its level adds to those of the others instead of replacing them.',
+  function* kvm_request_irq_source_id(kvm: Kvm) {
+    at('irq_sources_bitmap');
+    const taken = kvm.arch.irq_sources_bitmap;
+    const irq_source_id = Math.log2(~taken & -~taken);
+    kvm.arch.irq_sources_bitmap = taken | (1 << irq_source_id);
+    return irq_source_id;
+  },
+);
+
+export const kvm_free_irq_source_id = fn(
+  'Takes a source’s identity back; it holds no pin up any more.',
+  function* kvm_free_irq_source_id(kvm: Kvm, irq_source_id: number) {
+    at('irq_sources_bitmap');
+    kvm.arch.irq_sources_bitmap &= ~(1 << irq_source_id);
+    const { vioapic, vpic } = kvm.arch;
+    if (vioapic === undefined || vpic === undefined) return;
+    yield* kvm_ioapic_clear_all(vioapic, irq_source_id);
+    yield* kvm_pic_clear_all(vpic, irq_source_id);
+  },
+);
+
+export const kvm_register_irq_mask_notifier = fn(
+  'Asks to be told when the guest masks or unmasks a GSI.',
+  function* kvm_register_irq_mask_notifier(kvm: Kvm, kimn: KvmIrqMaskNotifier) {
+    atCall('hlist_add_head_rcu');
+    kvm.arch.mask_notifier_list.unshift(kimn);
+  },
+);
+
+export const kvm_unregister_irq_mask_notifier = fn(
+  'Takes a mask notifier back.',
+  function* kvm_unregister_irq_mask_notifier(kvm: Kvm, kimn: KvmIrqMaskNotifier) {
+    atCall('hlist_del_rcu');
+    const { mask_notifier_list } = kvm.arch;
+    mask_notifier_list.splice(mask_notifier_list.indexOf(kimn), 1);
+  },
+);
+
+export const kvm_fire_mask_notifiers = fn(
+  'The guest masked or unmasked a pin: tells those who asked about its GSI.',
+  function* kvm_fire_mask_notifiers(kvm: Kvm, irqchip: number, pin: number, mask: boolean) {
+    const gsi = yield* kvm_irq_map_chip_pin(kvm, irqchip, pin);
+    for (const kimn of [...kvm.arch.mask_notifier_list]) if (kimn.irq === gsi) yield* through('function pointer', 'func', kimn.func)(mask);
+  },
+);
+
+/** What an entry calls, by its kind. */
+const stored = ops('kvm_set_routing_entry', { kvm_set_pic_irq, kvm_set_ioapic_irq, kvm_set_msi });
+
+/** The routing table's form of an entry, or undefined if its chip has no such pin. */
+export function routed(ue: KvmIrqRoutingEntry): KvmKernelIrqRoutingEntry | undefined {
+  if (ue.type === 'KVM_IRQ_ROUTING_MSI') return { ...ue, set: stored.kvm_set_msi };
+  const { irqchip, pin } = ue.irqchip;
+  switch (irqchip) {
+    case KVM_IRQCHIP_PIC_MASTER:
+      return pin < PIC_NUM_PINS / 2 ? { ...ue, set: stored.kvm_set_pic_irq } : undefined;
+    case KVM_IRQCHIP_PIC_SLAVE:
+      return pin < PIC_NUM_PINS / 2 ? { ...ue, irqchip: { irqchip, pin: pin + PIC_NUM_PINS / 2 }, set: stored.kvm_set_pic_irq } : undefined;
+    case KVM_IRQCHIP_IOAPIC:
+      return pin < KVM_IRQCHIP_NUM_PINS ? { ...ue, set: stored.kvm_set_ioapic_irq } : undefined;
+    default:
+      return undefined;
+  }
+}
+
+export const kvm_set_routing_entry = fn(
+  'Decides what an entry calls: the PIC, the I/O APIC, or the delivery of a message. A pin needs its chip to be in the kernel. Gives the entry, or a negative error.',
+  function* kvm_set_routing_entry(kvm: Kvm, ue: KvmIrqRoutingEntry): Run<KvmKernelIrqRoutingEntry | number> {
+    at('type');
+    if (ue.type === 'KVM_IRQ_ROUTING_IRQCHIP' && kvm.arch.irqchip_mode === 'KVM_IRQCHIP_SPLIT') return -EINVAL;
+    if (ue.type === 'KVM_IRQ_ROUTING_MSI' && kvm_msi_route_invalid(kvm, ue.msi)) return -EINVAL;
+    return routed(ue) ?? -EINVAL;
+  },
+);
+
+const ioapicPin = (gsi: number): KvmIrqRoutingEntry => ({
+  gsi,
+  type: 'KVM_IRQ_ROUTING_IRQCHIP',
+  irqchip: { irqchip: KVM_IRQCHIP_IOAPIC, pin: gsi },
+});
+const picPin = (gsi: number): KvmIrqRoutingEntry => ({
+  gsi,
+  type: 'KVM_IRQ_ROUTING_IRQCHIP',
+  irqchip: { irqchip: gsi < 8 ? KVM_IRQCHIP_PIC_MASTER : KVM_IRQCHIP_PIC_SLAVE, pin: gsi % 8 },
+});
+
+/** The table of KVM_CREATE_IRQCHIP: a GSI is the pin of its number, below 16 of both chips. */
+export const default_routing: readonly KvmIrqRoutingEntry[] = Array.from({ length: KVM_IRQCHIP_NUM_PINS }, (_, gsi) =>
+  gsi < PIC_NUM_PINS ? [ioapicPin(gsi), picPin(gsi)] : [ioapicPin(gsi)],
+).flat();
+
+export const kvm_arch_post_irq_routing_update = fn(
+  'With the I/O APIC in user space its pins are message routes here, and every vCPU must look again which EOIs have to be seen.',
+  function* kvm_arch_post_irq_routing_update(kvm: Kvm) {
+    atCall('irqchip_split');
+    if (kvm.arch.irqchip_mode === 'KVM_IRQCHIP_SPLIT') yield* kvm_make_scan_ioapic_request(kvm);
+  },
+);
+
+export const kvm_arch_irq_routing_update = fn(
+  'Hyper-V’s synthetic interrupts would look their routes up again; there are none.',
+  function* kvm_arch_irq_routing_update(_kvm: Kvm) {
+    atCall('kvm_hv_irq_routing_update');
+  },
+);
+
+export const kvm_scan_ioapic_routes = fn(
+  'Finds the vectors whose EOI user space’s I/O APIC must see: those of its pins’ level-triggered messages that this vCPU gets or, since 6.12, still has on their way.',
+  function* kvm_scan_ioapic_routes(vcpu: KvmVcpu, ioapic_handled_vectors: Set<number>) {
+    const { kvm } = vcpu;
+    const { nr_rt_entries, map } = kvm.irq_routing;
+    at('nr_reserved_ioapic_pins');
+    const pins = Math.min(nr_rt_entries, kvm.arch.nr_reserved_ioapic_pins);
+    for (let gsi = 0; gsi < pins; gsi++) {
+      for (const entry of map.get(gsi) ?? []) {
+        if (entry.type !== 'KVM_IRQ_ROUTING_MSI') continue;
+        const irq = yield* kvm_set_msi_irq(kvm, entry);
+        if (!irq.trig_mode) continue;
+        if (
+          (yield* kvm_apic_match_dest(vcpu, undefined, APIC_DEST_NOSHORT, irq.dest_id, irq.dest_mode)) ||
+          (since('linux', '6.12') && (yield* kvm_apic_pending_eoi(vcpu, irq.vector)))
+        )
+          ioapic_handled_vectors.add(irq.vector);
+      }
+    }
   },
 );

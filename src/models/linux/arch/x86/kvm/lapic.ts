@@ -13,9 +13,22 @@ import { kvm_x86_op, make_request } from './x86';
 export interface KvmLapicIrq {
   readonly vector: number;
   readonly dest_id: number;
+  readonly dest_mode: number;
   readonly delivery_mode: number;
   readonly trig_mode: boolean;
+  readonly level: boolean;
+  readonly shorthand: number;
+  readonly msi_redir_hint: boolean;
 }
+
+/** Who wants to know which vCPUs accepted a message: a `struct dest_map`. */
+export interface DestMap {
+  readonly note: (vcpu: KvmVcpu, vector: number) => void;
+}
+
+export const APIC_DEST_PHYSICAL = 0x000;
+export const APIC_DEST_LOGICAL = 0x800;
+export const APIC_DEST_NOSHORT = 0;
 
 type Words<N extends string> = { readonly [K in `${N}[${0 | 1 | 2 | 3 | 4 | 5 | 6 | 7}]`]: Field<number> };
 const words = <N extends string>(name: N): Words<N> =>
@@ -27,6 +40,8 @@ const LapicCells = struct('kvm_lapic', 'A local APIC: vectors requested, in serv
   ...words('APIC_TMR'),
   APIC_TASKPRI: hex(8),
   APIC_PROCPRI: hex(8),
+  APIC_LVT0: hex(32, 0x10000),
+  APIC_SPIV: hex(32, 0x1ff),
   irr_pending: bool(),
   isr_count: int(),
   apicv_active: bool(),
@@ -143,9 +158,10 @@ export const kvm_apic_set_irq = fn('Hands a message to one local APIC.', functio
 
 export const kvm_irq_delivery_to_apic_fast = fn(
   'Finds the addressed local APICs through the map, without walking all vCPUs.',
-  function* kvm_irq_delivery_to_apic_fast(kvm: Kvm, irq: KvmLapicIrq) {
+  function* kvm_irq_delivery_to_apic_fast(kvm: Kvm, irq: KvmLapicIrq, dest_map: DestMap | undefined) {
     atCall('kvm_apic_map_get_dest_lapic');
     const vcpu = kvm.vcpus[irq.dest_id];
+    dest_map?.note(vcpu!, irq.vector);
     return vcpu === undefined ? -1 : yield* kvm_apic_set_irq(vcpu, irq);
   },
 );
@@ -213,9 +229,37 @@ export const kvm_x2apic_msr_write = fn(
   },
 );
 
+/** Whether the guest ends interrupts at the I/O APIC itself: APIC_SPIV_DIRECTED_EOI. */
+export const kvm_apic_directed_eoi = (apic: KvmLapic): boolean => (apic.APIC_SPIV & (1 << 12)) !== 0;
+
+export const kvm_apic_accept_pic_intr = fn(
+  'Whether this local APIC lets the PIC through: LINT0 open, as ExtINT.',
+  function* kvm_apic_accept_pic_intr(vcpu: KvmVcpu) {
+    at('APIC_LVT0');
+    return (vcpu.apic.APIC_LVT0 & 0x10700) === 0x700;
+  },
+);
+
+export const kvm_apic_match_dest = fn(
+  'Whether a destination addresses this local APIC.',
+  function* kvm_apic_match_dest(vcpu: KvmVcpu, _source: KvmLapic | undefined, _shorthand: number, dest: number, dest_mode: number) {
+    at('shorthand');
+    return dest_mode === APIC_DEST_PHYSICAL ? dest === vcpu.vcpu_id : ((dest >>> vcpu.vcpu_id) & 1) === 1;
+  },
+);
+
+export const kvm_bitmap_or_dest_vcpus = fn(
+  'Collects the vCPUs that a message addresses.',
+  function* kvm_bitmap_or_dest_vcpus(kvm: Kvm, irq: KvmLapicIrq, vcpu_bitmap: Set<KvmVcpu>) {
+    atCall('kvm_apic_map_get_dest_lapic');
+    const vcpu = kvm.vcpus[irq.dest_id];
+    if (vcpu !== undefined) vcpu_bitmap.add(vcpu);
+  },
+);
+
 export const kvm_apic_pending_eoi = fn(
   'Whether a vector is requested or in service here: its EOI is still to come, wherever the pin points now.',
-  function* kvm_apic_pending_eoi(apic: KvmLapic, vector: number) {
+  function* kvm_apic_pending_eoi({ apic }: KvmVcpu, vector: number) {
     at('APIC_ISR');
     return testVector(apic, 'APIC_ISR', vector) || testVector(apic, 'APIC_IRR', vector);
   },

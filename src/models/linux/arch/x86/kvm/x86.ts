@@ -3,6 +3,8 @@ import type { Run } from '../../../../../engine/machine';
 import { at, atCall, atWrite, preempt } from '../../../../../engine/steps';
 import { since } from '../../../../version';
 import type { VmExit } from '../../../../hardware/virt_cpu';
+import { ENXIO } from '../../../errno';
+import type { IoBuffer } from '../../../include/kvm/iodev';
 import { kvm_set_irq } from '../../../virt/kvm/irqchip';
 import { kvm_io_bus_read, kvm_io_bus_write } from '../../../virt/kvm/kvm_main';
 import {
@@ -22,6 +24,7 @@ import {
 import { x86_emulate_insn } from './emulate';
 import { kvm_cpu_get_interrupt, kvm_cpu_has_injectable_intr } from './irq';
 import { kvm_ioapic_scan_entry } from './ioapic';
+import { kvm_scan_ioapic_routes } from './irq_comm';
 import { kvm_x2apic_msr_write } from './lapic';
 
 /** The x86 part of KVM's main loop: requests, injection, entry, exit, emulation. */
@@ -74,15 +77,24 @@ export const kvm_make_scan_ioapic_request = fn(
 
 export const kvm_make_scan_ioapic_request_mask = fn(
   'Asks the vCPUs that a redirection entry reaches to find out again which EOIs have to be seen.',
-  function* kvm_make_scan_ioapic_request_mask(kvm: Kvm) {
-    for (const vcpu of kvm.vcpus) make_request(vcpu, 'KVM_REQ_SCAN_IOAPIC');
+  function* kvm_make_scan_ioapic_request_mask(_kvm: Kvm, vcpu_bitmap: ReadonlySet<KvmVcpu>) {
+    for (const vcpu of vcpu_bitmap) make_request(vcpu, 'KVM_REQ_SCAN_IOAPIC');
   },
 );
 
+/** What KVM_IRQ_LINE and KVM_IRQ_LINE_STATUS carry; `status` is what became of it. */
+export interface KvmIrqLevel {
+  readonly irq: number;
+  readonly level: number;
+  status?: number;
+}
+
 export const kvm_vm_ioctl_irq_line = fn(
-  'KVM_IRQ_LINE: user space changes a GSI’s level.',
-  function* kvm_vm_ioctl_irq_line(kvm: Kvm, irq: number, level: number) {
-    yield* kvm_set_irq(kvm, KVM_USERSPACE_IRQ_SOURCE_ID, irq, level);
+  'KVM_IRQ_LINE and KVM_IRQ_LINE_STATUS: user space changes a GSI’s level. The second gets told whether that interrupted anybody.',
+  function* kvm_vm_ioctl_irq_line(kvm: Kvm, irq_event: KvmIrqLevel, line_status: boolean) {
+    atCall('irqchip_in_kernel');
+    if (kvm.arch.irqchip_mode === 'KVM_IRQCHIP_NONE') return -ENXIO;
+    irq_event.status = yield* kvm_set_irq(kvm, KVM_USERSPACE_IRQ_SOURCE_ID, irq_event.irq, irq_event.level, line_status);
     return 0;
   },
 );
@@ -90,11 +102,14 @@ export const kvm_vm_ioctl_irq_line = fn(
 const vcpu_scan_ioapic = fn('Rebuilds the set of vectors whose EOI has to be seen.', function* vcpu_scan_ioapic(vcpu: KvmVcpu) {
   const { apicv } = vcpu.kvm.x86_ops;
   if (apicv !== undefined) yield* through('function pointer', kvm_x86_op('sync_pir_to_irr'), apicv.sync_pir_to_irr)(vcpu);
-  const handled = yield* kvm_ioapic_scan_entry(vcpu);
+  const handled = new Set<number>();
+  if (vcpu.kvm.arch.irqchip_mode === 'KVM_IRQCHIP_SPLIT') yield* kvm_scan_ioapic_routes(vcpu, handled);
+  else if (vcpu.kvm.arch.vioapic !== undefined) yield* kvm_ioapic_scan_entry(vcpu, handled);
   at('ioapic_handled_vectors');
   for (const word of [0, 1, 2, 3] as const) {
     const cell = `ioapic_handled_vectors[${word}]` as const;
-    if (vcpu[cell] !== handled[word]) vcpu[cell] = handled[word] ?? 0;
+    const bits = [...handled].reduce((set, vector) => (vector >>> 5 === word ? set | (1 << (vector & 31)) : set), 0) >>> 0;
+    if (vcpu[cell] !== bits) vcpu[cell] = bits;
   }
   make_request(vcpu, 'KVM_REQ_LOAD_EOI_EXITMAP');
 });
@@ -218,7 +233,7 @@ export const kvm_emulate_wrmsr = fn('Emulates WRMSR.', function* kvm_emulate_wrm
 const vcpu_mmio_write = fn(
   'Offers an MMIO write to the devices in the kernel: the local APIC, then the bus.',
   function* vcpu_mmio_write(vcpu: KvmVcpu, addr: number, val: number) {
-    return (yield* kvm_io_bus_write(vcpu.kvm, 'KVM_MMIO_BUS', addr, val)) === 0;
+    return (yield* kvm_io_bus_write(vcpu, 'KVM_MMIO_BUS', addr, 4, val)) === 0;
   },
 );
 
@@ -279,10 +294,10 @@ export const x86_emulate_instruction = fn(
 
 const emulator_pio_in_out = fn(
   'Offers a port access to the devices in the kernel; what none of them takes becomes a KVM_EXIT_IO. 1 if it is done, 0 if user space has to do its part first.',
-  function* emulator_pio_in_out(vcpu: KvmVcpu, size: number, port: number, data: { value: number }, is_in: boolean) {
+  function* emulator_pio_in_out(vcpu: KvmVcpu, size: number, port: number, data: IoBuffer, is_in: boolean) {
     const r = is_in
-      ? yield* kvm_io_bus_read(vcpu.kvm, 'KVM_PIO_BUS', port)
-      : yield* kvm_io_bus_write(vcpu.kvm, 'KVM_PIO_BUS', port, data.value);
+      ? yield* kvm_io_bus_read(vcpu, 'KVM_PIO_BUS', port, size, data)
+      : yield* kvm_io_bus_write(vcpu, 'KVM_PIO_BUS', port, size, data.value);
     if (r >= 0) return 1;
     vcpu.run.io = { port, size, data: is_in ? 0 : data.value, direction: is_in ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT };
     at('exit_reason');
@@ -291,19 +306,13 @@ const emulator_pio_in_out = fn(
   },
 );
 
-const emulator_pio_out = fn(
-  'Writes to a port.',
-  function* emulator_pio_out(vcpu: KvmVcpu, size: number, port: number, val: { value: number }) {
-    return yield* emulator_pio_in_out(vcpu, size, port, val, false);
-  },
-);
+const emulator_pio_out = fn('Writes to a port.', function* emulator_pio_out(vcpu: KvmVcpu, size: number, port: number, val: IoBuffer) {
+  return yield* emulator_pio_in_out(vcpu, size, port, val, false);
+});
 
-const emulator_pio_in = fn(
-  'Reads from a port.',
-  function* emulator_pio_in(vcpu: KvmVcpu, size: number, port: number, val: { value: number }) {
-    return yield* emulator_pio_in_out(vcpu, size, port, val, true);
-  },
-);
+const emulator_pio_in = fn('Reads from a port.', function* emulator_pio_in(vcpu: KvmVcpu, size: number, port: number, val: IoBuffer) {
+  return yield* emulator_pio_in_out(vcpu, size, port, val, true);
+});
 
 const complete_fast_pio_out = fn(
   'User space has done the OUT: on to the next instruction.',
