@@ -1,0 +1,69 @@
+import { bits, bool, struct, type InstanceOf } from '../../../../../../../../engine/cell';
+import { bitmap } from '../../../../../bitmaps';
+import { sched_event, type SchedEvent } from '../../../../../common/event';
+import { acrn_vlapic, type AcrnApicvOps, type AcrnVlapic } from '../../../../../arch/x86/guest/vlapic';
+import { vmcs, type Pcpu, type Vmcs } from '../per_cpu';
+import type { AcrnVm } from './vm';
+
+/** A vCPU of the hypervisor. */
+
+/** Bits of `arch.pending_req`, by number: what has to be done before the next VM entry. */
+export const ACRN_REQUESTS = {
+  ACRN_REQUEST_EXCP: 0,
+  ACRN_REQUEST_EVENT: 1,
+  ACRN_REQUEST_EXTINT: 2,
+  ACRN_REQUEST_NMI: 3,
+  ACRN_REQUEST_EOI_EXIT_BITMAP_UPDATE: 4,
+} as const;
+export type AcrnRequest = keyof typeof ACRN_REQUESTS;
+
+const VcpuCells = struct('acrn_vcpu', 'A vCPU: what it has to do before it enters its guest again.', {
+  'arch.pending_req': bits(32, Object.keys(ACRN_REQUESTS)),
+  'arch.irq_window_enabled': bool(),
+  // uint64_t eoi_exit_bitmap[4], in 32-bit words.
+  ...bitmap('arch.eoi_exit_bitmap'),
+});
+
+const PiDescCells = struct('pi_desc', 'The posted-interrupt descriptor: vectors that wait to be taken into the virtual APIC.', {
+  POSTED_INTR_ON: bool(),
+  // uint64_t pir[4], in 32-bit words.
+  ...bitmap('pir'),
+});
+
+export type PiDesc = InstanceOf<typeof PiDescCells>;
+
+export type AcrnVcpu = InstanceOf<typeof VcpuCells> & {
+  readonly vm: AcrnVm;
+  readonly vcpu_id: number;
+  readonly pcpu: Pcpu;
+  readonly vmcs: Vmcs;
+  readonly vlapic: AcrnVlapic;
+  readonly pid: PiDesc;
+  readonly events: { readonly VCPU_EVENT_IOREQ: SchedEvent; readonly VCPU_EVENT_VIRTUAL_INTERRUPT: SchedEvent };
+  /** The I/O request that is being emulated: what is written, or was read. */
+  readonly req: { value: number };
+  /** What VMX_EXIT_QUALIFICATION said of the last exit. */
+  exit_qualification: number;
+};
+
+/** Makes a vCPU of `vm` on a physical CPU, and adds it to the VM. Its local APIC’s identifier is its number. */
+export function acrn_vcpu(vm: AcrnVm, cpu: Pcpu, ops: AcrnApicvOps): AcrnVcpu {
+  const vcpu_id = vm.vcpu_array.length;
+  const name = `VM${vm.vm_id} vCPU ${vcpu_id}`;
+  const vcpu = Object.assign(VcpuCells(name), {
+    vm,
+    vcpu_id,
+    pcpu: cpu,
+    vmcs: vmcs(name),
+    vlapic: acrn_vlapic(name, vcpu_id, ops),
+    pid: PiDescCells(name),
+    events: {
+      VCPU_EVENT_IOREQ: sched_event(`${name} VCPU_EVENT_IOREQ`),
+      VCPU_EVENT_VIRTUAL_INTERRUPT: sched_event(`${name} VCPU_EVENT_VIRTUAL_INTERRUPT`),
+    },
+    req: { value: 0 },
+    exit_qualification: 0,
+  });
+  vm.vcpu_array.push(vcpu);
+  return vcpu;
+}
