@@ -22,7 +22,7 @@ export const bitmap_test = <N extends string>(of: Bitmap<N>, name: N, bit: numbe
 export function bitmap_assign<N extends string>(of: Bitmap<N>, name: N, bit: number, on: boolean): boolean {
   const was = bitmap_test(of, name, bit);
   const word = `${name}[${wordOf(bit)}]` as const;
-  if (was !== on) of[word] = (of[word] ^ (1 << (bit & 31))) as Bitmap<N>[typeof word];
+  if (was !== on) of[word] = of[word] ^ (1 << (bit & 31));
   return was;
 }
 

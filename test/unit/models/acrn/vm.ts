@@ -1,4 +1,3 @@
-import { source } from '../../../../src/engine/fn';
 import type { Run } from '../../../../src/engine/machine';
 import { apicv_advanced_ops, apicv_basic_ops, type AcrnApicvOps } from '../../../../src/models/acrn/hypervisor/arch/x86/guest/vlapic';
 import { acrn_single_vioapic } from '../../../../src/models/acrn/hypervisor/dm/vioapic';
@@ -16,13 +15,11 @@ interface Options {
   readonly ptirq?: readonly PtirqRemappingInfo[];
 }
 
-/** The names that golden files and tests know the tables by. */
 const OPS: Readonly<Record<'basic' | 'advanced', AcrnApicvOps>> = { basic: apicv_basic_ops, advanced: apicv_advanced_ops };
 
 /** Runs `body` with a pre-launched VM whose vCPUs each have a physical CPU; it executes on the first of them. */
 export function withVm<T>(body: (vm: AcrnVm) => Run<T>, { vcpus = 1, apicv = 'basic', ptirq = [] }: Options = {}): T {
-  const { fn } = source('hardware', 'test');
-  const test = fn('A test.', function* test() {
+  return onMachine(function* () {
     const vm = acrn_vm({
       vm_id: 1,
       load_order: 'PRE_LAUNCHED_VM',
@@ -34,5 +31,4 @@ export function withVm<T>(body: (vm: AcrnVm) => Run<T>, { vcpus = 1, apicv = 'ba
     runs_on(vm.vcpu_array[0]!.pcpu);
     return yield* body(vm);
   });
-  return onMachine(() => test());
 }

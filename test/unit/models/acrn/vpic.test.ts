@@ -183,7 +183,7 @@ test('no sequence of operations throws or hangs, and every register stays a byte
       withVm(function* (vm) {
         if (initialised) yield* initialise(vm);
         for (const operation of sequence) {
-          if (operation.kind === 'line') yield* vpic_set_irqline(vm, operation.pin, operation.level as 'GSI_SET_HIGH');
+          if (operation.kind === 'line') yield* vpic_set_irqline(vm, operation.pin, operation.level);
           else if (operation.kind === 'write') yield* out(vm, operation.port, operation.value);
           else if (operation.kind === 'read') yield* inb(vm, operation.port);
           else yield* enter(vm);

@@ -596,7 +596,9 @@ function lvtMask(index: LvtIndex): number {
     case APIC_LVT_LINT0:
     case APIC_LVT_LINT1:
       return common | APIC_LVT_TM | APIC_LVT_RIRR | APIC_LVT_IIPP | APIC_LVT_DM;
-    default:
+    case APIC_LVT_THERMAL:
+    case APIC_LVT_PMC:
+    case APIC_LVT_CMCI:
       return common | APIC_LVT_DM;
   }
 }
