@@ -83,7 +83,7 @@ function setUp(parameters: Parameters): World {
   const interrupt_pin = () => (vdev['vconfig.PCI_INTERRUPT_PIN'] ? 1 : 0);
   const q = qemu({ kvm, vfio_fd: { device: vdev.vdev }, interrupt_pin, device });
   running().thread('qemu', 'QEMU main loop', 'qemu', PRIORITY.qemu, () => qemu_main(q));
-  running().thread('vcpu', 'vCPU 0', 'vcpu', PRIORITY.vcpu, () => kvm_vcpu_thread_fn(q, vcpu));
+  running().thread('vcpu', 'vCPU 0', 'vcpu', PRIORITY.vcpu, () => kvm_vcpu_thread_fn(q, q.board.cpus[0]!));
 
   const made = guest({ vcpu, device, bar: { address: BAR0_ADDR, memslot }, config: { address: vfioConfigAddress(0) } }, GSI, VECTOR);
   guest_context(made, PRIORITY.guest);

@@ -4,6 +4,7 @@ import type { PciFunction } from '../hardware/pci_function';
 import type { VfioDeviceFile } from '../linux/drivers/vfio/vfio_main';
 import { poll_wqueues, type PollWqueues } from '../linux/fs/select';
 import type { Kvm } from '../linux/virt/kvm/kvm_main';
+import type { Board, CpusAccel } from './board';
 import { kvm_memory_listener_register } from './accel/kvm/kvm-all';
 import { gsis } from './hw/i386/pc';
 import { pc_q35_init } from './hw/i386/pc_q35';
@@ -12,6 +13,7 @@ import { pcie_mmcfg_ops } from './hw/pci/pcie_host';
 import { vfio_pci_device, vfio_realize, type VFIOPCIDevice } from './hw/vfio/pci';
 import { aio_context, type AioContext } from './include/block/aio';
 import { io_region, memory_region_add_subregion, type AddressSpace } from './include/exec/memory';
+import { x86_cpu } from './include/hw/core/cpu';
 import { pci_bus, PCI_DEVFN, type PCIBus } from './include/hw/pci/pci';
 import { kvm_slot, type KVMMemoryListener, type KVMState } from './include/sysemu/kvm_int';
 import { withOpaque } from './opaque';
@@ -20,20 +22,51 @@ import type { QEMUTimerList } from './util/qemu-timer';
 
 /** A QEMU process that runs a q35 machine with one assigned PCI device. */
 
-/** What upstream keeps in global variables, under their names. */
-export interface Globals {
+/** What any QEMU process keeps in global variables, under their names. */
+export interface Process {
   /** The big QEMU lock, BQL. */
   readonly qemu_global_mutex: Mutex;
   readonly iohandler_ctx: AioContext;
   readonly main_loop_tlg: QEMUTimerList;
-  readonly kvm_state: KVMState;
   readonly address_space_memory: AddressSpace;
   readonly address_space_io: AddressSpace;
-  readonly pci_bus: PCIBus;
+  /** The CPUs, and QEMU's own interrupt controllers. */
+  readonly board: Board;
   /** The main thread's poll. */
   readonly poll: PollWqueues;
   /** The main thread has taken the BQL: from now on other threads are created. */
   initialized: boolean;
+}
+
+/** What it keeps besides when it uses KVM and has a PCI bus. */
+export interface Globals extends Process {
+  readonly kvm_state: KVMState;
+  readonly pci_bus: PCIBus;
+}
+
+/** A process without devices or CPUs. */
+export function qemu_process(kvm_state: KVMState | undefined, address_space_memory: AddressSpace, cpus_accel: CpusAccel = {}): Process {
+  const qemu_global_mutex = Mutex('BQL');
+  return {
+    qemu_global_mutex,
+    iohandler_ctx: aio_context('iohandler_ctx'),
+    main_loop_tlg: { active_timers: [] },
+    address_space_memory,
+    address_space_io: { root: [], listeners: [], current_map: [] },
+    board: {
+      qemu_global_mutex,
+      isa_pic: undefined,
+      slave_pic: undefined,
+      ioapics: [],
+      local_apics: [],
+      cpus: [],
+      ioapic_as: address_space_memory,
+      kvm_state,
+      cpus_accel,
+    },
+    poll: poll_wqueues('QEMU main thread'),
+    initialized: false,
+  };
 }
 
 /** The process. */
@@ -76,16 +109,11 @@ export function qemu({
 }): Qemu {
   const kvm_state: KVMState = { vmfd: kvm, kernel_irqchip: 'on' };
   const q: Globals = {
-    qemu_global_mutex: Mutex('BQL'),
-    iohandler_ctx: aio_context('iohandler_ctx'),
-    main_loop_tlg: { active_timers: [] },
+    ...qemu_process(kvm_state, guest_memory(kvm_state)),
     kvm_state,
-    address_space_memory: guest_memory(kvm_state),
-    address_space_io: { root: [], listeners: [], current_map: [] },
     pci_bus: root_bus(kvm_state),
-    poll: poll_wqueues('QEMU main thread'),
-    initialized: false,
   };
+  for (const [index, vcpu] of kvm.vcpus.entries()) x86_cpu(q.board, index, vcpu);
   memory_region_add_subregion(
     q.address_space_memory,
     io_region(MMCONFIG, pcie_mmcfg_ops, () => q.pci_bus),

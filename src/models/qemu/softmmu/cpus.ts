@@ -1,6 +1,7 @@
 import { source, through } from '../../../engine/fn';
 import { running } from '../../../engine/running';
-import { at, atCall } from '../../../engine/steps';
+import { acquire, release } from '../../../engine/mutex';
+import { at, atCall, until } from '../../../engine/steps';
 import type { X86CPU } from '../include/hw/core/cpu';
 
 /** Getting a CPU's attention, from any thread. */
@@ -43,3 +44,31 @@ export const qemu_cpu_kick = fn('Wakes the CPU’s thread, or makes it come out 
   if (kick_vcpu_thread !== undefined) yield* through('function pointer', 'kick_vcpu_thread', kick_vcpu_thread)(cpu);
   else yield* cpus_kick_thread(cpu);
 });
+
+const cpu_thread_is_idle = fn('Whether a CPU’s thread has nothing to do.', function* cpu_thread_is_idle(cpu: X86CPU) {
+  at('halted');
+  return isIdle(cpu);
+});
+
+/** A halted CPU for which nobody has asked. */
+const isIdle = ({ halted, interrupt_request }: X86CPU): boolean => halted && interrupt_request === 0;
+
+const qemu_wait_io_event_common = fn(
+  'The CPU’s thread is awake: the next one who wants it has to signal it again.',
+  function* qemu_wait_io_event_common(cpu: X86CPU) {
+    atCall('qatomic_mb_set');
+    if (cpu.thread_kicked) cpu.thread_kicked = false;
+  },
+);
+
+export const qemu_wait_io_event = fn(
+  'Where a CPU’s thread sleeps while its guest has halted. It gives the BQL away meanwhile.',
+  function* qemu_wait_io_event(cpu: X86CPU) {
+    while (yield* cpu_thread_is_idle(cpu)) {
+      release(cpu.board.qemu_global_mutex, 'qemu_cond_wait');
+      yield* until(() => !isIdle(cpu));
+      yield* acquire(cpu.board.qemu_global_mutex, 'qemu_cond_wait');
+    }
+    yield* qemu_wait_io_event_common(cpu);
+  },
+);

@@ -3,7 +3,7 @@ import { acquire, release, type Mutex } from '../../../engine/mutex';
 import { running } from '../../../engine/running';
 import { atCall } from '../../../engine/steps';
 import type { AddressSpace, FlatView, MemoryRegion } from '../include/exec/memory';
-import type { Globals } from '../machine';
+import type { Process } from '../machine';
 import { memory_region_dispatch_read, memory_region_dispatch_write } from './memory';
 
 /** Accesses to the guest's physical memory that QEMU carries out. */
@@ -17,7 +17,7 @@ const { fn } = source('qemu', 'softmmu/physmem.c');
 
 const prepare_mmio_access = fn(
   'Takes the BQL for a device’s callback, unless this thread holds it already. The result says whether to give it back.',
-  function* prepare_mmio_access({ qemu_global_mutex }: Pick<Globals, 'qemu_global_mutex'>) {
+  function* prepare_mmio_access({ qemu_global_mutex }: Pick<Process, 'qemu_global_mutex'>) {
     atCall('qemu_mutex_iothread_locked');
     if (qemu_global_mutex.owner === running().currentThread + 1) return false;
     yield* acquire(qemu_global_mutex, 'qemu_mutex_lock_iothread');
@@ -27,7 +27,7 @@ const prepare_mmio_access = fn(
 
 const flatview_write_continue = fn(
   'Writes to one region: to a device under the BQL, which is given back as soon as the device has been called.',
-  function* flatview_write_continue(q: Globals, mr: MemoryRegion, addr1: number, data: number, len: number) {
+  function* flatview_write_continue(q: Process, mr: MemoryRegion, addr1: number, data: number, len: number) {
     const release_lock = yield* prepare_mmio_access(q);
     yield* memory_region_dispatch_write(mr, addr1, data, len);
     if (release_lock) release(q.qemu_global_mutex, 'qemu_mutex_unlock_iothread');
@@ -36,7 +36,7 @@ const flatview_write_continue = fn(
 
 const flatview_write = fn(
   'Finds the region that an address belongs to and writes to it.',
-  function* flatview_write(q: Globals, fv: FlatView, addr: number, data: number, len: number) {
+  function* flatview_write(q: Process, fv: FlatView, addr: number, data: number, len: number) {
     atCall('flatview_translate');
     const mr = translate(fv, addr);
     if (mr !== undefined) yield* flatview_write_continue(q, mr, addr - mr.addr, data, len);
@@ -45,7 +45,7 @@ const flatview_write = fn(
 
 const flatview_read_continue = fn(
   'Reads from one region: from a device under the BQL, which is given back as soon as the device has been called.',
-  function* flatview_read_continue(q: Globals, mr: MemoryRegion, addr1: number, len: number) {
+  function* flatview_read_continue(q: Process, mr: MemoryRegion, addr1: number, len: number) {
     const release_lock = yield* prepare_mmio_access(q);
     const val = yield* memory_region_dispatch_read(mr, addr1, len);
     if (release_lock) release(q.qemu_global_mutex, 'qemu_mutex_unlock_iothread');
@@ -55,7 +55,7 @@ const flatview_read_continue = fn(
 
 const flatview_read = fn(
   'Finds the region that an address belongs to and reads from it. The region is chosen before the BQL is taken: the map may have changed by then.',
-  function* flatview_read(q: Globals, fv: FlatView, addr: number, len: number) {
+  function* flatview_read(q: Process, fv: FlatView, addr: number, len: number) {
     atCall('flatview_translate');
     const mr = translate(fv, addr);
     return mr === undefined ? 0 : yield* flatview_read_continue(q, mr, addr - mr.addr, len);
@@ -64,7 +64,7 @@ const flatview_read = fn(
 
 const address_space_read_full = fn(
   'Reads guest-physical memory as the map is now.',
-  function* address_space_read_full(q: Globals, as: AddressSpace, addr: number, buf: AccessBuffer, len: number) {
+  function* address_space_read_full(q: Process, as: AddressSpace, addr: number, buf: AccessBuffer, len: number) {
     atCall('address_space_to_flatview');
     buf.data = yield* flatview_read(q, as.current_map, addr, len);
   },
@@ -72,7 +72,7 @@ const address_space_read_full = fn(
 
 const address_space_write = fn(
   'Writes guest-physical memory as the map is now.',
-  function* address_space_write(q: Globals, as: AddressSpace, addr: number, buf: AccessBuffer, len: number) {
+  function* address_space_write(q: Process, as: AddressSpace, addr: number, buf: AccessBuffer, len: number) {
     atCall('address_space_to_flatview');
     yield* flatview_write(q, as.current_map, addr, buf.data, len);
   },
@@ -80,7 +80,7 @@ const address_space_write = fn(
 
 export const address_space_rw = fn(
   'Carries out an access that the guest could not make by itself.',
-  function* address_space_rw(q: Globals, as: AddressSpace, addr: number, buf: AccessBuffer, len: number, is_write: boolean) {
+  function* address_space_rw(q: Process, as: AddressSpace, addr: number, buf: AccessBuffer, len: number, is_write: boolean) {
     if (is_write) yield* address_space_write(q, as, addr, buf, len);
     else yield* address_space_read_full(q, as, addr, buf, len);
   },

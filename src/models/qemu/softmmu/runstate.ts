@@ -1,18 +1,18 @@
 import { source } from '../../../engine/fn';
 import { acquire } from '../../../engine/mutex';
-import type { Globals } from '../machine';
+import type { Process } from '../machine';
 import { main_loop_wait } from '../util/main-loop';
 
 const { fn } = source('qemu', 'softmmu/runstate.c');
 
 export const qemu_init_subsystems = fn(
   'Starts QEMU: from here on the main thread holds the BQL, except while it polls.',
-  function* qemu_init_subsystems(q: Globals) {
+  function* qemu_init_subsystems(q: Process) {
     yield* acquire(q.qemu_global_mutex, 'qemu_mutex_lock_iothread');
     q.initialized = true;
   },
 );
 
-export const qemu_main_loop = fn('Serves events until QEMU is told to stop.', function* qemu_main_loop(q: Globals) {
+export const qemu_main_loop = fn('Serves events until QEMU is told to stop.', function* qemu_main_loop(q: Process) {
   for (;;) yield* main_loop_wait(q);
 });

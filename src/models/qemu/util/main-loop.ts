@@ -4,7 +4,7 @@ import { atCall, preempt } from '../../../engine/steps';
 import type { EventfdCtx } from '../../linux/fs/eventfd';
 import type { Pollfd } from '../../linux/fs/select';
 import type { AioHandler, IOHandler } from '../include/block/aio';
-import type { Globals } from '../machine';
+import type { Process } from '../machine';
 import { aio_set_fd_handler } from './aio-posix';
 import { aio_source_funcs } from './async';
 import { qemu_clock_run_all_timers, qemu_poll_ns, timerlistgroup_deadline_ns } from './qemu-timer';
@@ -16,7 +16,7 @@ type PolledHandler = Pollfd & { readonly node: AioHandler };
 
 const { fn } = source('qemu', 'util/main-loop.c');
 
-const glib_pollfds_fill = fn('Collects what to poll from every event source.', function* glib_pollfds_fill({ iohandler_ctx }: Globals) {
+const glib_pollfds_fill = fn('Collects what to poll from every event source.', function* glib_pollfds_fill({ iohandler_ctx }: Process) {
   yield* through('function pointer', 'g_main_context_prepare', aio_source_funcs.prepare)(iohandler_ctx);
   atCall('g_main_context_query');
   return iohandler_ctx.aio_handlers.map((node): PolledHandler => ({ node, fd: node['pfd.fd']!, events: node['pfd.events'], revents: 0 }));
@@ -24,7 +24,7 @@ const glib_pollfds_fill = fn('Collects what to poll from every event source.', f
 
 const glib_pollfds_poll = fn(
   'Hands the result of polling to the event sources, and dispatches those that have something to do.',
-  function* glib_pollfds_poll({ iohandler_ctx }: Globals, pollfds: readonly PolledHandler[]) {
+  function* glib_pollfds_poll({ iohandler_ctx }: Process, pollfds: readonly PolledHandler[]) {
     for (const { node, revents } of pollfds) {
       if (revents === 0) continue;
       atCall('g_main_context_check');
@@ -38,7 +38,7 @@ const glib_pollfds_poll = fn(
 
 const os_host_main_loop_wait = fn(
   'Polls without the BQL: only here can a vCPU thread get into device emulation. `timeout` is in nanoseconds.',
-  function* os_host_main_loop_wait(q: Globals, timeout: number) {
+  function* os_host_main_loop_wait(q: Process, timeout: number) {
     const pollfds = yield* glib_pollfds_fill(q);
     release(q.qemu_global_mutex, 'qemu_mutex_unlock_iothread');
     yield* preempt();
@@ -51,7 +51,7 @@ const os_host_main_loop_wait = fn(
 
 export const main_loop_wait = fn(
   'One turn of the main loop: waits for file descriptors and timers, and serves them.',
-  function* main_loop_wait(q: Globals) {
+  function* main_loop_wait(q: Process) {
     atCall('timerlistgroup_deadline_ns');
     const timeout_ns = timerlistgroup_deadline_ns(q.main_loop_tlg);
     yield* os_host_main_loop_wait(q, timeout_ns);
@@ -61,7 +61,7 @@ export const main_loop_wait = fn(
 
 export const qemu_set_fd_handler = fn(
   'Makes the main loop call `fd_read` whenever a file descriptor can be read; undefined stops it.',
-  function* qemu_set_fd_handler(q: Globals, fd: EventfdCtx, name: string, fd_read: IOHandler | undefined) {
+  function* qemu_set_fd_handler(q: Process, fd: EventfdCtx, name: string, fd_read: IOHandler | undefined) {
     yield* aio_set_fd_handler(q.iohandler_ctx, fd, name, fd_read);
   },
 );

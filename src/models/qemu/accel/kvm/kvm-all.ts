@@ -6,13 +6,16 @@ import { kvm_vcpu_fops, kvm_vm_fops, type KvmVcpu, type KvmVmIoctl } from '../..
 import { KVM_EXIT_IO, KVM_EXIT_IO_OUT, KVM_EXIT_MMIO, KVM_EXIT_UNKNOWN, type KvmRunIo } from '../../../linux/virt/kvm/kvm_types';
 import type { MemoryRegion } from '../../include/exec/memory';
 import type { KVMMemoryListener, KVMSlot, KVMState } from '../../include/sysemu/kvm_int';
-import type { Globals } from '../../machine';
+import type { X86CPU } from '../../include/hw/core/cpu';
+import { kvm_arch_pre_run, kvm_arch_process_async_events } from '../../target/i386/kvm/kvm';
+import type { Process } from '../../machine';
 import { address_space_rw } from '../../softmmu/physmem';
 import { event_notifier_get_fd, type EventNotifier } from '../../util/event_notifier-posix';
 
 /** QEMU's side of KVM: interrupts, memory slots, running a virtual CPU. */
 
-export const EXCP_INTERRUPT = 0x10000;
+const EXCP_INTERRUPT = 0x10000;
+const EXCP_HLT = 0x10001;
 
 const { fn, ops } = source('qemu', 'accel/kvm/kvm-all.c');
 
@@ -22,8 +25,8 @@ const kvm_vm_ioctl = fn('An ioctl on the virtual machine.', function* kvm_vm_ioc
   return ret;
 });
 
-const kvm_vcpu_ioctl = fn('An ioctl on a virtual CPU.', function* kvm_vcpu_ioctl(cpu: KvmVcpu, type: 'KVM_RUN') {
-  return yield* through('ioctl', 'ioctl', kvm_vcpu_fops.unlocked_ioctl)(cpu, type);
+const kvm_vcpu_ioctl = fn('An ioctl on a virtual CPU.', function* kvm_vcpu_ioctl({ kvm }: X86CPU, type: 'KVM_RUN') {
+  return yield* through('ioctl', 'ioctl', kvm_vcpu_fops.unlocked_ioctl)(kvm!, type);
 });
 
 const kvm_set_user_memory_region = fn(
@@ -118,20 +121,22 @@ export const kvm_irqchip_remove_irqfd_notifier_gsi = fn(
 
 const kvm_handle_io = fn(
   'A port access that no device in the kernel took: carries it out in the I/O address space.',
-  function* kvm_handle_io(q: Globals, io: KvmRunIo) {
+  function* kvm_handle_io(q: Process, io: KvmRunIo) {
     yield* address_space_rw(q, q.address_space_io, io.port, io, io.size, io.direction === KVM_EXIT_IO_OUT);
   },
 );
 
 export const kvm_cpu_exec = fn(
   'Runs the guest until something else needs this thread. The BQL is not held here, neither in the guest nor while an exit is handled, except where a device is called.',
-  function* kvm_cpu_exec(q: Globals, cpu: KvmVcpu) {
+  function* kvm_cpu_exec(q: Process, cpu: X86CPU) {
+    if (yield* kvm_arch_process_async_events(cpu)) return EXCP_HLT;
     release(q.qemu_global_mutex, 'qemu_mutex_unlock_iothread');
     let ret = 0;
     while (ret === 0) {
       yield* preempt();
+      yield* kvm_arch_pre_run(cpu);
       const run_ret = yield* kvm_vcpu_ioctl(cpu, 'KVM_RUN');
-      ret = run_ret < 0 ? EXCP_INTERRUPT : yield* handle_exit(q, cpu);
+      ret = run_ret < 0 ? EXCP_INTERRUPT : yield* handle_exit(q, cpu.kvm!);
     }
     yield* acquire(q.qemu_global_mutex, 'qemu_mutex_lock_iothread');
     return ret;
@@ -139,7 +144,7 @@ export const kvm_cpu_exec = fn(
 );
 
 /** The switch of kvm_cpu_exec(): 0 goes back into the guest, a negative result stops the machine. */
-function* handle_exit(q: Globals, { run }: KvmVcpu) {
+function* handle_exit(q: Process, { run }: KvmVcpu) {
   at('exit_reason');
   switch (run.exit_reason) {
     case KVM_EXIT_IO:
