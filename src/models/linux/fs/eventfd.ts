@@ -1,13 +1,18 @@
 import { int, struct, type InstanceOf } from '../../../engine/cell';
-import { source, type Pointer } from '../../../engine/fn';
-import { at } from '../../../engine/steps';
+import { addressOf, source, through, type Pointer } from '../../../engine/fn';
+import { at, atCall } from '../../../engine/steps';
 import { EPOLLHUP, EPOLLIN, wake_up_locked_poll, wake_up_poll, type WaitQueueHead } from '../kernel/sched/wait';
 import { poll_wait } from '../include/linux/poll';
 
 /** An eventfd: a counter with a wait queue. */
-const EventfdCtxCells = struct('eventfd_ctx', 'An eventfd: a 64-bit counter and the queue of those who want to know that it is not zero.', {
-  count: int(),
-});
+const EventfdCtxCells = struct(
+  'eventfd_ctx',
+  'An eventfd: a 64-bit counter and the queue of those who want to know that it is not zero. kref: who holds it; its file is the first.',
+  {
+    kref: int(1),
+    count: int(),
+  },
+);
 
 export type EventfdCtx = InstanceOf<typeof EventfdCtxCells> & { readonly wqh: WaitQueueHead };
 
@@ -37,6 +42,8 @@ export const eventfd_ctx_do_read = fn(
 );
 
 export const eventfd_ctx_fileget = fn('Takes a reference on the eventfd behind a file.', function* eventfd_ctx_fileget(ctx: EventfdCtx) {
+  atCall('kref_get');
+  ctx.kref += 1;
   return ctx;
 });
 
@@ -46,6 +53,16 @@ export const eventfd_ctx_fdget = fn(
     return yield* eventfd_ctx_fileget(fd);
   },
 );
+
+const eventfd_free = fn('Nobody holds the eventfd any more: its memory is given back.', function* eventfd_free(_ctx: EventfdCtx) {
+  atCall('eventfd_free_ctx');
+});
+
+export const eventfd_ctx_put = fn('Drops a reference. The last one frees the eventfd.', function* eventfd_ctx_put(ctx: EventfdCtx) {
+  atCall('kref_put');
+  ctx.kref -= 1;
+  if (ctx.kref === 0) yield* through('function pointer', 'eventfd_free', addressOf(eventfd_free))(ctx);
+});
 
 export const eventfd_ctx_remove_wait_queue = fn(
   'Takes a waiter off the queue and drains the counter: an event that nobody handled yet is discarded.',
@@ -85,6 +102,7 @@ export const eventfd_release = fn(
   'The last close of the eventfd: tells the waiters to let go of it.',
   function* eventfd_release(ctx: EventfdCtx) {
     yield* wake_up_poll(ctx.wqh, EPOLLHUP);
+    yield* eventfd_ctx_put(ctx);
   },
 );
 

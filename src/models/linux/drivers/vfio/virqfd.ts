@@ -1,7 +1,13 @@
 import { pointer, struct, type Instance, type InstanceOf } from '../../../../engine/cell';
 import { addressOf, bound, source, through, type Pointer } from '../../../../engine/fn';
-import { at, atCall } from '../../../../engine/steps';
-import { eventfd_ctx_do_read, eventfd_ctx_fileget, eventfd_ctx_remove_wait_queue, type EventfdCtx } from '../../fs/eventfd';
+import { at } from '../../../../engine/steps';
+import {
+  eventfd_ctx_do_read,
+  eventfd_ctx_fileget,
+  eventfd_ctx_put,
+  eventfd_ctx_remove_wait_queue,
+  type EventfdCtx,
+} from '../../fs/eventfd';
 import { vfs_poll } from '../../include/linux/poll';
 import { add_wait_queue, EPOLLHUP, EPOLLIN, type WaitQueueEntry, type WaitQueueHead } from '../../kernel/sched/wait';
 import {
@@ -73,7 +79,7 @@ const virqfd_ptable_queue_proc = fn(
 const virqfd_shutdown = fn('Takes a virqfd off its eventfd and frees it.', function* virqfd_shutdown(virqfd: Virqfd) {
   yield* eventfd_ctx_remove_wait_queue(virqfd.eventfd!, virqfd.wait);
   yield* flush_work(virqfd.inject, virqfd.host.system_wq);
-  atCall('eventfd_ctx_put');
+  yield* eventfd_ctx_put(virqfd.eventfd!);
   virqfd.eventfd = undefined;
 });
 

@@ -10,6 +10,7 @@ import {
   eventfd_ctx_do_read,
   eventfd_ctx_fdget,
   eventfd_ctx_fileget,
+  eventfd_ctx_put,
   eventfd_ctx_remove_wait_queue,
   type EventfdCtx,
 } from '../../fs/eventfd';
@@ -124,7 +125,11 @@ const irqfd_shutdown = fn(
   function* irqfd_shutdown(irqfd: KvmKernelIrqfd) {
     yield* eventfd_ctx_remove_wait_queue(irqfd.eventfd!, irqfd.wait);
     yield* flush_work(irqfd.inject, irqfd.kvm.system_wq);
-    if (irqfd.resampler !== undefined) yield* irqfd_resampler_shutdown(irqfd);
+    if (irqfd.resampler !== undefined) {
+      yield* irqfd_resampler_shutdown(irqfd);
+      if (irqfd.resamplefd !== undefined) yield* eventfd_ctx_put(irqfd.resamplefd);
+    }
+    yield* eventfd_ctx_put(irqfd.eventfd!);
   },
 );
 
@@ -280,6 +285,7 @@ const kvm_irqfd_deassign = fn(
   function* kvm_irqfd_deassign(kvm: Kvm, args: KvmIrqfd) {
     const eventfd = yield* eventfd_ctx_fdget(args.fd);
     for (const irqfd of [...kvm.irqfds.items]) if (irqfd.eventfd === eventfd && irqfd.gsi === args.gsi) yield* irqfd_deactivate(irqfd);
+    yield* eventfd_ctx_put(eventfd);
     yield* flush_workqueue(kvm.irqfd_cleanup_wq);
     return 0;
   },

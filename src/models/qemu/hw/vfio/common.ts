@@ -55,8 +55,8 @@ export const vfio_set_irq_signaling = fn(
 
 const vfio_region_write = fn(
   'A trapped store: done by the kernel on the device first, then taken for the end of the interrupt, whatever it was.',
-  function* vfio_region_write({ vbasedev, nr }: VFIORegion, addr: number, data: number, _size: number) {
-    yield* through('syscall', 'pwrite', pwrite64.ksys_pwrite64)(vbasedev.fd, nr, addr, data);
+  function* vfio_region_write({ vbasedev, nr }: VFIORegion, addr: number, data: number, size: number) {
+    yield* through('syscall', 'pwrite', pwrite64.ksys_pwrite64)(vbasedev.fd, nr, addr, size, data);
     yield* preempt();
     yield* through('function pointer', 'vfio_eoi', vbasedev.ops.vfio_eoi)(vbasedev);
   },
@@ -64,8 +64,8 @@ const vfio_region_write = fn(
 
 const vfio_region_read = fn(
   'A trapped load: done by the kernel on the device first, then taken for the end of the interrupt, though it may not have served it.',
-  function* vfio_region_read({ vbasedev, nr }: VFIORegion, addr: number, _size: number) {
-    const data = yield* through('syscall', 'pread', pread64.ksys_pread64)(vbasedev.fd, nr, addr);
+  function* vfio_region_read({ vbasedev, nr }: VFIORegion, addr: number, size: number) {
+    const data = yield* through('syscall', 'pread', pread64.ksys_pread64)(vbasedev.fd, nr, addr, size);
     yield* preempt();
     yield* through('function pointer', 'vfio_eoi', vbasedev.ops.vfio_eoi)(vbasedev);
     return data;

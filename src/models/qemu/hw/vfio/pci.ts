@@ -323,7 +323,7 @@ export const vfio_realize = fn(
 const vfio_pci_write_config = fn(
   'The guest writes to the configuration space: VFIO sees everything and filters what it must; QEMU’s copy follows. With DisINTx, VFIO masks the device first and QEMU lowers the line after.',
   function* vfio_pci_write_config(vdev: VFIOPCIDevice, addr: number, val: number, len: number) {
-    yield* through('syscall', 'pwrite', pwrite64.ksys_pwrite64)(vdev.vbasedev.fd, VFIO_PCI_CONFIG_REGION_INDEX, addr, val);
+    yield* through('syscall', 'pwrite', pwrite64.ksys_pwrite64)(vdev.vbasedev.fd, VFIO_PCI_CONFIG_REGION_INDEX, addr, len, val);
     yield* preempt();
     yield* pci_default_write_config(vdev.pdev, addr, val, len);
   },
@@ -331,8 +331,8 @@ const vfio_pci_write_config = fn(
 
 const vfio_pci_read_config = fn(
   'The guest reads the configuration space: what QEMU does not emulate comes from VFIO.',
-  function* vfio_pci_read_config(vdev: VFIOPCIDevice, addr: number, _len: number) {
-    return yield* through('syscall', 'pread', pread64.ksys_pread64)(vdev.vbasedev.fd, VFIO_PCI_CONFIG_REGION_INDEX, addr);
+  function* vfio_pci_read_config(vdev: VFIOPCIDevice, addr: number, len: number) {
+    return yield* through('syscall', 'pread', pread64.ksys_pread64)(vdev.vbasedev.fd, VFIO_PCI_CONFIG_REGION_INDEX, addr, len);
   },
 );
 

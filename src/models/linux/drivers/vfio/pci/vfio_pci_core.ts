@@ -1,6 +1,7 @@
 import { source } from '../../../../../engine/fn';
 import { acquire, release } from '../../../../../engine/mutex';
-import { EINVAL } from '../../../errno';
+import { at } from '../../../../../engine/steps';
+import { EINVAL, ENOTTY } from '../../../errno';
 import { VFIO_PCI_BAR0_REGION_INDEX, VFIO_PCI_CONFIG_REGION_INDEX, VFIO_PCI_NUM_IRQS } from '../../../include/uapi/linux/vfio';
 import { vfio_set_irqs_validate_and_prepare, type VfioDeviceIoctl } from '../vfio_main';
 import { vfio_pci_config_rw } from './vfio_pci_config';
@@ -28,7 +29,9 @@ const vfio_pci_ioctl_set_irqs = fn(
 export const vfio_pci_core_ioctl = fn(
   'Dispatches the ioctls of a VFIO PCI device.',
   function* vfio_pci_core_ioctl(vdev: VfioPciCoreDevice, arg: VfioDeviceIoctl) {
-    return yield* vfio_pci_ioctl_set_irqs(vdev, arg.set);
+    if (arg.cmd === 'VFIO_DEVICE_SET_IRQS') return yield* vfio_pci_ioctl_set_irqs(vdev, arg.set);
+    at('ENOTTY');
+    return -ENOTTY;
   },
 );
 
@@ -55,7 +58,7 @@ export const vfio_pci_core_read = fn(
 
 export const vfio_pci_core_write = fn(
   'write(2) to a region.',
-  function* vfio_pci_core_write(vdev: VfioPciCoreDevice, region: number, offset: number, value: number) {
+  function* vfio_pci_core_write(vdev: VfioPciCoreDevice, region: number, offset: number, _count: number, value: number) {
     return yield* vfio_pci_rw(vdev, region, offset, value);
   },
 );

@@ -4,7 +4,7 @@ import type { Run } from '../../../../../engine/machine';
 import { at, atCall, atWrite } from '../../../../../engine/steps';
 import { since } from '../../../../version';
 import { EINVAL, ENOTTY } from '../../../errno';
-import { eventfd_ctx_fdget, type EventfdCtx } from '../../../fs/eventfd';
+import { eventfd_ctx_fdget, eventfd_ctx_put, type EventfdCtx } from '../../../fs/eventfd';
 import { eventfd_signal } from '../../../include/linux/eventfd';
 import {
   VFIO_IRQ_SET_ACTION_MASK,
@@ -31,6 +31,8 @@ export interface VfioIrqSet {
   readonly flags: number;
   readonly count: number;
   readonly data?: EventfdCtx | undefined;
+  /** What DATA_BOOL says of the one interrupt. */
+  readonly bool?: boolean;
 }
 
 type Ioctl = Fn<[vdev: VfioPciCoreDevice, host: VirqfdHost, set: VfioIrqSet], number>;
@@ -180,7 +182,7 @@ const vfio_intx_disable = fn(
     yield* vfio_virqfd_disable(ctx, 'unmask', host);
     yield* vfio_virqfd_disable(ctx, 'mask', host);
     yield* free_irq(vdev.pdev.irq);
-    atCall('eventfd_ctx_put');
+    if (ctx.trigger !== undefined) yield* eventfd_ctx_put(ctx.trigger);
     ctx.trigger = undefined;
     vdev.ctx.delete(0);
     vdev.irq_type = VFIO_PCI_NUM_IRQS;

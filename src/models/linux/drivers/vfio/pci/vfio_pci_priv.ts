@@ -2,7 +2,8 @@ import { bits, bool, oneOf, pointer, struct, type InstanceOf } from '../../../..
 import { Mutex } from '../../../../../engine/mutex';
 import type { EventfdCtx } from '../../../fs/eventfd';
 import type { PciDev } from '../../pci/pci';
-import type { VfioDevice, VfioDeviceOps } from '../../../include/linux/vfio';
+import { device } from '../../../include/linux/device';
+import { vfio_device, type VfioDevice, type VfioDeviceOps } from '../../../include/linux/vfio';
 import {
   VFIO_PCI_INTX_IRQ_INDEX,
   VFIO_PCI_MSI_IRQ_INDEX,
@@ -56,7 +57,7 @@ export function vfio_pci_core_device(
 ): VfioPciCoreDevice {
   const cells = VfioPciCoreDeviceCells(pdev.name, { pci_2_3: pdev.function.pci_2_3 });
   const vdev: VfioPciCoreDevice = Object.assign(cells, {
-    vdev: { host, ops: ops(() => vdev) },
+    vdev: vfio_device({ dev: device(pdev.name), host, ops: ops(() => vdev) }),
     pdev,
     igate: Mutex('igate'),
     ctx: new Map<number, VfioPciIrqCtx>(),
