@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { ParameterError } from '../flows/flow';
+import { alignCommand } from './align';
 import { checkSourcesCommand, indexCommand } from './check';
 import { flowsCommand, runCommand } from './run';
 
@@ -11,6 +12,8 @@ const USAGE = `virtflow: how an interrupt travels through a virtualization stack
       the flows, their parameters and stimuli
   virtflow run FLOW [--preset ID] [--set name=value]… [--inject STIMULUS@STEP]… [--seed N] [--format text|json]
       a run: the call chain across execution contexts, and what changed
+  virtflow align FLOW [--set name=value]… --trace FILE [--json]
+      how far a run and a recording (ftrace's text) agree, and where they do not; what is not set is chosen to fit
   virtflow check-sources [FLOW]… [--linux DIR] [--qemu DIR] [--acrn DIR] [--json]
       holds every reference and call edge of these flows, or of all, against real source trees; exit status 1 if one fails
   virtflow index [--linux DIR] [--qemu DIR] [--acrn DIR]
@@ -28,6 +31,7 @@ async function main(args: string[]): Promise<number> {
       set: { type: 'string', multiple: true, default: [] },
       inject: { type: 'string', multiple: true, default: [] },
       seed: { type: 'string', default: '0' },
+      trace: { type: 'string' },
       linux: { type: 'string' },
       qemu: { type: 'string' },
       acrn: { type: 'string' },
@@ -44,12 +48,14 @@ async function main(args: string[]): Promise<number> {
       return flowsCommand(values.json);
     case 'run':
       return runCommand(rest, values);
+    case 'align':
+      return alignCommand(rest, values);
     case 'check-sources':
       return checkSourcesCommand(rest, values);
     case 'index':
       return indexCommand(values);
     default:
-      throw new ParameterError(`there is no command "${command}"; the commands are flows, run, check-sources, index`);
+      throw new ParameterError(`there is no command "${command}"; the commands are flows, run, align, check-sources, index`);
   }
 }
 

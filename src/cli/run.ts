@@ -60,7 +60,7 @@ export function runCommand(
   if (!/^\d{1,9}$/.test(seed)) throw new ParameterError(`--seed is "${seed}", expected a whole number`);
   const base = preset === undefined ? undefined : presetInputs(flow, preset);
   const run = simulate(flow, {
-    parameters: resolveParameters(flow, { ...base?.parameters, ...Object.fromEntries(set.map(readSetting)) }),
+    parameters: resolveParameters(flow, { ...base?.parameters, ...readSettings(set) }),
     stimuli: [...(base?.stimuli ?? []), ...inject.map(readStimulus)],
     seed: Number(seed),
   });
@@ -76,13 +76,17 @@ export function runCommand(
   }
 }
 
+/** Reads `name=value` texts. @throws ParameterError naming the one that is none */
+export const readSettings = (set: readonly string[]): Readonly<Record<string, string>> => Object.fromEntries(set.map(readSetting));
+
 function readSetting(text: string): [string, string] {
   const at = text.indexOf('=');
   if (at < 1) throw new ParameterError(`--set is "${text}", expected name=value`);
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
-function readStimulus(text: string): { at: number; name: string } {
+/** Reads `STIMULUS@STEP`. @throws ParameterError if it is none */
+export function readStimulus(text: string): { at: number; name: string } {
   const match = /^([\w-]+)@(\d{1,9})$/.exec(text);
   if (match === null) throw new ParameterError(`--inject is "${text}", expected STIMULUS@STEP`);
   return { name: match[1]!, at: Number(match[2]) };

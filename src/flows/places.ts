@@ -3,7 +3,7 @@ import { NO_STEP, type Step } from '../engine/journal';
 import { anchorKey, describeReference, type Anchor, type Claims, type Reference, type SourceEdge } from '../engine/reference';
 import type { Parameters } from '../engine/machine';
 import type { Run } from '../engine/timeline';
-import { presetInputs, simulate, type Flow, type FlowRun } from './flow';
+import { presetInputs, simulate, type Flow, type FlowRun, type ParameterSpec } from './flow';
 
 /** Where a flow's steps stand in source, and how they hang together there. */
 
@@ -76,15 +76,7 @@ const ALL_COMBINATIONS = 256;
 export function combinations(flow: Flow, fixed: Readonly<Record<string, string>>): readonly Parameters[] {
   const axes = flow.parameters.map((spec): Axis => {
     const given = fixed[spec.name];
-    if (given !== undefined) return { name: spec.name, values: [given] };
-    switch (spec.kind) {
-      case 'boolean':
-        return { name: spec.name, values: [true, false] };
-      case 'choice':
-        return { name: spec.name, values: spec.choices.map(({ value }) => value) };
-      case 'number':
-        return { name: spec.name, values: [spec.default] };
-    }
+    return { name: spec.name, values: given === undefined ? valuesOf(spec) : [given] };
   });
   const count = axes.reduce((product, { values }) => product * values.length, 1);
   return count <= ALL_COMBINATIONS ? everyCombination(axes) : everyPair(axes);
@@ -115,6 +107,28 @@ function everyPair(axes: readonly Axis[]): readonly Parameters[] {
     found.push(Object.fromEntries(axes.map(({ name, values }, a) => [name, values[chosen.get(a)!]!])));
   }
   return found;
+}
+
+/** The values that a parameter is tried with. */
+export function valuesOf(spec: ParameterSpec): readonly (string | number | boolean)[] {
+  switch (spec.kind) {
+    case 'boolean':
+      return [true, false];
+    case 'choice':
+      return spec.choices.map(({ value }) => value);
+    case 'number':
+      return [spec.default];
+  }
+}
+
+/** Runs a flow's presets, and with each of its switches and choices set otherwise than in `parameters`, one at a time. */
+export function* deviations(flow: Flow, parameters: Parameters): Generator<FlowRun> {
+  for (const { id } of flow.presets) yield simulate(flow, presetInputs(flow, id));
+  for (const spec of flow.parameters) {
+    for (const value of valuesOf(spec))
+      if (value !== parameters[spec.name])
+        yield simulate(flow, { parameters: { ...parameters, [spec.name]: value }, stimuli: [], seed: 0 });
+  }
 }
 
 /** Runs a flow with the combinations of its switches and choices, each with every stimulus at several steps, and its presets. */

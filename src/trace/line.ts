@@ -16,6 +16,9 @@ export interface FunctionName {
   readonly part: boolean;
 }
 
+/** Whether a function is the kernel's or a program's: QEMU has some with the same names. */
+export type TracedWorld = 'kernel' | 'user';
+
 interface Traced {
   readonly task: Task;
   readonly context: Context;
@@ -33,10 +36,11 @@ export type Line =
       readonly symbol: FunctionName;
       readonly caller: FunctionName | undefined;
       readonly details: string;
+      readonly world: TracedWorld;
     } & Traced)
   /** A trace event, a kprobe's values, a program's mark. In function_graph text it is a comment inside of a call. */
   | ({ readonly kind: 'note'; readonly text: string } & Traced)
-  | ({ readonly kind: 'stack' } & Traced)
+  | ({ readonly kind: 'stack'; readonly world: TracedWorld } & Traced)
   | { readonly kind: 'frame'; readonly symbol: FunctionName | undefined }
   | { readonly kind: 'malformed'; readonly expected: string };
 
@@ -104,18 +108,25 @@ function functionLine(text: string): Line | undefined {
   const [, comm, pid, cpu, flags, what] = match ?? [];
   if (comm === undefined || flags === undefined || what === undefined) return undefined;
   const traced: Traced = { task: { cpu: Number(cpu), comm, pid: Number(pid) }, context: contextOf(flags) };
-  if (what === '<stack trace>' || what === '<user stack trace>') return { kind: 'stack', ...traced };
+  if (what === '<stack trace>') return { kind: 'stack', world: 'kernel', ...traced };
+  if (what === '<user stack trace>') return { kind: 'stack', world: 'user', ...traced };
   const called = /^(\S+(?: \[\S+\])?) <-(\S+(?: \[\S+\])?)$/.exec(what);
-  if (called) return entry(parseSymbol(called[1] ?? ''), parseSymbol(called[2] ?? ''), '', traced);
+  if (called) return entry(parseSymbol(called[1] ?? ''), parseSymbol(called[2] ?? ''), '', 'kernel', traced);
   const probed = /^(\S+): \(0x[0-9a-f]+\)/.exec(what);
-  if (probed) return entry(parseSymbol(probed[1] ?? ''), undefined, '', traced);
+  if (probed) return entry(parseSymbol(probed[1] ?? ''), undefined, '', 'user', traced);
   const syscall = /^(sys_\w+)\((.*)\)$/.exec(what);
-  if (syscall) return entry(parseSymbol(syscall[1] ?? ''), undefined, syscall[2] ?? '', traced);
+  if (syscall) return entry(parseSymbol(syscall[1] ?? ''), undefined, syscall[2] ?? '', 'kernel', traced);
   return { kind: 'note', text: what, ...traced };
 }
 
-function entry(symbol: FunctionName | undefined, caller: FunctionName | undefined, details: string, traced: Traced): Line {
-  return symbol === undefined ? malformed('a symbol') : { kind: 'entry', symbol, caller, details, ...traced };
+function entry(
+  symbol: FunctionName | undefined,
+  caller: FunctionName | undefined,
+  details: string,
+  world: TracedWorld,
+  traced: Traced,
+): Line {
+  return symbol === undefined ? malformed('a symbol') : { kind: 'entry', symbol, caller, details, world, ...traced };
 }
 
 /** `vfs_read`, or `<0000555555568c88> [vfio_realize+0x315]`; undefined where nobody knew the address. */

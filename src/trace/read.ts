@@ -1,5 +1,5 @@
 import type { Call } from './call';
-import { parseLine, type Line, type Task } from './line';
+import { parseLine, type Line, type Task, type TracedWorld } from './line';
 
 /** Reads ftrace text line by line into trees of calls and entries with their ancestors. */
 
@@ -23,8 +23,12 @@ export interface Entry {
   /** Split off by the compiler from the function with this name, which stands before. */
   readonly part: boolean;
   readonly caller: string | undefined;
+  /** Of an entry: whose function it is. */
+  readonly world: TracedWorld;
   /** The recorded stack, innermost first, as far as its addresses had names. Empty if none was recorded. */
   readonly stack: readonly string[];
+  /** Whose functions the stack's are. */
+  readonly stackWorld: TracedWorld;
 }
 
 /** A new cut of the recording begins: what was open in the one before has no end there. */
@@ -52,7 +56,7 @@ interface TaskState {
   readonly open: OpenCall[];
   /** Calls and notes in the tree that is open. */
   size: number;
-  pending: (Entry & { readonly stack: string[] }) | undefined;
+  pending: (Entry & { readonly stack: string[]; stackWorld: TracedWorld }) | undefined;
 }
 
 /** Bounds on what is held at a time, whatever a file says. */
@@ -92,8 +96,10 @@ export function* readTrace(lines: Iterable<string>, skipped: (skip: Skip) => voi
       yield { kind: 'window', at, title: line.title };
     } else {
       const state = yield* stateOf(tasks, line.task);
-      if (line.kind === 'stack') stackOf = state;
-      else yield* take(state, line, at, skip);
+      if (line.kind === 'stack') {
+        stackOf = state;
+        if (state.pending !== undefined) state.pending.stackWorld = line.world;
+      } else yield* take(state, line, at, skip);
     }
   }
   yield* finish(tasks);
@@ -111,11 +117,19 @@ function* take(
   yield* takePending(state);
   switch (line.kind) {
     case 'entry':
-      state.pending = { kind: 'entry', at, ...line.symbol, caller: line.caller?.name, details: line.details, ...where(line) };
+      state.pending = {
+        kind: 'entry',
+        at,
+        ...line.symbol,
+        caller: line.caller?.name,
+        details: line.details,
+        world: line.world,
+        ...where(line),
+      };
       return;
     case 'note':
       if (state.open.length > 0) addNote(state, line.text, skip);
-      else state.pending = { kind: 'note', at, part: false, caller: undefined, ...eventOf(line.text), ...where(line) };
+      else state.pending = { kind: 'note', at, part: false, caller: undefined, world: 'kernel', ...eventOf(line.text), ...where(line) };
       return;
     case 'close':
       yield* closeDownTo(state, line.depth + 1);
@@ -132,10 +146,10 @@ function* take(
   }
 }
 
-const where = ({ task, context }: TaskLine) => ({ task, context, stack: [] });
+const where = ({ task, context }: TaskLine) => ({ task, context, stack: [], stackWorld: 'kernel' as TracedWorld });
 
 /** `kvm_inj_virq: IRQ 0x26` → the event and what it says. */
-function eventOf(text: string): { readonly name: string; readonly details: string } {
+export function eventOf(text: string): { readonly name: string; readonly details: string } {
   const colon = text.indexOf(': ');
   return colon === -1 ? { name: text, details: '' } : { name: text.slice(0, colon), details: text.slice(colon + 2) };
 }

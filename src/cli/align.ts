@@ -1,0 +1,110 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import { StringDecoder } from 'node:string_decoder';
+import type { Parameters } from '../engine/machine';
+import { describeReference } from '../engine/reference';
+import { requireFlow } from '../flows/catalogue';
+import { ParameterError, type Flow } from '../flows/flow';
+import { referenceOfStep } from '../flows/places';
+import type { Alignment, InRun, InTrace } from '../trace/align';
+import { alignBest } from '../trace/fit';
+import { MAX_LINE } from '../trace/line';
+import { readSettings } from './run';
+
+interface AlignOptions {
+  readonly set?: readonly string[] | undefined;
+  readonly trace?: string | undefined;
+  readonly json?: boolean | undefined;
+}
+
+/** `virtflow align FLOW --trace FILE`: how far runs and a recording of a real machine agree, and where they do not. */
+export function alignCommand([id]: readonly string[], { set = [], trace, json }: AlignOptions): number {
+  if (id === undefined) throw new ParameterError('align needs a flow');
+  if (trace === undefined) throw new ParameterError('align needs --trace FILE: a recording in ftrace’s text');
+  const flow = requireFlow(id);
+  const { parameters, alignment } = alignBest(flow, readSettings(set), () => linesOf(trace));
+  if (alignment.functions === 0)
+    throw new ParameterError(
+      `${trace}: no function that ${flow.id} knows occurs there; expected ftrace’s text (function_graph, function, or trace events)`,
+    );
+  process.stdout.write(
+    json ? `${JSON.stringify(asJson(flow, parameters, alignment), undefined, 2)}\n` : asText(flow, parameters, alignment),
+  );
+  return 0;
+}
+
+const CHUNK = 1 << 16;
+
+/** A file's lines, read piece by piece. Of a line that is longer than any tracer's only the beginning is kept. */
+function* linesOf(file: string): Generator<string, void, void> {
+  const fd = open(file);
+  try {
+    const buffer = Buffer.alloc(CHUNK);
+    const decoder = new StringDecoder('utf8');
+    let rest = '';
+    for (let length = readSync(fd, buffer); length > 0; length = readSync(fd, buffer)) {
+      const lines = (rest + decoder.write(buffer.subarray(0, length))).split('\n');
+      rest = (lines.pop() ?? '').slice(0, MAX_LINE + 1);
+      yield* lines;
+    }
+    if (rest !== '') yield rest;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function open(file: string): number {
+  try {
+    return openSync(file, 'r');
+  } catch (error) {
+    throw new ParameterError(`--trace ${file}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+}
+
+/** Where a step of a run stands: its thread and its place in source. */
+function placeOf({ run, step: n }: InRun): string {
+  const step = run.journal.step(n);
+  const reference = referenceOfStep(step);
+  const after = run.inputs.stimuli.map(({ name }) => `, with ${name}`).join('');
+  return `step ${n} on ${run.threads[step.thread]!.title}${after}${reference ? `, ${describeReference(reference)}` : ''}`;
+}
+
+function asJson(flow: Flow, parameters: Parameters, alignment: Alignment): unknown {
+  return {
+    flow: flow.id,
+    parameters,
+    ...alignment,
+    onlyInRun: alignment.onlyInRun.map((each) => ({ name: each.name, step: each.step, place: placeOf(each) })),
+    skipped: { lines: alignment.skipped.lines, first: alignment.skipped.first.map(({ at, expected }) => ({ line: at, expected })) },
+  };
+}
+
+const SHOWN = 25;
+
+function asText(flow: Flow, parameters: Parameters, alignment: Alignment): string {
+  const { score, matched, onlyInRun, onlyInTrace, breaks, handOvers, foreign, functions, skipped } = alignment;
+  return [
+    `score ${score.toFixed(3)}: ${matched} entries of ${functions} functions agree, and ${handOvers.kept} hand-overs; ${foreign} entries belong to something else`,
+    `${flow.id} with ${Object.entries(parameters)
+      .map(([name, value]) => `${name}=${String(value)}`)
+      .join(' ')}`,
+    ...listed('only in the run', onlyInRun, placeOf),
+    ...listed('only in the trace', onlyInTrace, lineOf),
+    ...listed('the recording goes on where the run does not', breaks, lineOf),
+    ...listed('hand-overs that the recording does not show', handOvers.lost, lineOf),
+    ...(skipped.lines === 0 ? [] : [`${skipped.lines} lines were passed over:`]),
+    ...skipped.first.map(({ at, expected }) => `  line ${at}: expected ${expected}`),
+    '',
+  ].join('\n');
+}
+
+const lineOf = ({ line }: InTrace): string => `line ${line}`;
+
+/** Differences, those of one function together. */
+function listed<T extends { readonly name: string }>(title: string, differences: readonly T[], place: (of: T) => string): string[] {
+  const byName = new Map<string, T[]>();
+  for (const each of differences) byName.set(each.name, [...(byName.get(each.name) ?? []), each]);
+  const lines = [...byName].map(([name, all]) => `  ${name}${all.length > 1 ? ` (${all.length} times)` : ''}: ${place(all[0]!)}`);
+  if (lines.length === 0) return [];
+  const more = lines.length > SHOWN ? [`  and ${lines.length - SHOWN} more functions`] : [];
+  return [`${title}: ${differences.length}`, ...lines.slice(0, SHOWN), ...more];
+}

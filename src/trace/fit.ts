@@ -1,0 +1,45 @@
+import type { Parameters } from '../engine/machine';
+import { resolveParameters, simulate, type Flow, type FlowRun } from '../flows/flow';
+import { deviations, valuesOf } from '../flows/places';
+import { align, type Alignment, type Way } from './align';
+
+/** Which run of a flow a recording shows: nobody who records writes down what the flow calls its parameters. */
+
+export interface Fit {
+  readonly parameters: Parameters;
+  readonly alignment: Alignment;
+}
+
+/**
+ * Lines a flow up with a recording: `given` parameters stay as they are, each of the other switches and choices gets
+ * the value that fits best. Stimuli may have happened at any time.
+ * @throws ParameterError for a parameter that the flow has not
+ */
+export function alignBest(flow: Flow, given: Readonly<Record<string, unknown>>, lines: () => Iterable<string>): Fit {
+  const start = resolveParameters(flow, given);
+  const others = [...deviations(flow, start)];
+  const fit = (parameters: Parameters): Fit => ({ parameters, alignment: align(waysOf(flow, parameters), others, lines) });
+  let best = fit(start);
+  for (const spec of flow.parameters) {
+    if (spec.name in given) continue;
+    for (const value of valuesOf(spec)) {
+      if (value === best.parameters[spec.name]) continue;
+      const other = fit({ ...best.parameters, [spec.name]: value });
+      if (isBetter(other.alignment, best.alignment)) best = other;
+    }
+  }
+  return best;
+}
+
+const isBetter = (a: Alignment, b: Alignment): boolean => a.score > b.score || (a.score === b.score && a.matched > b.matched);
+
+/** A run, and what each stimulus brings about when all has come to rest, alone and after those before it. */
+function waysOf(flow: Flow, parameters: Parameters): readonly Way[] {
+  const run = (names: readonly string[], at: number): FlowRun =>
+    simulate(flow, { parameters, stimuli: names.map((name, index) => ({ at: at + index, name })), seed: 0 });
+  const plain = run([], 0);
+  const { length } = plain.journal;
+  const names = flow.stimuli.map(({ name }) => name);
+  const after = (chosen: readonly string[]): Way => ({ run: run(chosen, length), from: length });
+  return [{ run: plain, from: 0 }, ...names.map((name) => after([name])), ...(names.length > 1 ? [after(names)] : [])];
+}

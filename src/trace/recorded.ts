@@ -1,0 +1,161 @@
+import type { Call } from './call';
+import { KERNEL_EVENTS, USER_EVENTS } from './events';
+import type { Task, TracedWorld } from './line';
+import { eventOf, type Entry, type TraceItem } from './read';
+
+/** A recording as one kind of thing: functions that were entered, whatever the tracer was that saw them. */
+
+/** The kinds of thread that a recording tells apart. */
+export type Lane = 'hardirq' | 'kworker' | 'task';
+
+/** That a function was entered (or, where only an event at its end tells of it, left). */
+export interface Seen {
+  /** `kernel vfio_intx_handler`: as `keyOf` makes it. */
+  readonly key: string;
+  /** The line. */
+  readonly at: number;
+  readonly lane: Lane;
+  /** Who ran: unique for a task and lane. */
+  readonly sequence: string;
+  /** What is known of the callers, innermost first. */
+  readonly ancestors: readonly string[];
+  /** Whether `ancestors` are all that there are within the outermost call that was traced. */
+  readonly exact: boolean;
+  /** Calls that are open around it in function_graph text; 0 elsewhere. */
+  readonly depth: number;
+  /** Seen on somebody's stack only: whether it was entered anew nobody knows. Or told by an event that it emits. */
+  readonly by: 'entry' | 'stack' | 'event';
+}
+
+/** A function as recordings name it: QEMU and the kernel have some of the same name. An event at a function's end is a key of its own. */
+export const keyOf = (world: TracedWorld, name: string, when: 'entry' | 'return' = 'entry'): string =>
+  when === 'entry' ? `${world} ${name}` : `${world} ${name} returns`;
+
+/** What stands between the function that emits an event and the tracer. */
+const TRACER = /^(__traceiter_|trace_event_|__bpf_trace_|perf_trace_|event_triggers_)/;
+
+/** The functions that a recording's items tell of, in the order of each thread. A window's beginning is passed on. */
+export function* seen(items: Iterable<TraceItem>): Generator<Seen | { readonly window: string }, void, void> {
+  /** By sequence: the functions that are open as far as callers and stacks tell, outermost first. */
+  const paths = new Map<string, string[]>();
+  for (const item of items) {
+    switch (item.kind) {
+      case 'window':
+        paths.clear();
+        yield { window: item.title };
+        break;
+      case 'call':
+        yield* seenInTree(item.call, item.task, item.call.context, []);
+        break;
+      case 'entry':
+      case 'note':
+        yield* seenInEntry(item, paths);
+    }
+  }
+}
+
+function laneOf(context: Call['context'], { comm }: Task): Lane {
+  if (context !== 'task') return 'hardirq';
+  return comm.startsWith('kworker') ? 'kworker' : 'task';
+}
+
+const sequenceOf = (context: Call['context'], { pid, cpu }: Task): string => (context === 'task' ? `${pid}` : `${context} ${cpu}`);
+
+function* seenInTree(call: Call, task: Task, outer: Call['context'], ancestors: readonly string[]): Generator<Seen, void, void> {
+  const { context } = call;
+  // An interrupt hits whatever runs: what it hit did not call it.
+  const above = context === outer ? ancestors : [];
+  const key = keyOf('kernel', call.name);
+  const where = { at: call.at, lane: laneOf(context, task), sequence: sequenceOf(context, task), depth: ancestors.length, exact: true };
+  yield { key, ancestors: above, by: 'entry', ...where };
+  for (const note of call.notes) yield* seenInNote(note, where, [key, ...above]);
+  for (const inner of call.calls) yield* seenInTree(inner, task, context, [key, ...above]);
+}
+
+/** What a trace event inside of a call says. */
+function* seenInNote(
+  note: string,
+  where: Omit<Seen, 'key' | 'ancestors' | 'by'>,
+  ancestors: readonly string[],
+): Generator<Seen, void, void> {
+  const { name, details } = eventOf(note);
+  const event = functionOfEvent(name, details);
+  if (event !== undefined) yield { key: event, ancestors, by: 'event', ...where };
+}
+
+function* seenInEntry(entry: Entry, paths: Map<string, string[]>): Generator<Seen, void, void> {
+  const { at, task, context, stack, stackWorld } = entry;
+  if (entry.part) return;
+  const lane = laneOf(context, task);
+  const sequence = sequenceOf(context, task);
+  const frames = stack.filter((name) => !TRACER.test(name)).map((name) => keyOf(stackWorld, name));
+  const event = entry.kind === 'note' ? functionOfEvent(entry.name, entry.details) : undefined;
+  const own = entry.kind === 'entry' ? keyOf(entry.world, entry.name) : (event ?? frames[0]);
+  if (own === undefined) return;
+  // A program's stack and the kernel's are recorded apart.
+  const stackKey = `${own.split(' ', 1)[0]} ${sequence}`;
+  let path = paths.get(stackKey);
+  if (path === undefined) paths.set(stackKey, (path = []));
+  const outer = frames[0] === own ? frames.slice(1) : [...frames];
+  if (outer.length === 0 && entry.caller !== undefined) outer.push(keyOf(entry.world, entry.caller));
+
+  // Stacks are cut at their outer end, so the outermost frame may lie within what is open or around it.
+  const outward = outer.toReversed();
+  const known = outward.findIndex((frame) => path.includes(frame));
+  let open = 0;
+  for (const frame of known === -1 ? outward : outward.slice(known)) {
+    const found = path.indexOf(frame, open);
+    if (found !== -1) {
+      open = found + 1;
+      continue;
+    }
+    path.length = open;
+    if (frames.length > 0) yield { key: frame, at, lane, sequence, ancestors: path.toReversed(), depth: 0, exact: true, by: 'stack' };
+    open = path.push(frame);
+  }
+  path.length = open;
+  const by = entry.kind === 'entry' ? 'entry' : event === undefined ? 'stack' : 'event';
+  yield { key: own, at, lane, sequence, ancestors: path.toReversed(), depth: 0, exact: frames.length > 0 && stackWorld === 'kernel', by };
+  path.push(own);
+}
+
+/** The function that emits a trace event, or that a workqueue event is about. */
+function functionOfEvent(name: string, details: string): string | undefined {
+  // QEMU writes its own events as `name arguments`.
+  if (name === 'tracing_mark_write') return userEvent(details);
+  if (name === 'workqueue_execute_start') {
+    const work = /\bfunction (\w+)/.exec(details)?.[1];
+    return work === undefined ? undefined : keyOf('kernel', work);
+  }
+  const emitter = KERNEL_EVENTS.get(name);
+  // `(symbol+0x0/0x10) …` is a probe's, not the event's.
+  if (emitter !== undefined && !details.startsWith('(')) return keyOf('kernel', emitter.name, emitter.when);
+  return details === '' ? userEvent(name) : undefined;
+}
+
+function userEvent(text: string): string | undefined {
+  const emitter = USER_EVENTS.get(/^\w+/.exec(text)?.[0] ?? '');
+  return emitter && keyOf('user', emitter.name, emitter.when);
+}
+
+/** What occurs in a recording: functions whose entries were seen, those that events tell of, and those on stacks. */
+export interface Names {
+  readonly entry: ReadonlySet<string>;
+  readonly event: ReadonlySet<string>;
+  readonly stack: ReadonlySet<string>;
+  /** The most calls in each other that function_graph shows. */
+  readonly deepest: number;
+}
+
+export function namesSeen(items: Iterable<TraceItem>): Names {
+  const names = { entry: new Set<string>(), event: new Set<string>(), stack: new Set<string>() };
+  let deepest = 0;
+  for (const each of seen(items)) {
+    if ('window' in each) continue;
+    names[each.by].add(each.key);
+    deepest = Math.max(deepest, each.depth);
+  }
+  // Of a function whose entries are recorded an event says nothing new.
+  for (const key of names.event) if (names.entry.has(key.replace(/ returns$/, ''))) names.event.delete(key);
+  return { ...names, deepest };
+}

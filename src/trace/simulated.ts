@@ -1,0 +1,105 @@
+import { NO_STEP } from '../engine/journal';
+import type { FlowRun } from '../flows/flow';
+import { KERNEL_EVENTS, USER_EVENTS } from './events';
+import { keyOf, type Lane } from './recorded';
+
+/** A run in the form of a recording: functions that were entered, thread by thread, and who handed over to whom. */
+
+/** That a run entered a function, or left one whose end an event tells of. */
+export interface Entered {
+  readonly key: string;
+  readonly run: FlowRun;
+  readonly step: number;
+  readonly lane: Lane;
+  /** Innermost first. */
+  readonly ancestors: readonly string[];
+  /** Whether it begins what the thread does after somebody handed over to it, or ends that. */
+  readonly first: boolean;
+  readonly last: boolean;
+  /** Of the first: the function that handed over, if it is known. */
+  readonly from: string | undefined;
+}
+
+/** The contexts that no tracer of the host sees. */
+const UNSEEN: ReadonlySet<string> = new Set(['guest', 'device']);
+
+const laneOf = (context: string): Lane => (context === 'hardirq' || context === 'kworker' ? context : 'task');
+
+const worldOf = (world: string): 'kernel' | 'user' | undefined => {
+  switch (world) {
+    case 'linux':
+      return 'kernel';
+    case 'qemu':
+      return 'user';
+    default:
+      return undefined;
+  }
+};
+
+const RETURNS: ReadonlySet<string> = new Set(
+  [...KERNEL_EVENTS.values(), ...USER_EVENTS.values()].filter(({ when }) => when === 'return').map(({ name }) => name),
+);
+
+/** Functions that last over a hand-over to their own thread: loops, and whatever waits. A recording shows each once, or never. */
+export function waiting({ journal }: FlowRun): ReadonlySet<string> {
+  const found = new Set<number>();
+  for (let n = 0; n < journal.length; n++) {
+    const step = journal.step(n);
+    if (step.cause === NO_STEP) continue;
+    for (let outer = step.parent; outer !== NO_STEP && !found.has(outer); outer = journal.parent(outer)) found.add(outer);
+  }
+  return new Set(
+    [...found].flatMap((n) => {
+      const { fn } = journal.step(n).site;
+      const world = worldOf(fn.home.world);
+      return world === undefined ? [] : [keyOf(world, fn.name)];
+    }),
+  );
+}
+
+/** Every function of the host that a run enters, thread after thread, as far as `known` has it. */
+export function entered(run: FlowRun, known: (key: string) => boolean): readonly Entered[] {
+  const { journal, threads } = run;
+  const perThread = threads.map((): Draft[] => []);
+  /** By thread: the piece that runs there now. A piece is what a thread does after somebody handed over to it. */
+  const pieces: Piece[] = threads.map(() => ({ from: undefined }));
+  const ancestorsOf = new Map<number, readonly string[]>();
+  const latest: (string | undefined)[] = threads.map(() => undefined);
+  /** What a thread had entered last when it signalled, by step. */
+  const latestAt = new Map<number, string | undefined>();
+
+  for (let n = 0; n < journal.length; n++) {
+    const step = journal.step(n);
+    const thread = threads[step.thread]!;
+    if (step.kind === 'signal') latestAt.set(n, latest[step.thread]);
+    if (UNSEEN.has(thread.context)) continue;
+    if (step.cause !== NO_STEP) pieces[step.thread] = { from: latestAt.get(step.cause) };
+    const world = worldOf(step.site.fn.home.world);
+    // The kernel's stack begins where the program entered it.
+    const outer = (ancestorsOf.get(step.parent) ?? []).filter((key) => world !== undefined && key.startsWith(world));
+    if (step.kind === 'enter') {
+      const key = world === undefined ? undefined : keyOf(world, step.site.fn.name);
+      const kept = key !== undefined && known(key);
+      ancestorsOf.set(n, kept ? [key, ...outer] : (ancestorsOf.get(step.parent) ?? []));
+      if (!kept) continue;
+      latest[step.thread] = key;
+      perThread[step.thread]!.push({ key, step: n, lane: laneOf(thread.context), ancestors: outer, piece: pieces[step.thread]! });
+    } else if (step.kind === 'return' && world !== undefined && RETURNS.has(step.site.fn.name)) {
+      const key = keyOf(world, step.site.fn.name, 'return');
+      if (known(key))
+        perThread[step.thread]!.push({ key, step: n, lane: laneOf(thread.context), ancestors: outer, piece: pieces[step.thread]! });
+    }
+  }
+  return perThread.flatMap((drafts) =>
+    drafts.map(({ piece, ...rest }, index) => {
+      const first = piece !== drafts[index - 1]?.piece;
+      return { ...rest, run, first, last: piece !== drafts[index + 1]?.piece, from: first ? piece.from : undefined };
+    }),
+  );
+}
+
+interface Piece {
+  readonly from: string | undefined;
+}
+
+type Draft = Pick<Entered, 'key' | 'step' | 'lane' | 'ancestors'> & { readonly piece: Piece };
