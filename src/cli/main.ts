@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { coverage, coveragePage } from '../flows/coverage';
 import { ParameterError } from '../flows/flow';
 import { alignCommand } from './align';
 import { checkSourcesCommand, indexCommand } from './check';
@@ -16,6 +17,8 @@ const USAGE = `virtflow: how an interrupt travels through a virtualization stack
       how far a run and a recording (ftrace's text) agree, and where they do not; what is not set is chosen to fit
   virtflow check-sources [FLOW]… [--linux DIR] [--qemu DIR] [--acrn DIR] [--json]
       holds every reference and call edge of these flows, or of all, against real source trees; exit status 1 if one fails
+  virtflow coverage
+      docs/coverage.md: every function that the flows enter, and older texts' names (for maintainers)
   virtflow index [--linux DIR] [--qemu DIR] [--acrn DIR]
       src/sources/lines.json with the parts of these trees made anew (for maintainers)
 `;
@@ -52,10 +55,13 @@ async function main(args: string[]): Promise<number> {
       return alignCommand(rest, values);
     case 'check-sources':
       return checkSourcesCommand(rest, values);
+    case 'coverage':
+      process.stdout.write(coveragePage(coverage()));
+      return 0;
     case 'index':
       return indexCommand(values);
     default:
-      throw new ParameterError(`there is no command "${command}"; the commands are flows, run, align, check-sources, index`);
+      throw new ParameterError(`there is no command "${command}"; the commands are flows, run, align, check-sources, coverage, index`);
   }
 }
 

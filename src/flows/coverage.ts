@@ -1,0 +1,81 @@
+import type { World } from '../engine/fn';
+import { CATALOGUE } from './catalogue';
+import type { Flow, HistoricalName } from './flow';
+import { everyRun } from './places';
+
+/** Which functions the flows know: found by running them, so it cannot say more than they do. */
+
+export interface Coverage {
+  /** By home, `linux virt/kvm/eventfd.c`, and name: the flows that enter the function. */
+  readonly functions: ReadonlyMap<string, ReadonlyMap<string, ReadonlySet<string>>>;
+  /** Macros and inline functions that stand between a caller and what it calls. */
+  readonly wrappers: ReadonlySet<string>;
+  readonly historical: readonly { readonly flow: string; readonly name: HistoricalName }[];
+}
+
+/** Runs every flow in every way that `everyRun` knows, and collects what was entered. */
+export function coverage(flows: readonly Flow[] = CATALOGUE): Coverage {
+  const functions = new Map<string, Map<string, Set<string>>>();
+  const wrappers = new Set<string>();
+  for (const flow of flows) {
+    for (const { journal } of everyRun(flow, {})) {
+      for (let n = 0; n < journal.length; n++) {
+        if (journal.kind(n) !== 'enter') continue;
+        const { site, link } = journal.step(n);
+        const home = `${site.fn.home.world} ${site.fn.home.path}`;
+        const names = functions.get(home) ?? new Map<string, Set<string>>();
+        functions.set(home, names.set(site.fn.name, (names.get(site.fn.name) ?? new Set()).add(flow.id)));
+        if (link?.kind === 'call' && link.token !== undefined) wrappers.add(link.token);
+      }
+    }
+  }
+  const historical = flows.flatMap((flow) => flow.historical.map((name) => ({ flow: flow.id, name })));
+  return { functions, wrappers, historical };
+}
+
+const WORLDS: readonly { readonly world: World; readonly title: string }[] = [
+  { world: 'linux', title: 'Linux' },
+  { world: 'qemu', title: 'QEMU' },
+  { world: 'acrn', title: 'ACRN' },
+  { world: 'hardware', title: 'Hardware' },
+  { world: 'guest', title: 'Guests' },
+];
+
+/** The coverage as a page of Markdown. */
+export function coveragePage({ functions, wrappers, historical }: Coverage): string {
+  const homes = [...functions].toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const count = homes.reduce((sum, [, names]) => sum + names.size, 0);
+  const sections = WORLDS.flatMap(({ world, title }) => {
+    const own = homes.filter(([home]) => home.startsWith(`${world} `));
+    return own.length === 0 ? [] : [`## ${title}`, ...own.map(([home, names]) => homeText(home.slice(world.length + 1), names))];
+  });
+  return [
+    '# What the models cover',
+    'Made by `npm run coverage` from runs of every flow; a test keeps it true. Behind a function stand the flows that enter it.',
+    `${count} functions in ${homes.length} files.`,
+    ...sections,
+    '## Macros and inline functions on the way',
+    [...wrappers]
+      .toSorted()
+      .map((name) => `\`${name}\``)
+      .join(', '),
+    '## Names of older texts',
+    historicalTable(historical),
+    '',
+  ].join('\n\n');
+}
+
+function homeText(path: string, names: ReadonlyMap<string, ReadonlySet<string>>): string {
+  const lines = [...names].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([name, flows]) => `- \`${name}\`: ${[...flows].join(', ')}`);
+  return [`### ${path}`, '', ...lines].join('\n');
+}
+
+function historicalTable(historical: Coverage['historical']): string {
+  const rows = historical
+    .toSorted((a, b) => (a.name.name < b.name.name ? -1 : 1))
+    .map(({ flow, name: { name, was, today, since } }) => {
+      const now = today.map((each) => `\`${each}\``).join(', ') || 'nothing';
+      return `| \`${name}\` | ${was} | ${now} | ${since} | ${flow} |`;
+    });
+  return ['| name | was | today | since when, and what became of it | flow |', '| --- | --- | --- | --- | --- |', ...rows].join('\n');
+}

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import * as fc from 'fast-check';
+import { resolveParameters, simulate, type FlowRun } from '../../../src/flows/flow';
+import { vfio_intx } from '../../../src/flows/vfio-intx';
+import { align } from '../../../src/trace/align';
+import { alignBest } from '../../../src/trace/fit';
+import { keyOf } from '../../../src/trace/recorded';
+import { waiting } from '../../../src/trace/simulated';
+
+/** A run, written down as a tracer would have, is lined up with itself; what is then changed in the text is found. */
+
+const simulated = (parameters: Readonly<Record<string, unknown>> = {}): FlowRun =>
+  simulate(vfio_intx, { parameters: resolveParameters(vfio_intx, { interrupts: 1, ...parameters }), stimuli: [], seed: 0 });
+
+interface Call {
+  readonly name: string;
+  readonly depth: number;
+  readonly line: string;
+}
+
+/** The kernel's calls of a run as function_graph text, one line each: all are leaves, and nest by their indentation. */
+function recorded({ journal, threads }: FlowRun): readonly Call[] {
+  const calls: Call[] = [];
+  const depths = new Map<number, number>();
+  for (let n = 0; n < journal.length; n++) {
+    const { kind, parent, site, thread } = journal.step(n);
+    const { context } = threads[thread]!;
+    if (kind !== 'enter' || context === 'guest' || context === 'device') continue;
+    const depth = depths.get(parent) ?? 0;
+    const kernel = site.fn.home.world === 'linux';
+    depths.set(n, kernel ? depth + 1 : depth);
+    if (!kernel) continue;
+    const task = context === 'kworker' ? `kworker-${thread + 1}` : `qemu-${thread + 1}`;
+    const flags = context === 'hardirq' ? 'd.h1.' : '.....';
+    const line = `  ${n}.000001 |   0)  ${task}   |  ${flags} |               |  ${'  '.repeat(depth)}${site.fn.name}() {`;
+    calls.push({ name: site.fn.name, depth, line });
+  }
+  return calls;
+}
+
+const aligned = (run: FlowRun, lines: readonly string[]) => align([{ run, from: 0 }], [], () => lines);
+
+test('a run agrees with itself, whatever its parameters', () => {
+  const parameters = fc.record({
+    'kvm-intx': fc.boolean(),
+    disintx: fc.boolean(),
+    'pending-at-eoi': fc.boolean(),
+    linux: fc.constantFrom('6.1', '6.12'),
+    lapic: fc.constantFrom('vmx-apicv', 'vmx-xapic', 'svm-x2apic'),
+  });
+  fc.assert(
+    fc.property(parameters, (given) => {
+      const run = simulated(given);
+      const { score, matched, onlyInRun, onlyInTrace, breaks } = aligned(
+        run,
+        recorded(run).map(({ line }) => line),
+      );
+      assert.deepEqual([score, onlyInRun, onlyInTrace, breaks], [1, [], [], []]);
+      assert.ok(matched > 50);
+    }),
+    { numRuns: 20 },
+  );
+});
+
+test('a call that the recording lacks is only in the run, and one that it has more only in the trace', () => {
+  const run = simulated();
+  const calls = recorded(run);
+  const waits = waiting(run);
+  const leaves = [...calls.keys()].filter((index) => {
+    const { name, depth } = calls[index]!;
+    return depth > 0 && (calls[index + 1]?.depth ?? 0) <= depth && !waits.has(keyOf('kernel', name));
+  });
+  fc.assert(
+    fc.property(fc.constantFrom(...leaves), fc.constantFrom(...leaves), (gone, more) => {
+      const name = calls[gone]!.name;
+      fc.pre(calls.filter((call) => call.name === name).length > 1 && gone !== more);
+      const lines = calls.flatMap(({ line }, index) => (index === gone ? [] : index === more ? [line, line] : [line]));
+      const { score, onlyInRun, onlyInTrace, breaks } = aligned(run, lines);
+      assert.ok(score < 1 && score > 0.9);
+      assert.ok(onlyInRun.length + breaks.length >= 1, name);
+      assert.ok(onlyInTrace.length + breaks.length >= 1, calls[more]!.name);
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('calls in another order do not agree', () => {
+  const run = simulated();
+  const { score } = aligned(
+    run,
+    recorded(run)
+      .toReversed()
+      .map(({ line }) => line),
+  );
+  assert.ok(score < 0.7, `${score}`);
+});
+
+test('what is not set is chosen to fit', () => {
+  const run = simulated({ lapic: 'svm-x2apic', linux: '6.1', 'kvm-intx': false });
+  const lines = recorded(run).map(({ line }) => line);
+  const { parameters, alignment } = alignBest(vfio_intx, { interrupts: 1 }, () => lines);
+  assert.deepEqual([parameters['lapic'], parameters['kvm-intx'], alignment.score], ['svm-x2apic', false, 1]);
+});
+
+test('any text is aligned or passed over: nothing throws, the score is a part of one', () => {
+  const run = simulated();
+  const calls = recorded(run);
+  const line = fc.oneof(fc.string(), fc.constantFrom(...calls.map((call) => call.line)));
+  fc.assert(
+    fc.property(fc.array(line, { maxLength: 200 }), (lines) => {
+      const { score, skipped } = aligned(run, lines);
+      assert.ok(score >= 0 && score <= 1 && skipped.lines <= lines.length);
+    }),
+  );
+});
