@@ -41,11 +41,11 @@ const { fn, ops } = source('linux', 'drivers/vfio/vfio_main.c', [{ until: '6.0',
 
 export const vfio_set_irqs_validate_and_prepare = fn(
   'Checks what every driver would have to check of a VFIO_DEVICE_SET_IRQS: one action, one kind of data, interrupts that exist.',
-  function* vfio_set_irqs_validate_and_prepare({ flags, index }: VfioIrqSet, num_irqs: number, max_irq_type: number) {
+  function* vfio_set_irqs_validate_and_prepare({ flags, index, start = 0, count }: VfioIrqSet, num_irqs: number, max_irq_type: number) {
     at('flags');
     const action = flags & VFIO_IRQ_SET_ACTION_TYPE_MASK;
     const one = action !== 0 && (action & (action - 1)) === 0;
-    return one && index < max_irq_type && num_irqs > 0 ? 0 : -EINVAL;
+    return one && index < max_irq_type && start < num_irqs && start + count <= num_irqs ? 0 : -EINVAL;
   },
 );
 

@@ -1,5 +1,5 @@
 import { source } from '../../../../../engine/fn';
-import { EINVAL, ENOSPC } from '../../../errno';
+import { ENOSPC } from '../../../errno';
 import type { IrqDesc } from '../../../kernel/irq/irqdesc';
 import { msi_domain_alloc_irq_at } from '../../../kernel/irq/msi';
 import type { AnyPciDev } from '../pci';
@@ -60,9 +60,6 @@ export const pci_msix_alloc_irq_at = fn(
   },
 );
 
-/** pci_irq_vector(): the interrupt behind a message, or -EINVAL. */
-export const pci_irq_vector = ({ msi }: AnyPciDev, nr: number): IrqDesc | typeof NO_IRQ =>
-  (msi?.msi_enabled === true ? msi.descs.get(0)?.irqs[nr] : msi?.descs.get(nr)?.irqs[0]) ?? NO_IRQ;
-
-/** What pci_irq_vector() returns for a message without an interrupt. */
-export const NO_IRQ = -EINVAL;
+/** pci_irq_vector(): the interrupt behind a message; undefined stands for -EINVAL. */
+export const pci_irq_vector = ({ msi }: AnyPciDev, nr: number): IrqDesc | undefined =>
+  msi?.msi_enabled === true ? msi.descs.get(0)?.irqs[nr] : msi?.descs.get(nr)?.irqs[0];

@@ -1,8 +1,16 @@
 import { source } from '../../../../../engine/fn';
 import { acquire, release } from '../../../../../engine/mutex';
-import { at } from '../../../../../engine/steps';
+import { at, atCall } from '../../../../../engine/steps';
 import { EINVAL, ENOTTY } from '../../../errno';
-import { VFIO_PCI_BAR0_REGION_INDEX, VFIO_PCI_CONFIG_REGION_INDEX, VFIO_PCI_NUM_IRQS } from '../../../include/uapi/linux/vfio';
+import { PCI_COMMAND, PCI_COMMAND_MEMORY } from '../../../include/uapi/linux/pci_regs';
+import {
+  VFIO_PCI_BAR0_REGION_INDEX,
+  VFIO_PCI_CONFIG_REGION_INDEX,
+  VFIO_PCI_INTX_IRQ_INDEX,
+  VFIO_PCI_MSI_IRQ_INDEX,
+  VFIO_PCI_MSIX_IRQ_INDEX,
+  VFIO_PCI_NUM_IRQS,
+} from '../../../include/uapi/linux/vfio';
 import { vfio_set_irqs_validate_and_prepare, type VfioDeviceIoctl } from '../vfio_main';
 import { vfio_pci_config_rw } from './vfio_pci_config';
 import { vfio_pci_set_irqs_ioctl, type VfioIrqSet } from './vfio_pci_intrs';
@@ -13,10 +21,53 @@ import { vfio_pci_bar_rw } from './vfio_pci_rdwr';
 
 const { fn } = source('linux', 'drivers/vfio/pci/vfio_pci_core.c');
 
+const vfio_pci_get_irq_count = fn(
+  'How many interrupts of a kind the device has: what its capabilities say, whatever user space may use of them.',
+  function* vfio_pci_get_irq_count(vdev: VfioPciCoreDevice, irq_type: number) {
+    const { msi } = vdev.pdev;
+    switch (irq_type) {
+      case VFIO_PCI_INTX_IRQ_INDEX:
+        at('vconfig');
+        return vdev['vconfig.PCI_INTERRUPT_PIN'] ? 1 : 0;
+      case VFIO_PCI_MSI_IRQ_INDEX:
+        at('msi_cap');
+        return msi?.msi_vec_count ?? 0;
+      case VFIO_PCI_MSIX_IRQ_INDEX:
+        at('msix_cap');
+        return msi?.msix_vec_count ?? 0;
+      default:
+        return 0;
+    }
+  },
+);
+
+export const vfio_pci_memory_lock_and_enable = fn(
+  'Keeps the device’s memory enabled, and user space from disabling it, while its MSI-X table is touched. The result is the COMMAND register as it was.',
+  function* vfio_pci_memory_lock_and_enable({ pdev }: VfioPciCoreDevice) {
+    atCall('down_write');
+    atCall('pci_read_config_word');
+    const cmd = yield* pdev.config.read_word(PCI_COMMAND);
+    if (!(cmd & PCI_COMMAND_MEMORY)) {
+      atCall('pci_write_config_word');
+      yield* pdev.config.write_word(PCI_COMMAND, cmd | PCI_COMMAND_MEMORY);
+    }
+    return cmd;
+  },
+);
+
+export const vfio_pci_memory_unlock_and_restore = fn(
+  'Puts the COMMAND register back and lets user space at it again.',
+  function* vfio_pci_memory_unlock_and_restore({ pdev }: VfioPciCoreDevice, cmd: number) {
+    atCall('pci_write_config_word');
+    yield* pdev.config.write_word(PCI_COMMAND, cmd);
+    atCall('up_write');
+  },
+);
+
 const vfio_pci_ioctl_set_irqs = fn(
   'VFIO_DEVICE_SET_IRQS: copies the request in, checks it, and does it under igate.',
   function* vfio_pci_ioctl_set_irqs(vdev: VfioPciCoreDevice, set: VfioIrqSet) {
-    const max = vdev['vconfig.PCI_INTERRUPT_PIN'] ? 1 : 0;
+    const max = yield* vfio_pci_get_irq_count(vdev, set.index);
     const ret = yield* vfio_set_irqs_validate_and_prepare(set, max, VFIO_PCI_NUM_IRQS);
     if (ret !== 0) return ret;
     yield* acquire(vdev.igate, 'mutex_lock');

@@ -1,7 +1,7 @@
 import { addressOf, bound, source, through, type Fn } from '../../../../../engine/fn';
 import { acquire, release } from '../../../../../engine/mutex';
 import type { Run } from '../../../../../engine/machine';
-import { at, atCall, atWrite } from '../../../../../engine/steps';
+import { at, atCall, atWrite, preempt } from '../../../../../engine/steps';
 import { since } from '../../../../version';
 import { EINVAL, ENOTTY } from '../../../errno';
 import { eventfd_ctx_fdget, eventfd_ctx_put, type EventfdCtx } from '../../../fs/eventfd';
@@ -14,23 +14,39 @@ import {
   VFIO_IRQ_SET_DATA_EVENTFD,
   VFIO_IRQ_SET_DATA_NONE,
   VFIO_PCI_INTX_IRQ_INDEX,
+  VFIO_PCI_MSI_IRQ_INDEX,
+  VFIO_PCI_MSIX_IRQ_INDEX,
   VFIO_PCI_NUM_IRQS,
 } from '../../../include/uapi/linux/vfio';
-import { IRQ_HANDLED, IRQ_NONE, type irqreturn_t } from '../../../kernel/irq/irqdesc';
+import { IRQ_HANDLED, IRQ_NONE, type IrqDesc, type irqreturn_t } from '../../../kernel/irq/irqdesc';
 import { disable_irq_nosync, enable_irq, free_irq, IRQF_NO_AUTOEN, IRQF_SHARED, request_irq } from '../../../kernel/irq/manage';
 import { pci_check_and_mask_intx, pci_check_and_unmask_intx } from '../../pci/irq';
 import { pci_intx } from '../../pci/pci';
+import {
+  pci_alloc_irq_vectors,
+  pci_free_irq_vectors,
+  PCI_IRQ_MSI,
+  PCI_IRQ_MSIX,
+  pci_irq_vector,
+  pci_msix_alloc_irq_at,
+} from '../../pci/msi/api';
+import { get_cached_msi_msg, pci_write_msi_msg } from '../../pci/msi/msi';
+import { irq_bypass_register_producer, irq_bypass_unregister_producer } from '../../../virt/lib/irqbypass';
 import { vfio_virqfd_disable, vfio_virqfd_enable, type VirqfdHost } from '../virqfd';
+import { vfio_pci_memory_lock_and_enable, vfio_pci_memory_unlock_and_restore } from './vfio_pci_core';
 import { vfio_pci_irq_ctx, type VfioPciCoreDevice, type VfioPciIrqCtx } from './vfio_pci_priv';
 
 /** Interrupts of an assigned PCI device: setting them up, taking them, masking and unmasking them. */
 
-/** What VFIO_DEVICE_SET_IRQS carries. `data` is the eventfd of DATA_EVENTFD, or undefined for fd -1. */
+/** What VFIO_DEVICE_SET_IRQS carries. `data` is the eventfd of DATA_EVENTFD, or undefined for fd -1; `fds` are several. */
 export interface VfioIrqSet {
   readonly index: number;
   readonly flags: number;
+  /** The first interrupt of the index that is meant: 0 where not given. */
+  readonly start?: number;
   readonly count: number;
   readonly data?: EventfdCtx | undefined;
+  readonly fds?: readonly (EventfdCtx | undefined)[];
   /** What DATA_BOOL says of the one interrupt. */
   readonly bool?: boolean;
 }
@@ -245,19 +261,206 @@ const vfio_pci_set_intx_trigger: Ioctl = fn(
   },
 );
 
+/** irq_is(), is_irq_none(): what kind of interrupt is enabled. */
+const is_irq_none = (vdev: VfioPciCoreDevice): boolean => vdev.irq_type === VFIO_PCI_NUM_IRQS;
+
+const vfio_irq_ctx_alloc = fn(
+  'Makes the state of an interrupt and files it under its number.',
+  function* vfio_irq_ctx_alloc(vdev: VfioPciCoreDevice, index: number) {
+    const ctx = vfio_pci_irq_ctx(index);
+    atCall('xa_insert');
+    vdev.ctx.set(index, ctx);
+    return ctx;
+  },
+);
+
+const vfio_irq_ctx_free = fn('Forgets an interrupt.', function* vfio_irq_ctx_free(vdev: VfioPciCoreDevice, index: number) {
+  atCall('xa_erase');
+  vdev.ctx.delete(index);
+});
+
+const vfio_msihandler = fn(
+  'The host’s interrupt handler of an assigned device’s message: there is nothing to mask and nothing to share, it only tells the user.',
+  function* vfio_msihandler(trigger: EventfdCtx): Run<irqreturn_t> {
+    yield* eventfd_signal(trigger);
+    return IRQ_HANDLED;
+  },
+);
+
+const vfio_msi_enable = fn(
+  'Switches the device to messages and allocates as many interrupts as user space wants. A positive result says how many there would be: user space may try again with those.',
+  function* vfio_msi_enable(vdev: VfioPciCoreDevice, nvec: number, msix: boolean) {
+    if (!is_irq_none(vdev)) return -EINVAL;
+    const cmd = yield* vfio_pci_memory_lock_and_enable(vdev);
+    const ret = yield* pci_alloc_irq_vectors(vdev.pdev, 1, nvec, msix ? PCI_IRQ_MSIX : PCI_IRQ_MSI);
+    if (ret < nvec) {
+      if (ret > 0) yield* pci_free_irq_vectors(vdev.pdev);
+      yield* vfio_pci_memory_unlock_and_restore(vdev, cmd);
+      return ret;
+    }
+    yield* vfio_pci_memory_unlock_and_restore(vdev, cmd);
+    if (!since('linux', '6.5')) for (let i = 0; i < nvec; i++) vdev.ctx.set(i, vfio_pci_irq_ctx(i));
+    vdev.irq_type = msix ? VFIO_PCI_MSIX_IRQ_INDEX : VFIO_PCI_MSI_IRQ_INDEX;
+    if (!msix) vdev.msi_qmax = 31 - Math.clz32(nvec * 2 - 1);
+    return 0;
+  },
+);
+
+const vfio_msi_alloc_irq = fn(
+  'The interrupt number of a message; where the kernel can add one to those in use, it does so now. Numbers stay allocated until all are taken down.',
+  function* vfio_msi_alloc_irq(vdev: VfioPciCoreDevice, vector: number, msix: boolean): Run<IrqDesc | undefined> {
+    atCall('pci_irq_vector');
+    const irq = pci_irq_vector(vdev.pdev, vector);
+    if (irq !== undefined || !msix || !vdev.has_dyn_msix) return irq;
+    const cmd = yield* vfio_pci_memory_lock_and_enable(vdev);
+    yield* pci_msix_alloc_irq_at(vdev.pdev, vector);
+    yield* vfio_pci_memory_unlock_and_restore(vdev, cmd);
+    return pci_irq_vector(vdev.pdev, vector);
+  },
+);
+
+/** Takes a message away from its listener, in the function that is executing: from KVM before the interrupt is freed. */
+function* release_vector(vdev: VfioPciCoreDevice, vector: number, ctx: VfioPciIrqCtx) {
+  yield* irq_bypass_unregister_producer(ctx.producer);
+  atCall('pci_irq_vector');
+  const irq = pci_irq_vector(vdev.pdev, vector);
+  const cmd = yield* vfio_pci_memory_lock_and_enable(vdev);
+  if (irq !== undefined) yield* free_irq(irq);
+  yield* vfio_pci_memory_unlock_and_restore(vdev, cmd);
+  if (ctx.trigger !== undefined) yield* eventfd_ctx_put(ctx.trigger);
+  if (since('linux', '6.5')) {
+    yield* vfio_irq_ctx_free(vdev, vector);
+  } else {
+    atWrite('trigger', 'eventfd_ctx_put');
+    ctx.trigger = undefined;
+  }
+}
+
+const vfio_msi_set_vector_signal = fn(
+  'Gives a message a new listener, or none. The old one is let go of first, and the interrupt freed and requested again: what arrives in between finds no handler. Only the pending bit of a masked entry keeps it.',
+  function* vfio_msi_set_vector_signal(vdev: VfioPciCoreDevice, vector: number, fd: EventfdCtx | undefined, msix: boolean) {
+    const { pdev } = vdev;
+    const old = vdev.ctx.get(vector);
+    if (old === undefined && !since('linux', '6.5')) return -EINVAL;
+    if (old?.trigger !== undefined) {
+      yield* release_vector(vdev, vector, old);
+      yield* preempt();
+    }
+    if (fd === undefined) return 0;
+
+    const irq = since('linux', '6.5') ? yield* vfio_msi_alloc_irq(vdev, vector, msix) : pci_irq_vector(pdev, vector);
+    if (irq === undefined) return -EINVAL;
+    const ctx = since('linux', '6.5') ? yield* vfio_irq_ctx_alloc(vdev, vector) : old!;
+    ctx.name = `vfio-msi${msix ? 'x' : ''}[${vector}](${pdev.name})`;
+    const trigger = yield* eventfd_ctx_fdget(fd);
+
+    const cmd = yield* vfio_pci_memory_lock_and_enable(vdev);
+    if (msix) {
+      atCall('get_cached_msi_msg');
+      yield* pci_write_msi_msg(irq, get_cached_msi_msg(irq));
+    }
+    const handler = addressOf(bound(vfio_msihandler, () => trigger));
+    yield* request_irq(irq, handler, 0, ctx.name, trigger);
+    yield* vfio_pci_memory_unlock_and_restore(vdev, cmd);
+
+    atWrite('token', 'vfio_pci_memory_unlock_and_restore');
+    ctx.producer.token = trigger;
+    ctx.producer.irq = irq;
+    const ret = yield* irq_bypass_register_producer(ctx.producer);
+    if (ret !== 0) {
+      atWrite('token', 'irq_bypass_register_producer');
+      ctx.producer.token = undefined;
+    }
+    atWrite('trigger', 'irq_bypass_register_producer');
+    ctx.trigger = trigger;
+    return 0;
+  },
+);
+
+const vfio_msi_set_block = fn(
+  'Gives a range of messages their listeners, one after the other; if one fails, none has one.',
+  function* vfio_msi_set_block(vdev: VfioPciCoreDevice, start: number, fds: readonly (EventfdCtx | undefined)[], msix: boolean) {
+    if (!since('linux', '6.5') && start + fds.length > vdev.ctx.size) return -EINVAL;
+    for (const [i, fd] of fds.entries()) {
+      const ret = yield* vfio_msi_set_vector_signal(vdev, start + i, fd, msix);
+      if (ret === 0) continue;
+      for (let j = 0; j <= i; j++) yield* vfio_msi_set_vector_signal(vdev, start + j, undefined, msix);
+      return ret;
+    }
+    return 0;
+  },
+);
+
+const vfio_msi_disable = fn(
+  'Takes all messages from their listeners and switches the device back to INTx.',
+  function* vfio_msi_disable(vdev: VfioPciCoreDevice, host: VirqfdHost, msix: boolean) {
+    for (const [index, ctx] of [...vdev.ctx]) {
+      yield* vfio_virqfd_disable(ctx, 'unmask', host);
+      yield* vfio_virqfd_disable(ctx, 'mask', host);
+      yield* vfio_msi_set_vector_signal(vdev, index, undefined, msix);
+    }
+    const cmd = yield* vfio_pci_memory_lock_and_enable(vdev);
+    yield* pci_free_irq_vectors(vdev.pdev);
+    yield* vfio_pci_memory_unlock_and_restore(vdev, cmd);
+    if (!since('linux', '6.5')) vdev.ctx.clear();
+    vdev.irq_type = VFIO_PCI_NUM_IRQS;
+  },
+);
+
+const vfio_pci_set_msi_trigger: Ioctl = fn(
+  'Connects messages to eventfds: the first time the device is switched to messages, later single ones change their listener. With nothing given it takes them all down.',
+  function* vfio_pci_set_msi_trigger(vdev: VfioPciCoreDevice, host: VirqfdHost, set: VfioIrqSet) {
+    const { index, flags, count, start = 0 } = set;
+    const msix = index === VFIO_PCI_MSIX_IRQ_INDEX;
+    if (vdev.irq_type === index && count === 0 && flags & VFIO_IRQ_SET_DATA_NONE) {
+      yield* vfio_msi_disable(vdev, host, msix);
+      return 0;
+    }
+    if (!(vdev.irq_type === index || is_irq_none(vdev))) return -EINVAL;
+    if (flags & VFIO_IRQ_SET_DATA_EVENTFD) {
+      const fds = set.fds ?? [set.data];
+      if (vdev.irq_type === index) return yield* vfio_msi_set_block(vdev, start, fds, msix);
+      const ret = yield* vfio_msi_enable(vdev, start + count, msix);
+      if (ret !== 0) return ret;
+      const failed = yield* vfio_msi_set_block(vdev, start, fds, msix);
+      if (failed !== 0) yield* vfio_msi_disable(vdev, host, msix);
+      return failed;
+    }
+    if (vdev.irq_type !== index) return -EINVAL;
+    for (let i = start; i < start + count; i++) {
+      const trigger = vdev.ctx.get(i)?.trigger;
+      at('trigger');
+      if (trigger !== undefined && flags & VFIO_IRQ_SET_DATA_NONE) yield* eventfd_signal(trigger);
+    }
+    return 0;
+  },
+);
+
 export const vfio_pci_set_irqs_ioctl = fn(
   'Chooses the function that serves this interrupt index and action. The caller holds igate.',
   function* vfio_pci_set_irqs_ioctl(vdev: VfioPciCoreDevice, host: VirqfdHost, set: VfioIrqSet) {
-    const func = intxAction(set);
+    const func = actionOf(set);
     at('func');
     if (func === undefined) return -ENOTTY;
     return yield* through('function pointer', 'func', addressOf(func))(vdev, host, set);
   },
 );
 
-function intxAction({ index, flags }: VfioIrqSet): Ioctl | undefined {
-  if (index !== VFIO_PCI_INTX_IRQ_INDEX) return undefined;
-  switch (flags & VFIO_IRQ_SET_ACTION_TYPE_MASK) {
+function actionOf({ index, flags }: VfioIrqSet): Ioctl | undefined {
+  const action = flags & VFIO_IRQ_SET_ACTION_TYPE_MASK;
+  switch (index) {
+    case VFIO_PCI_INTX_IRQ_INDEX:
+      return intxAction(action);
+    case VFIO_PCI_MSI_IRQ_INDEX:
+    case VFIO_PCI_MSIX_IRQ_INDEX:
+      return action === VFIO_IRQ_SET_ACTION_TRIGGER ? vfio_pci_set_msi_trigger : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function intxAction(action: number): Ioctl | undefined {
+  switch (action) {
     case VFIO_IRQ_SET_ACTION_MASK:
       return vfio_pci_set_intx_mask;
     case VFIO_IRQ_SET_ACTION_UNMASK:

@@ -1,5 +1,6 @@
-import { bits, bool, oneOf, pointer, struct, type InstanceOf } from '../../../../../engine/cell';
+import { bits, bool, int, oneOf, pointer, struct, type InstanceOf } from '../../../../../engine/cell';
 import { Mutex } from '../../../../../engine/mutex';
+import { since } from '../../../../version';
 import type { EventfdCtx } from '../../../fs/eventfd';
 import type { PciDev } from '../../pci/pci';
 import { device } from '../../../include/linux/device';
@@ -10,7 +11,8 @@ import {
   VFIO_PCI_MSIX_IRQ_INDEX,
   VFIO_PCI_NUM_IRQS,
 } from '../../../include/uapi/linux/vfio';
-import { PCI_COMMAND_BITS } from '../../../include/uapi/linux/pci_regs';
+import { PCI_COMMAND_BITS, PCI_MSI_FLAGS_64BIT, PCI_MSI_FLAGS_BITS } from '../../../include/uapi/linux/pci_regs';
+import { irq_bypass_producer, type IrqBypassProducer } from '../../../virt/lib/irqbypass';
 import type { Virqfd, VirqfdHost } from '../virqfd';
 
 /** The structures of vfio-pci that its files share. */
@@ -26,9 +28,11 @@ const VfioPciIrqCtxCells = struct(
   },
 );
 
-export type VfioPciIrqCtx = InstanceOf<typeof VfioPciIrqCtxCells> & { name: string };
+export type VfioPciIrqCtx = InstanceOf<typeof VfioPciIrqCtxCells> & { name: string; readonly producer: IrqBypassProducer };
 
-export const vfio_pci_irq_ctx = (): VfioPciIrqCtx => Object.assign(VfioPciIrqCtxCells('ctx[0]'), { name: '' });
+/** Allocates the state of an interrupt. */
+export const vfio_pci_irq_ctx = (index = 0): VfioPciIrqCtx =>
+  Object.assign(VfioPciIrqCtxCells(`ctx[${index}]`), { name: '', producer: irq_bypass_producer(`ctx[${index}].producer`) });
 
 const VfioPciCoreDeviceCells = struct('vfio_pci_core_device', 'The device as vfio-pci has it open.', {
   irq_type: oneOf({ VFIO_PCI_INTX_IRQ_INDEX, VFIO_PCI_MSI_IRQ_INDEX, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_PCI_NUM_IRQS }, VFIO_PCI_NUM_IRQS),
@@ -36,6 +40,9 @@ const VfioPciCoreDeviceCells = struct('vfio_pci_core_device', 'The device as vfi
   pci_2_3: bool(),
   'vconfig.PCI_COMMAND': bits(16, PCI_COMMAND_BITS, 0x6),
   'vconfig.PCI_INTERRUPT_PIN': bool(true),
+  'vconfig.PCI_MSI_FLAGS': bits(16, PCI_MSI_FLAGS_BITS, PCI_MSI_FLAGS_64BIT),
+  msi_qmax: int(),
+  has_dyn_msix: bool(),
 });
 
 export type VfioPciCoreDevice = InstanceOf<typeof VfioPciCoreDeviceCells> & {
@@ -55,7 +62,8 @@ export function vfio_pci_core_device(
   host: VirqfdHost,
   ops: (vdev: () => VfioPciCoreDevice) => VfioDeviceOps,
 ): VfioPciCoreDevice {
-  const cells = VfioPciCoreDeviceCells(pdev.name, { pci_2_3: pdev.function.pci_2_3 });
+  const has_dyn_msix = since('linux', '6.5') && pdev.msi !== undefined && pdev.msi.msix_vec_count > 0;
+  const cells = VfioPciCoreDeviceCells(pdev.name, { pci_2_3: pdev.function.pci_2_3, has_dyn_msix });
   const vdev: VfioPciCoreDevice = Object.assign(cells, {
     vdev: vfio_device({ dev: device(pdev.name), host, ops: ops(() => vdev) }),
     pdev,
