@@ -5,6 +5,13 @@ import { since } from '../../../version';
 import { kvm_arch_irqfd_allowed } from '../../arch/x86/kvm/irq';
 import { kvm_arch_post_irq_ack_notifier_list_update } from '../../arch/x86/kvm/ioapic';
 import { kvm_arch_set_irq_inatomic } from '../../arch/x86/kvm/irq_comm';
+import {
+  kvm_arch_has_irq_bypass,
+  kvm_arch_irq_bypass_add_producer,
+  kvm_arch_irq_bypass_del_producer,
+  kvm_arch_irqfd_route_changed,
+  kvm_arch_update_irqfd_routing,
+} from '../../arch/x86/kvm/x86';
 import { EBADF, EBUSY, EEXIST, EINVAL, ENOENT, EOPNOTSUPP, EWOULDBLOCK } from '../../errno';
 import {
   eventfd_ctx_do_read,
@@ -19,6 +26,13 @@ import { eventfd_signal } from '../../include/linux/eventfd';
 import { vfs_poll } from '../../include/linux/poll';
 import { add_wait_queue_priority, EPOLLHUP, EPOLLIN, type WaitQueueEntry, type WaitQueueHead } from '../../kernel/sched/wait';
 import { flush_work, flush_workqueue, init_work, queue_work, schedule_work, type WorkStruct } from '../../kernel/workqueue';
+import {
+  irq_bypass_consumer,
+  irq_bypass_register_consumer,
+  irq_bypass_unregister_consumer,
+  type IrqBypassConsumer,
+  type IrqBypassProducer,
+} from '../lib/irqbypass';
 import { kvm_irq_map_chip_pin, kvm_irq_map_gsi, kvm_set_irq } from './irqchip';
 import { kvm_io_bus_register_dev, kvm_io_bus_unregister_dev } from './kvm_main';
 import {
@@ -61,6 +75,7 @@ const IrqfdCells = struct('kvm_kernel_irqfd', 'An eventfd that raises a GSI of t
   eventfd: pointer<EventfdCtx>(),
   resamplefd: pointer<EventfdCtx>(),
   resampler: pointer<KvmKernelIrqfdResampler>(),
+  producer: pointer<IrqBypassProducer>(),
   active: bool(),
 });
 export type KvmKernelIrqfd = InstanceOf<typeof IrqfdCells> & {
@@ -70,6 +85,7 @@ export type KvmKernelIrqfd = InstanceOf<typeof IrqfdCells> & {
   readonly wait: WaitQueueEntry;
   /** The route as it was when last looked up; undefined when the GSI has more than one entry (`type` 0). */
   irq_entry: KvmKernelIrqRoutingEntry | undefined;
+  readonly consumer: IrqBypassConsumer;
 };
 
 const { fn, ops } = source('linux', 'virt/kvm/eventfd.c');
@@ -129,6 +145,7 @@ const irqfd_shutdown = fn(
       yield* irqfd_resampler_shutdown(irqfd);
       if (irqfd.resamplefd !== undefined) yield* eventfd_ctx_put(irqfd.resamplefd);
     }
+    yield* irq_bypass_unregister_consumer(irqfd.consumer);
     yield* eventfd_ctx_put(irqfd.eventfd!);
   },
 );
@@ -159,6 +176,13 @@ const irqfd_wakeup = fn(
     return ret;
   },
 );
+
+const kvm_arch_irq_bypass_stop = fn(
+  'Nothing has to rest while an interrupt changes hands on x86: the remapping entry is exchanged in one go.',
+  function* kvm_arch_irq_bypass_stop() {},
+);
+
+const kvm_arch_irq_bypass_start = fn('Nothing has to be started again.', function* kvm_arch_irq_bypass_start() {});
 
 const irqfd_ptable_queue_proc = fn(
   'Puts the irqfd at the head of the eventfd’s wait queue: it consumes the event before anybody else sees it.',
@@ -233,6 +257,7 @@ const kvm_irqfd_assign = fn(
     const irqfd: KvmKernelIrqfd = Object.assign(IrqfdCells(`gsi ${args.gsi}`), {
       kvm,
       irq_entry: undefined,
+      consumer: irq_bypass_consumer(`gsi ${args.gsi}`),
       inject: init_work(
         'irqfd.inject',
         bound(irqfd_inject, () => irqfd),
@@ -276,6 +301,17 @@ const kvm_irqfd_assign = fn(
     irqfd.active = true;
     const events = yield* vfs_poll(args.fd, { _qproc: addressOf(bound(irqfd_ptable_queue_proc, () => irqfd)) });
     if (events & EPOLLIN) yield* schedule_work(kvm.system_wq, irqfd.inject);
+    if (yield* kvm_arch_has_irq_bypass(kvm)) {
+      at('consumer');
+      irqfd.consumer.token = irqfd.eventfd;
+      irqfd.consumer.ops = {
+        add_producer: addressOf(bound(kvm_arch_irq_bypass_add_producer, () => irqfd)),
+        del_producer: addressOf(bound(kvm_arch_irq_bypass_del_producer, () => irqfd)),
+        stop: addressOf(kvm_arch_irq_bypass_stop),
+        start: addressOf(kvm_arch_irq_bypass_start),
+      };
+      yield* irq_bypass_register_consumer(irqfd.consumer);
+    }
     return 0;
   },
 );
@@ -298,9 +334,15 @@ export const kvm_irqfd = fn('KVM_IRQFD: connects an eventfd to a GSI, or takes i
 });
 
 export const kvm_irq_routing_update = fn(
-  'The routing table has changed: every irqfd looks its GSI up again.',
+  'The routing table has changed: every irqfd looks its GSI up again. One that takes a device’s interrupt directly has the hardware follow.',
   function* kvm_irq_routing_update(kvm: Kvm) {
-    for (const irqfd of kvm.irqfds.items) yield* irqfd_update(kvm, irqfd);
+    for (const irqfd of kvm.irqfds.items) {
+      const old = irqfd.irq_entry;
+      yield* irqfd_update(kvm, irqfd);
+      const { producer } = irqfd;
+      if (producer?.irq !== undefined && (yield* kvm_arch_irqfd_route_changed(old, irqfd.irq_entry)))
+        yield* kvm_arch_update_irqfd_routing(kvm, producer.irq, irqfd.gsi, true);
+    }
   },
 );
 

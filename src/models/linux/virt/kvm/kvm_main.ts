@@ -12,6 +12,7 @@ import type { WorkqueueStruct } from '../../kernel/workqueue';
 import { kvm_ioeventfd, kvm_irqfd, type KvmIoeventfd } from './eventfd';
 import { irq_routing_table, kvm_send_userspace_msi, kvm_set_irq_routing } from './irqchip';
 import {
+  kvm_assignment,
   IN_GUEST_MODE,
   KVM_IRQCHIP_NUM_PINS,
   KVM_IRQFD_RESAMPLE_IRQ_SOURCE_ID,
@@ -169,13 +170,17 @@ export interface KvmVm {
   readonly routing?: readonly KvmIrqRoutingEntry[];
   readonly pic?: PicProgramming;
   readonly memslots?: Map<number, KvmMemorySlot>;
+  /** Whether the IOMMU can post interrupts to a guest; false unless given. */
+  readonly irq_posting_cap?: boolean;
 }
 
 /** Makes a virtual machine, without vCPUs, as user space has set it up before a run begins. */
-export function kvm_vm({ system_wq, irqfd_cleanup_wq, x86_ops, irqchip_mode = 'KVM_IRQCHIP_KERNEL', routing, pic, memslots }: KvmVm): Kvm {
+export function kvm_vm({ system_wq, irqfd_cleanup_wq, x86_ops, irqchip_mode = 'KVM_IRQCHIP_KERNEL', routing, pic, memslots, irq_posting_cap = false }: KvmVm): Kvm {
   const inKernel = irqchip_mode === 'KVM_IRQCHIP_KERNEL';
   const kvm: Kvm = {
     arch: {
+      assignment: kvm_assignment('virtual machine'),
+      irq_posting_cap,
       irqchip_mode,
       vioapic: undefined,
       vpic: undefined,

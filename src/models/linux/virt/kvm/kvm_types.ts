@@ -112,8 +112,16 @@ const MemorySlotCells = struct('kvm_memory_slot', 'Guest memory that is mapped w
 export type KvmMemorySlot = InstanceOf<typeof MemorySlotCells>;
 export const kvm_memory_slot = MemorySlotCells;
 
+const AssignmentCells = struct('kvm_arch', 'How many interrupts of assigned devices this virtual machine takes directly.', {
+  assigned_device_count: int(),
+});
+export const kvm_assignment = AssignmentCells;
+
 /** What only x86 keeps of a virtual machine. */
 export interface KvmArch {
+  readonly assignment: InstanceOf<typeof AssignmentCells>;
+  /** irq_remapping_cap(IRQ_POSTING_CAP): whether the IOMMU can post interrupts to a guest. */
+  readonly irq_posting_cap: boolean;
   readonly irqchip_mode: KvmIrqchipMode;
   /** Only where all of the interrupt controller is in the kernel. */
   vioapic: KvmIoapic | undefined;

@@ -233,3 +233,14 @@ export const kvm_scan_ioapic_routes = fn(
     }
   },
 );
+
+export const kvm_intr_is_single_vcpu = fn(
+  'The one vCPU that a message addresses; undefined if there is none, or more than one. Only then can the hardware post it.',
+  function* kvm_intr_is_single_vcpu(kvm: Kvm, irq: KvmLapicIrq) {
+    const addressed: KvmVcpu[] = [];
+    for (const vcpu of kvm.vcpus) {
+      if (yield* kvm_apic_match_dest(vcpu, undefined, irq.shorthand, irq.dest_id, irq.dest_mode)) addressed.push(vcpu);
+    }
+    return addressed.length === 1 ? addressed[0] : undefined;
+  },
+);

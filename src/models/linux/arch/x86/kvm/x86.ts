@@ -5,7 +5,10 @@ import { since } from '../../../../version';
 import type { VmExit } from '../../../../hardware/virt_cpu';
 import { ENXIO } from '../../../errno';
 import type { IoBuffer } from '../../../include/kvm/iodev';
+import type { IrqDesc } from '../../../kernel/irq/irqdesc';
+import type { KvmKernelIrqfd } from '../../../virt/kvm/eventfd';
 import { kvm_set_irq } from '../../../virt/kvm/irqchip';
+import type { IrqBypassProducer } from '../../../virt/lib/irqbypass';
 import { kvm_io_bus_read, kvm_io_bus_write } from '../../../virt/kvm/kvm_main';
 import {
   IN_GUEST_MODE,
@@ -19,6 +22,7 @@ import {
   KVM_USERSPACE_IRQ_SOURCE_ID,
   OUTSIDE_GUEST_MODE,
   type Kvm,
+  type KvmKernelIrqRoutingEntry,
   type KvmVcpu,
 } from '../../../virt/kvm/kvm_types';
 import { x86_emulate_insn } from './emulate';
@@ -44,6 +48,11 @@ export type KvmX86Ops = OpsTable<{
     readonly sync_pir_to_irr: Fn<[vcpu: KvmVcpu], number>;
     readonly load_eoi_exitmap: Fn<[vcpu: KvmVcpu], void>;
   }>;
+  readonly posting: OpsTable<{
+    readonly pi_update_irte: Fn<[kvm: Kvm, host_irq: IrqDesc, guest_irq: number, set: boolean], number>;
+  }> & {
+    readonly pi_start_assignment?: Pointer<[kvm: Kvm], void>;
+  };
 };
 
 /** The identifier that dispatches to a member of kvm_x86_ops: static_call(kvm_x86_NAME) until 6.10, kvm_x86_call(NAME) since. */
@@ -364,5 +373,91 @@ export const kvm_fast_pio = fn(
   function* kvm_fast_pio(vcpu: KvmVcpu, exit: Extract<VmExit, { kind: 'io' }>) {
     const { port, size, value } = exit;
     return exit.in ? yield* kvm_fast_pio_in(vcpu, size, port) : yield* kvm_fast_pio_out(vcpu, size, port, value);
+  },
+);
+
+const kvm_arch_start_assignment = fn(
+  'The virtual machine takes an interrupt directly from now on. The first time, vCPUs that sleep have to look up: they may have to be woken by the hardware next time.',
+  function* kvm_arch_start_assignment(kvm: Kvm) {
+    atCall('atomic_inc_return');
+    kvm.arch.assignment.assigned_device_count += 1;
+    const { pi_start_assignment } = kvm.x86_ops.posting;
+    if (kvm.arch.assignment.assigned_device_count === 1 && pi_start_assignment !== undefined)
+      yield* through('function pointer', kvm_x86_op('pi_start_assignment'), pi_start_assignment)(kvm);
+  },
+);
+
+const kvm_arch_end_assignment = fn('One interrupt less.', function* kvm_arch_end_assignment(kvm: Kvm) {
+  atCall('atomic_dec');
+  kvm.arch.assignment.assigned_device_count -= 1;
+});
+
+export const kvm_arch_has_assigned_device = fn(
+  'Whether the virtual machine takes any interrupt directly.',
+  function* kvm_arch_has_assigned_device(kvm: Kvm) {
+    at('assigned_device_count');
+    return kvm.arch.assignment.assigned_device_count > 0;
+  },
+);
+
+export const kvm_arch_has_irq_bypass = fn(
+  'Whether it makes sense to look for a hardware interrupt behind an eventfd. 6.1 always looks, and finds later that it cannot use it.',
+  function* kvm_arch_has_irq_bypass(kvm: Kvm) {
+    if (!since('linux', '6.12')) return true;
+    at('enable_apicv');
+    return kvm.x86_ops.apicv !== undefined && kvm.arch.irq_posting_cap;
+  },
+);
+
+export const kvm_arch_irq_bypass_add_producer = fn(
+  'VFIO’s interrupt has met this irqfd: from now on the hardware may deliver it to the guest, if it can.',
+  function* kvm_arch_irq_bypass_add_producer(irqfd: KvmKernelIrqfd, prod: IrqBypassProducer) {
+    const { kvm } = irqfd;
+    yield* kvm_arch_start_assignment(kvm);
+    irqfd.producer = prod;
+    const ret = yield* through('function pointer', kvm_x86_op('pi_update_irte'), kvm.x86_ops.posting.pi_update_irte)(
+      kvm,
+      prod.irq!,
+      irqfd.gsi,
+      true,
+    );
+    if (ret !== 0) yield* kvm_arch_end_assignment(kvm);
+    return ret;
+  },
+);
+
+export const kvm_arch_irq_bypass_del_producer = fn(
+  'VFIO takes its interrupt back: it has to reach the host again before anything else happens to it.',
+  function* kvm_arch_irq_bypass_del_producer(irqfd: KvmKernelIrqfd, prod: IrqBypassProducer) {
+    const { kvm } = irqfd;
+    irqfd.producer = undefined;
+    yield* through('function pointer', kvm_x86_op('pi_update_irte'), kvm.x86_ops.posting.pi_update_irte)(
+      kvm,
+      prod.irq!,
+      irqfd.gsi,
+      false,
+    );
+    yield* kvm_arch_end_assignment(kvm);
+  },
+);
+
+export const kvm_arch_update_irqfd_routing = fn(
+  'The message behind an irqfd has changed: the hardware has to deliver another vector, or to another vCPU.',
+  function* kvm_arch_update_irqfd_routing(kvm: Kvm, host_irq: IrqDesc, guest_irq: number, set: boolean) {
+    return yield* through('function pointer', kvm_x86_op('pi_update_irte'), kvm.x86_ops.posting.pi_update_irte)(
+      kvm,
+      host_irq,
+      guest_irq,
+      set,
+    );
+  },
+);
+
+export const kvm_arch_irqfd_route_changed = fn(
+  'Whether an irqfd’s route is another one than before. A table is replaced as a whole: most entries are the same as they were.',
+  function* kvm_arch_irqfd_route_changed(old: KvmKernelIrqRoutingEntry | undefined, now: KvmKernelIrqRoutingEntry | undefined) {
+    at('type');
+    if (old?.type !== 'KVM_IRQ_ROUTING_MSI' || now?.type !== 'KVM_IRQ_ROUTING_MSI') return true;
+    return old.msi.address_lo !== now.msi.address_lo || old.msi.address_hi !== now.msi.address_hi || old.msi.data !== now.msi.data;
   },
 );

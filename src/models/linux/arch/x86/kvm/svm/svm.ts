@@ -4,6 +4,7 @@ import { enter_guest, INTR_INFO_VALID, VM_EXITS, type VmExit } from '../../../..
 import { kvm_vcpu_kick } from '../../../../virt/kvm/kvm_main';
 import type { KvmVcpu } from '../../../../virt/kvm/kvm_types';
 import { kvm_lapic_set_irr } from '../lapic';
+import { avic_pi_update_irte } from './avic';
 import { kvm_mmu_page_fault } from '../mmu/mmu';
 import { kvm_emulate_wrmsr, kvm_fast_pio, kvm_set_msr_common, make_request, type KvmX86Ops } from '../x86';
 
@@ -113,7 +114,7 @@ const svm_handle_exit = fn('Handles the exit.', function* svm_handle_exit(vcpu: 
   return yield* svm_invoke_exit_handler(vcpu);
 });
 
-export const svm_x86_ops: KvmX86Ops = ops('svm_x86_ops', {
+const table = ops('svm_x86_ops', {
   vcpu_run: svm_vcpu_run,
   handle_exit: svm_handle_exit,
   deliver_interrupt: svm_deliver_interrupt,
@@ -122,3 +123,5 @@ export const svm_x86_ops: KvmX86Ops = ops('svm_x86_ops', {
   interrupt_allowed: svm_interrupt_allowed,
   set_msr: svm_set_msr,
 });
+
+export const svm_x86_ops: KvmX86Ops = { ...table, posting: ops('svm_x86_ops', { pi_update_irte: avic_pi_update_irte }) };

@@ -1,5 +1,6 @@
 import { source } from '../../../../../../engine/fn';
 import type { KvmX86Ops } from '../x86';
+import { vmx_pi_start_assignment, vmx_pi_update_irte } from './posted_intr';
 import {
   vmx_deliver_interrupt,
   vmx_enable_irq_window,
@@ -33,5 +34,7 @@ const table = ops(
 
 const apicv = ops('vt_x86_ops', { sync_pir_to_irr: vmx_sync_pir_to_irr, load_eoi_exitmap: vmx_load_eoi_exitmap }, before);
 
+const posting = ops('vt_x86_ops', { pi_update_irte: vmx_pi_update_irte, pi_start_assignment: vmx_pi_start_assignment }, before);
+
 /** The table, with or without virtualization of the local APIC. */
-export const vt_x86_ops = (withApicv: boolean): KvmX86Ops => (withApicv ? { ...table, apicv } : table);
+export const vt_x86_ops = (withApicv: boolean): KvmX86Ops => (withApicv ? { ...table, posting, apicv } : { ...table, posting });
