@@ -175,7 +175,16 @@ export interface KvmVm {
 }
 
 /** Makes a virtual machine, without vCPUs, as user space has set it up before a run begins. */
-export function kvm_vm({ system_wq, irqfd_cleanup_wq, x86_ops, irqchip_mode = 'KVM_IRQCHIP_KERNEL', routing, pic, memslots, irq_posting_cap = false }: KvmVm): Kvm {
+export function kvm_vm({
+  system_wq,
+  irqfd_cleanup_wq,
+  x86_ops,
+  irqchip_mode = 'KVM_IRQCHIP_KERNEL',
+  routing,
+  pic,
+  memslots,
+  irq_posting_cap = false,
+}: KvmVm): Kvm {
   const inKernel = irqchip_mode === 'KVM_IRQCHIP_KERNEL';
   const kvm: Kvm = {
     arch: {

@@ -431,12 +431,7 @@ export const kvm_arch_irq_bypass_del_producer = fn(
   function* kvm_arch_irq_bypass_del_producer(irqfd: KvmKernelIrqfd, prod: IrqBypassProducer) {
     const { kvm } = irqfd;
     irqfd.producer = undefined;
-    yield* through('function pointer', kvm_x86_op('pi_update_irte'), kvm.x86_ops.posting.pi_update_irte)(
-      kvm,
-      prod.irq!,
-      irqfd.gsi,
-      false,
-    );
+    yield* through('function pointer', kvm_x86_op('pi_update_irte'), kvm.x86_ops.posting.pi_update_irte)(kvm, prod.irq!, irqfd.gsi, false);
     yield* kvm_arch_end_assignment(kvm);
   },
 );

@@ -21,25 +21,20 @@ import { vfio_pci_bar_rw } from './vfio_pci_rdwr';
 
 const { fn } = source('linux', 'drivers/vfio/pci/vfio_pci_core.c');
 
-const vfio_pci_get_irq_count = fn(
-  'How many interrupts of a kind the device has: what its capabilities say, whatever user space may use of them.',
-  function* vfio_pci_get_irq_count(vdev: VfioPciCoreDevice, irq_type: number) {
-    const { msi } = vdev.pdev;
-    switch (irq_type) {
-      case VFIO_PCI_INTX_IRQ_INDEX:
-        at('vconfig');
-        return vdev['vconfig.PCI_INTERRUPT_PIN'] ? 1 : 0;
-      case VFIO_PCI_MSI_IRQ_INDEX:
-        at('msi_cap');
-        return msi?.msi_vec_count ?? 0;
-      case VFIO_PCI_MSIX_IRQ_INDEX:
-        at('msix_cap');
-        return msi?.msix_vec_count ?? 0;
-      default:
-        return 0;
-    }
-  },
-);
+/** vfio_pci_get_irq_count(): how many interrupts of a kind the device has, whatever user space may use of them. */
+function irqCount(vdev: VfioPciCoreDevice, irq_type: number): number {
+  const { msi } = vdev.pdev;
+  switch (irq_type) {
+    case VFIO_PCI_INTX_IRQ_INDEX:
+      return vdev['vconfig.PCI_INTERRUPT_PIN'] ? 1 : 0;
+    case VFIO_PCI_MSI_IRQ_INDEX:
+      return msi?.msi_vec_count ?? 0;
+    case VFIO_PCI_MSIX_IRQ_INDEX:
+      return msi?.msix_vec_count ?? 0;
+    default:
+      return 0;
+  }
+}
 
 export const vfio_pci_memory_lock_and_enable = fn(
   'Keeps the device’s memory enabled, and user space from disabling it, while its MSI-X table is touched. The result is the COMMAND register as it was.',
@@ -67,7 +62,8 @@ export const vfio_pci_memory_unlock_and_restore = fn(
 const vfio_pci_ioctl_set_irqs = fn(
   'VFIO_DEVICE_SET_IRQS: copies the request in, checks it, and does it under igate.',
   function* vfio_pci_ioctl_set_irqs(vdev: VfioPciCoreDevice, set: VfioIrqSet) {
-    const max = yield* vfio_pci_get_irq_count(vdev, set.index);
+    atCall('vfio_pci_get_irq_count');
+    const max = irqCount(vdev, set.index);
     const ret = yield* vfio_set_irqs_validate_and_prepare(set, max, VFIO_PCI_NUM_IRQS);
     if (ret !== 0) return ret;
     yield* acquire(vdev.igate, 'mutex_lock');
