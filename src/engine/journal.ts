@@ -24,6 +24,7 @@ export const EDGE_KINDS = [
   'syscall',
   'eventfd',
   'workqueue',
+  'wake-up',
   'timer',
   'hardirq',
   'vmexit',

@@ -12,9 +12,8 @@ import {
 } from '../models/guest/edu_driver';
 import { hardirq_context, host_ioapic_pin } from '../models/hardware/host_irq';
 import { clear_cause, pci_function, raise_cause, type PciFunction } from '../models/hardware/pci_function';
-import { virt_cpu, type LapicMode } from '../models/hardware/virt_cpu';
+import type { LapicMode } from '../models/hardware/virt_cpu';
 import { ioapic_ir_chip, mp_register_handler } from '../models/linux/arch/x86/kernel/apic/io_apic';
-import { kvm_lapic } from '../models/linux/arch/x86/kvm/lapic';
 import { svm_x86_ops } from '../models/linux/arch/x86/kvm/svm/svm';
 import { vt_x86_ops } from '../models/linux/arch/x86/kvm/vmx/main';
 import { pci_dev } from '../models/linux/drivers/pci/pci';
@@ -75,8 +74,7 @@ function setUp(parameters: Parameters): World {
     irqfd_cleanup_wq,
     x86_ops: mode === 'svm-x2apic' ? svm_x86_ops : vt_x86_ops(mode === 'vmx-apicv'),
   });
-  const vcpu = kvm_vcpu('vCPU 0', kvm, kvm_lapic('vCPU 0', { apicv_active: mode === 'vmx-apicv' }), virt_cpu(mode));
-  kvm.vcpus.push(vcpu);
+  const vcpu = kvm_vcpu(kvm, mode);
 
   const pdev = pci_dev(device, desc, '0000:00:03.0');
   const vdev = vfio_pci_core_device(pdev, { system_wq, vfio_irqfd_cleanup_wq }, vfio_pci_ops);

@@ -1,10 +1,11 @@
-import { bool, hex, oneOf, struct, type Field, type InstanceOf } from '../../engine/cell';
+import { bool, hex, int, oneOf, struct, type Field, type InstanceOf } from '../../engine/cell';
 import { source } from '../../engine/fn';
 import type { Run } from '../../engine/machine';
 import { causedBy, preempt, signal, until } from '../../engine/steps';
 import { receive_vector, type HostLapic } from './host_lapic';
 import { pi_desc, pir_drain, POSTED_INTR_VECTOR, type PiDesc } from './pi_desc';
-import type { KvmLapic } from '../linux/arch/x86/kvm/lapic';
+import { APIC_BASE_MSR, APIC_EOI, APIC_ICR, APIC_ICR2 } from '../linux/arch/x86/include/asm/apicdef';
+import { registerAt, type KvmLapic } from '../linux/arch/x86/kvm/lapic_state';
 import { highestVector, setVector } from '../linux/arch/x86/kvm/vectors';
 
 /**
@@ -15,26 +16,35 @@ import { highestVector, setVector } from '../linux/arch/x86/kvm/vectors';
 export const VM_EXITS = {
   EXIT_REASON_EXTERNAL_INTERRUPT: 1,
   EXIT_REASON_INTERRUPT_WINDOW: 7,
+  EXIT_REASON_HLT: 12,
   EXIT_REASON_IO_INSTRUCTION: 30,
   EXIT_REASON_MSR_WRITE: 32,
   EXIT_REASON_APIC_ACCESS: 44,
   EXIT_REASON_EOI_INDUCED: 45,
   EXIT_REASON_EPT_VIOLATION: 48,
   EXIT_REASON_EPT_MISCONFIG: 49,
+  EXIT_REASON_APIC_WRITE: 56,
   SVM_EXIT_INTR: 0x60,
   SVM_EXIT_VINTR: 0x64,
+  SVM_EXIT_HLT: 0x78,
   SVM_EXIT_IOIO: 0x7b,
   SVM_EXIT_MSR: 0x7c,
   SVM_EXIT_NPF: 0x400,
 } as const;
 type ExitCode = (typeof VM_EXITS)[keyof typeof VM_EXITS] | 0;
 
+const WORDS = [0, 1, 2, 3, 4, 5, 6, 7] as const;
+type Word = (typeof WORDS)[number];
+
 /** Why the guest stopped running, with what the exit handler needs to know of it. */
 export type VmExit =
   | { readonly kind: 'external interrupt' }
   | { readonly kind: 'interrupt window' }
-  | { readonly kind: 'wrmsr'; readonly msr: number; readonly value: number }
-  | { readonly kind: 'apic access'; readonly offset: number; readonly value: number }
+  | { readonly kind: 'wrmsr'; readonly msr: number; readonly value: bigint }
+  | { readonly kind: 'hlt' }
+  | { readonly kind: 'apic access'; readonly offset: number; readonly is_write: boolean; readonly value: number }
+  /** The CPU has written the register in the virtual-APIC page; what it means is left to do. */
+  | { readonly kind: 'apic write'; readonly offset: number }
   | { readonly kind: 'eoi induced'; readonly vector: number }
   /** An IN or OUT; `value` is what an OUT writes. */
   | { readonly kind: 'io'; readonly port: number; readonly size: number; readonly in: boolean; readonly value: number }
@@ -44,8 +54,9 @@ export type VmExit =
 export type LapicMode = 'vmx-apicv' | 'vmx-xapic' | 'vmx-x2apic' | 'svm-x2apic';
 
 export const INTR_INFO_VALID = 0x80000000;
-export const APIC_EOI = 0xb0;
-const APIC_BASE_MSR = 0x800;
+
+/** Whether a guest’s kernel uses x2APIC mode there. */
+export const isX2apic = (mode: LapicMode): boolean => mode === 'vmx-x2apic' || mode === 'svm-x2apic';
 
 const exitField = (names: readonly (keyof typeof VM_EXITS)[]): Field<ExitCode> =>
   oneOf({ none: 0, ...Object.fromEntries(names.map((name) => [name, VM_EXITS[name]])) }, 0) as Field<ExitCode>;
@@ -53,14 +64,16 @@ const exitField = (names: readonly (keyof typeof VM_EXITS)[]): Field<ExitCode> =
 const vmxExits = Object.keys(VM_EXITS).filter((name) => name.startsWith('EXIT_')) as (keyof typeof VM_EXITS)[];
 const svmExits = Object.keys(VM_EXITS).filter((name) => name.startsWith('SVM_')) as (keyof typeof VM_EXITS)[];
 
+type Words<N extends string> = { readonly [K in `${N}[${Word}]`]: Field<number> };
+const words = <N extends string>(name: N): Words<N> => Object.fromEntries(WORDS.map((word) => [`${name}[${word}]`, hex(32)])) as Words<N>;
+
 const Vmcs = struct('vmcs', 'The control structure of VT-x: what to inject at entry, what caused the exit.', {
   VM_EXIT_REASON: exitField(vmxExits),
   VM_ENTRY_INTR_INFO_FIELD: hex(32),
   CPU_BASED_INTR_WINDOW_EXITING: bool(),
   'GUEST_INTR_STATUS.RVI': hex(8),
   'GUEST_INTR_STATUS.SVI': hex(8),
-  'EOI_EXIT_BITMAP[0]': hex(32),
-  'EOI_EXIT_BITMAP[1]': hex(32),
+  ...words('EOI_EXIT_BITMAP'),
 });
 
 const Vmcb = struct('vmcb', 'The control block of AMD-V: what to inject at entry, what caused the exit.', {
@@ -69,7 +82,11 @@ const Vmcb = struct('vmcb', 'The control block of AMD-V: what to inject at entry
   'control.int_ctl.V_IRQ': bool(),
 });
 
-const GuestCpuCells = struct('guest_cpu', 'The guest’s CPU.', { running: bool(), IF: bool(true) });
+const GuestCpuCells = struct('guest_cpu', 'The guest’s CPU. vector is what it has been given and whose handler comes next; -1: nothing.', {
+  running: bool(),
+  IF: bool(true),
+  vector: int(-1),
+});
 
 /** A virtual CPU's hardware. */
 export interface VirtCpu {
@@ -79,6 +96,8 @@ export interface VirtCpu {
   readonly pi: PiDesc | undefined;
   readonly guest: InstanceOf<typeof GuestCpuCells>;
   exit: VmExit | undefined;
+  /** What the guest does with a vector, wherever it is interrupted; a guest without it takes interrupts only where it waits for them. */
+  idt: { readonly apic: KvmLapic; readonly handle: (vector: number) => Run } | undefined;
   /** A posted-interrupt notification has reached the CPU. */
   notified: boolean;
   /** MMIO pages whose absence the page tables have cached already. */
@@ -88,18 +107,20 @@ export interface VirtCpu {
 }
 
 /**
- * Makes the hardware of a virtual CPU.
+ * Makes the hardware of the virtual CPU with a number.
  * @param lapic the local APIC of the CPU that it runs on, for notifications that find no guest running
  */
-export function virt_cpu(mode: LapicMode, lapic?: HostLapic): VirtCpu {
+export function virt_cpu(mode: LapicMode, id: number, lapic: HostLapic | undefined): VirtCpu {
+  const name = `vCPU ${id}`;
   const intel = mode !== 'svm-x2apic';
   const cpu: VirtCpu = {
     mode,
-    vmcs: intel ? Vmcs('vCPU 0') : undefined,
-    vmcb: intel ? undefined : Vmcb('vCPU 0'),
-    pi: mode === 'vmx-apicv' ? pi_desc('vCPU 0') : undefined,
-    guest: GuestCpuCells('guest CPU 0'),
+    vmcs: intel ? Vmcs(name) : undefined,
+    vmcb: intel ? undefined : Vmcb(name),
+    pi: mode === 'vmx-apicv' ? pi_desc(name) : undefined,
+    guest: GuestCpuCells(`guest CPU ${id}`),
     exit: undefined,
+    idt: undefined,
     notified: false,
     cachedMmio: new Set(),
     enteredAt: -1,
@@ -118,8 +139,8 @@ function* notification(cpu: VirtCpu, lapic: HostLapic | undefined, nv: number): 
   else if (lapic !== undefined) yield* receive_vector(lapic, nv);
 }
 
-/** Moves the posted vectors into the virtual IRR: what the CPU does by itself, and KVM before an entry. */
-export function takePosted(pi: PiDesc, apic: KvmLapic): void {
+/** Moves the posted vectors into the virtual IRR. */
+function takePosted(pi: PiDesc, apic: KvmLapic): void {
   pir_drain(pi, (word, posted) => {
     apic[`APIC_IRR[${word}]`] |= posted;
   });
@@ -129,9 +150,20 @@ const { fn } = source('hardware', 'virt_cpu');
 
 export const enter_guest = fn('VM entry: the CPU runs guest code until something makes it exit.', function* enter_guest(cpu: VirtCpu) {
   cpu.exit = undefined;
+  take_injected(cpu);
   cpu.guest.running = true;
   cpu.enteredAt = signal('vmentry', 'running');
 });
+
+/** Event injection is part of the entry: the guest has the vector before its next instruction. */
+function take_injected({ vmcs, vmcb, guest }: VirtCpu): void {
+  const injected = vmcs?.VM_ENTRY_INTR_INFO_FIELD ?? vmcb?.['control.event_inj'] ?? 0;
+  if (!(injected & INTR_INFO_VALID)) return;
+  if (vmcs !== undefined) vmcs.VM_ENTRY_INTR_INFO_FIELD = 0;
+  if (vmcb !== undefined) vmcb['control.event_inj'] = 0;
+  guest.vector = injected & 0xff;
+  guest.IF = false;
+}
 
 const leave_guest = fn('VM exit: the CPU is back in the hypervisor.', function* leave_guest(cpu: VirtCpu, exit: VmExit) {
   const code = exitCode(cpu, exit);
@@ -174,17 +206,16 @@ const process_posted_interrupts = fn(
 const accept_vector = fn(
   'The guest’s CPU takes the interrupt: interrupts are off from here to the return from it.',
   function* accept_vector(cpu: VirtCpu, apic: KvmLapic, vector: number) {
-    const { vmcs, vmcb } = cpu;
-    if (cpu.mode === 'vmx-apicv' && vmcs !== undefined && !(vmcs.VM_ENTRY_INTR_INFO_FIELD & INTR_INFO_VALID)) {
+    const { vmcs, guest } = cpu;
+    if (guest.vector !== -1) guest.vector = -1;
+    else if (vmcs !== undefined) {
       setVector(apic, 'APIC_ISR', vector, true);
       setVector(apic, 'APIC_IRR', vector, false);
       vmcs['GUEST_INTR_STATUS.SVI'] = vector;
       vmcs['GUEST_INTR_STATUS.RVI'] = Math.max(highestVector(apic, 'APIC_IRR'), 0);
       apic.APIC_PROCPRI = vector & 0xf0;
     }
-    if (vmcs !== undefined && vmcs.VM_ENTRY_INTR_INFO_FIELD & INTR_INFO_VALID) vmcs.VM_ENTRY_INTR_INFO_FIELD = 0;
-    if (vmcb !== undefined && vmcb['control.event_inj'] & INTR_INFO_VALID) vmcb['control.event_inj'] = 0;
-    cpu.guest.IF = false;
+    guest.IF = false;
   },
 );
 
@@ -200,15 +231,46 @@ export const return_from_interrupt = fn(
 
 /** The EOI instruction of the guest, in the form its local APIC has. */
 export const write_EOI = fn('The guest writes its local APIC’s EOI register.', function* write_EOI(cpu: VirtCpu, apic: KvmLapic) {
-  switch (cpu.mode) {
-    case 'vmx-apicv':
-      return yield* virtualize_EOI(cpu, apic);
-    case 'vmx-xapic':
-      return yield* vm_exit(cpu, { kind: 'apic access', offset: APIC_EOI, value: 0 });
-    case 'vmx-x2apic':
-    case 'svm-x2apic':
-      return yield* vm_exit(cpu, { kind: 'wrmsr', msr: APIC_BASE_MSR + (APIC_EOI >> 4), value: 0 });
-  }
+  if (cpu.mode === 'vmx-apicv') yield* virtualize_EOI(cpu, apic);
+  else yield* write_register(cpu, apic, APIC_EOI, 0);
+});
+
+export const write_ICR = fn(
+  'The guest sends an inter-processor interrupt: in x2APIC mode by one write, else by one for whom and one for what.',
+  function* write_ICR(cpu: VirtCpu, apic: KvmLapic, low: number, dest_id: number) {
+    if (isX2apic(cpu.mode)) {
+      const value = (BigInt(dest_id) << 32n) | BigInt(low);
+      yield* vm_exit(cpu, { kind: 'wrmsr', msr: APIC_BASE_MSR + (APIC_ICR >> 4), value });
+      return;
+    }
+    yield* write_register(cpu, apic, APIC_ICR2, (dest_id << 24) >>> 0);
+    yield* write_register(cpu, apic, APIC_ICR, low);
+  },
+);
+
+export const write_register = fn(
+  'The guest writes a register of its local APIC. Virtualized, the CPU stores it and exits behind the instruction, if at all; else the instruction itself exits.',
+  function* write_register(cpu: VirtCpu, apic: KvmLapic, offset: number, value: number) {
+    switch (cpu.mode) {
+      case 'vmx-apicv': {
+        const register = registerAt(offset);
+        if (register === undefined) return;
+        apic[register] = value;
+        // The upper half of the command register says nothing by itself.
+        if (offset !== APIC_ICR2) yield* vm_exit(cpu, { kind: 'apic write', offset });
+        return;
+      }
+      case 'vmx-xapic':
+        return yield* vm_exit(cpu, { kind: 'apic access', offset, is_write: true, value });
+      case 'vmx-x2apic':
+      case 'svm-x2apic':
+        return yield* vm_exit(cpu, { kind: 'wrmsr', msr: APIC_BASE_MSR + (offset >> 4), value: BigInt(value) });
+    }
+  },
+);
+
+export const halt = fn('HLT: the guest has nothing to do until an interrupt comes.', function* halt(cpu: VirtCpu) {
+  yield* vm_exit(cpu, { kind: 'hlt' });
 });
 
 const virtualize_EOI = fn(
@@ -221,8 +283,8 @@ const virtualize_EOI = fn(
     const next = Math.max(highestVector(apic, 'APIC_ISR'), 0);
     vmcs['GUEST_INTR_STATUS.SVI'] = next;
     apic.APIC_PROCPRI = next & 0xf0;
-    const bitmap = [vmcs['EOI_EXIT_BITMAP[0]'], vmcs['EOI_EXIT_BITMAP[1]']];
-    if (((bitmap[vector >>> 5] ?? 0) >>> (vector & 31)) & 1) yield* vm_exit(cpu, { kind: 'eoi induced', vector });
+    const seen = vmcs[`EOI_EXIT_BITMAP[${(vector >>> 5) as Word}]`];
+    if ((seen >>> (vector & 31)) & 1) yield* vm_exit(cpu, { kind: 'eoi induced', vector });
   },
 );
 
@@ -232,11 +294,29 @@ export function* vm_exit(cpu: VirtCpu, exit: VmExit) {
   yield* running(cpu);
 }
 
-/** Between two guest instructions: another context may run, and the guest goes on only while it is entered. */
-export function* instruction_boundary(cpu: VirtCpu) {
+/**
+ * Between two guest instructions: another context may run, the guest goes on only while it is entered, and one that has
+ * an `idt` takes what interrupts it here.
+ */
+export function* instruction_boundary(cpu: VirtCpu): Run {
   yield* preempt();
   yield* running(cpu);
+  const { idt } = cpu;
+  if (idt === undefined) return;
+  for (;;) {
+    if (windowIsDue(cpu)) yield* vm_exit(cpu, { kind: 'interrupt window' });
+    if (cpu.notified) yield* process_posted_interrupts(cpu, idt.apic);
+    const vector = pendingVector(cpu, idt.apic);
+    if (vector < 0) return;
+    yield* accept_vector(cpu, idt.apic, vector);
+    yield* idt.handle(vector);
+    yield* return_from_interrupt(cpu);
+  }
 }
+
+/** Whether the hypervisor wants an exit as soon as the guest can be interrupted, and it can. */
+const windowIsDue = ({ vmcs, vmcb, guest }: VirtCpu): boolean =>
+  guest.IF && guest.vector === -1 && (vmcs?.CPU_BASED_INTR_WINDOW_EXITING === true || vmcb?.['control.int_ctl.V_IRQ'] === true);
 
 function* running(cpu: VirtCpu) {
   if (cpu.guest.running) return;
@@ -247,7 +327,8 @@ function* running(cpu: VirtCpu) {
 /** Waits in the guest's idle loop for an interrupt to take, and takes it. The result is its vector. */
 export function* await_interrupt(cpu: VirtCpu, apic: KvmLapic) {
   for (;;) {
-    yield* until(() => cpu.guest.running && (cpu.notified || pendingVector(cpu, apic) >= 0));
+    yield* until(() => cpu.guest.running && (cpu.notified || windowIsDue(cpu) || pendingVector(cpu, apic) >= 0));
+    if (windowIsDue(cpu)) yield* vm_exit(cpu, { kind: 'interrupt window' });
     if (cpu.notified) yield* process_posted_interrupts(cpu, apic);
     const vector = pendingVector(cpu, apic);
     if (vector < 0) continue;
@@ -257,11 +338,10 @@ export function* await_interrupt(cpu: VirtCpu, apic: KvmLapic) {
   }
 }
 
-function pendingVector(cpu: VirtCpu, apic: KvmLapic): number {
-  const injected = cpu.vmcs?.VM_ENTRY_INTR_INFO_FIELD ?? cpu.vmcb?.['control.event_inj'] ?? 0;
-  if (injected & INTR_INFO_VALID) return injected & 0xff;
-  const rvi = cpu.vmcs?.['GUEST_INTR_STATUS.RVI'] ?? 0;
-  return cpu.mode === 'vmx-apicv' && cpu.guest.IF && (rvi & 0xf0) > (apic.APIC_PROCPRI & 0xf0) ? rvi : -1;
+function pendingVector({ vmcs, mode, guest }: VirtCpu, apic: KvmLapic): number {
+  if (guest.vector !== -1) return guest.vector;
+  const rvi = vmcs?.['GUEST_INTR_STATUS.RVI'] ?? 0;
+  return mode === 'vmx-apicv' && guest.IF && (rvi & 0xf0) > (apic.APIC_PROCPRI & 0xf0) ? rvi : -1;
 }
 
 function exitCode(cpu: VirtCpu, exit: VmExit): ExitCode {
@@ -273,6 +353,10 @@ function exitCode(cpu: VirtCpu, exit: VmExit): ExitCode {
       return svm ? VM_EXITS.SVM_EXIT_VINTR : VM_EXITS.EXIT_REASON_INTERRUPT_WINDOW;
     case 'io':
       return svm ? VM_EXITS.SVM_EXIT_IOIO : VM_EXITS.EXIT_REASON_IO_INSTRUCTION;
+    case 'hlt':
+      return svm ? VM_EXITS.SVM_EXIT_HLT : VM_EXITS.EXIT_REASON_HLT;
+    case 'apic write':
+      return VM_EXITS.EXIT_REASON_APIC_WRITE;
     case 'wrmsr':
       return svm ? VM_EXITS.SVM_EXIT_MSR : VM_EXITS.EXIT_REASON_MSR_WRITE;
     case 'apic access':

@@ -1,18 +1,30 @@
-import { source } from '../../../../engine/fn';
-import { at, atCall } from '../../../../engine/steps';
+import { source, via } from '../../../../engine/fn';
+import { NO_STEP } from '../../../../engine/journal';
+import { running } from '../../../../engine/running';
+import { at, atCall, causedBy, until } from '../../../../engine/steps';
 import { kvm_pic, type PicProgramming } from '../../arch/x86/kvm/i8259';
 import { IOAPIC_MEM_LENGTH, kvm_ioapic } from '../../arch/x86/kvm/ioapic';
 import { default_routing } from '../../arch/x86/kvm/irq_comm';
-import { kvm_arch_vcpu_ioctl_run, kvm_vm_ioctl_irq_line, type KvmIrqLevel, type KvmX86Ops } from '../../arch/x86/kvm/x86';
-import { EINVAL, EOPNOTSUPP } from '../../errno';
+import { kvm_cpu_has_pending_timer } from '../../arch/x86/kvm/irq';
+import {
+  check_request,
+  kvm_arch_vcpu_ioctl_run,
+  kvm_arch_vcpu_runnable,
+  kvm_vm_ioctl_irq_line,
+  type KvmIrqLevel,
+  type KvmX86Ops,
+} from '../../arch/x86/kvm/x86';
+import { EINTR, EINVAL, EOPNOTSUPP } from '../../errno';
 import { interrupt_cpu } from '../../../hardware/virt_cpu';
 import type { EventfdCtx } from '../../fs/eventfd';
 import { kvm_iodevice_read, kvm_iodevice_write, type IoBuffer, type KvmIoDevice } from '../../include/kvm/iodev';
+import { rcuwait_wake_up } from '../../kernel/exit';
 import type { WorkqueueStruct } from '../../kernel/workqueue';
 import { kvm_ioeventfd, kvm_irqfd, type KvmIoeventfd } from './eventfd';
 import { irq_routing_table, kvm_send_userspace_msi, kvm_set_irq_routing } from './irqchip';
 import {
   kvm_assignment,
+  EXITING_GUEST_MODE,
   IN_GUEST_MODE,
   KVM_IRQCHIP_NUM_PINS,
   KVM_IRQFD_RESAMPLE_IRQ_SOURCE_ID,
@@ -48,11 +60,59 @@ const PAGE_SIZE = 0x1000;
 
 const { fn, ops } = source('linux', 'virt/kvm/kvm_main.c');
 
+export const kvm_vcpu_wake_up = fn(
+  'Wakes the thread of a vCPU whose guest has halted. Says whether there was one to wake.',
+  function* kvm_vcpu_wake_up(vcpu: KvmVcpu) {
+    return yield* via('__kvm_vcpu_wake_up', rcuwait_wake_up)(vcpu);
+  },
+);
+
 export const kvm_vcpu_kick = fn(
-  'Makes a vCPU look at its requests: sends its CPU an interrupt if the guest is running there, which causes an exit.',
+  'Makes a vCPU look at its requests: wakes it if it sleeps, or sends its CPU an interrupt if the guest is running there, which causes an exit.',
   function* kvm_vcpu_kick(vcpu: KvmVcpu) {
+    if (yield* kvm_vcpu_wake_up(vcpu)) return;
+    if (vcpu.thread === running().currentThread) {
+      at('kvm_running_vcpu', 'Its own thread asks: it will look before it enters the guest again.');
+      if (vcpu.mode === IN_GUEST_MODE) vcpu.mode = EXITING_GUEST_MODE;
+      return;
+    }
     atCall('kvm_arch_vcpu_should_kick');
-    if (vcpu.mode === IN_GUEST_MODE) yield* interrupt_cpu(vcpu.cpu);
+    if (vcpu.mode !== IN_GUEST_MODE) return;
+    vcpu.mode = EXITING_GUEST_MODE;
+    yield* interrupt_cpu(vcpu.cpu);
+  },
+);
+
+const kvm_vcpu_check_block = fn('Whether there is a reason not to sleep: -EINTR.', function* kvm_vcpu_check_block(vcpu: KvmVcpu) {
+  if (yield* kvm_arch_vcpu_runnable(vcpu)) return -EINTR;
+  if ((yield* kvm_cpu_has_pending_timer(vcpu)) > 0) return -EINTR;
+  return check_request(vcpu, 'KVM_REQ_UNBLOCK') ? -EINTR : 0;
+});
+
+export const kvm_vcpu_block = fn(
+  'Sleeps until there is a reason to run. It says first that it is going to, and looks then: whoever comes in between sees a sleeper and wakes it.',
+  function* kvm_vcpu_block(vcpu: KvmVcpu) {
+    let waited = false;
+    atCall('prepare_to_rcuwait');
+    vcpu['wait.task'] = true;
+    for (;;) {
+      vcpu.wokenAt = NO_STEP;
+      if ((yield* kvm_vcpu_check_block(vcpu)) < 0) break;
+      waited = true;
+      atCall('schedule');
+      yield* until(() => vcpu.wokenAt !== NO_STEP);
+      causedBy(vcpu.wokenAt);
+    }
+    atCall('finish_rcuwait');
+    vcpu['wait.task'] = false;
+    return waited;
+  },
+);
+
+export const kvm_vcpu_halt = fn(
+  'The guest has nothing to do: polls a little for something to come (not here), then sleeps.',
+  function* kvm_vcpu_halt(vcpu: KvmVcpu) {
+    yield* kvm_vcpu_block(vcpu);
   },
 );
 
@@ -195,6 +255,11 @@ export function kvm_vm({
       vpic: undefined,
       nr_reserved_ioapic_pins: irqchip_mode === 'KVM_IRQCHIP_SPLIT' ? KVM_IRQCHIP_NUM_PINS : 0,
       x2apic_format: false,
+      x2apic_broadcast_quirk_disabled: false,
+      apic_map: undefined,
+      apic_map_dirty: false,
+      disabled_lapic_found: false,
+      vapics_in_nmi_mode: 0,
       mask_notifier_list: [],
       irq_sources_bitmap: (1 << KVM_USERSPACE_IRQ_SOURCE_ID) | (1 << KVM_IRQFD_RESAMPLE_IRQ_SOURCE_ID),
     },

@@ -3,11 +3,14 @@ import type { Pointer } from '../../../../engine/fn';
 import type { WorkqueueStruct } from '../../kernel/workqueue';
 import type { KvmIoapic } from '../../arch/x86/kvm/ioapic';
 import type { KvmPic } from '../../arch/x86/kvm/i8259';
-import type { KvmLapic } from '../../arch/x86/kvm/lapic';
+import { buildApicMap, type KvmApicMap } from '../../arch/x86/kvm/apic_map';
+import { kvm_lapic, type ApicSetup, type KvmLapic } from '../../arch/x86/kvm/lapic_state';
 import type { KvmX86Ops } from '../../arch/x86/kvm/x86';
 import type { KvmIoDevice } from '../../include/kvm/iodev';
 import type { IoEventfd, KvmKernelIrqfd, KvmKernelIrqfdResampler } from './eventfd';
-import type { VirtCpu } from '../../../hardware/virt_cpu';
+import type { HostLapic } from '../../../hardware/host_lapic';
+import { isX2apic, virt_cpu, type LapicMode, type VirtCpu } from '../../../hardware/virt_cpu';
+import { APIC_DEFAULT_PHYS_BASE, MSR_IA32_APICBASE_BSP, MSR_IA32_APICBASE_ENABLE, X2APIC_ENABLE } from '../../arch/x86/include/asm/apicdef';
 
 /** The structures of KVM that its files share. */
 
@@ -27,7 +30,9 @@ export type KvmIrqchipMode = 'KVM_IRQCHIP_NONE' | 'KVM_IRQCHIP_SPLIT' | 'KVM_IRQ
 export const KVM_EXIT_UNKNOWN = 0;
 export const KVM_EXIT_IO = 2;
 export const KVM_EXIT_MMIO = 6;
+export const KVM_EXIT_IRQ_WINDOW_OPEN = 7;
 export const KVM_EXIT_INTR = 10;
+export const KVM_EXIT_IOAPIC_EOI = 26;
 
 export const KVM_EXIT_IO_IN = 0;
 export const KVM_EXIT_IO_OUT = 1;
@@ -36,10 +41,26 @@ export const OUTSIDE_GUEST_MODE = 0;
 export const IN_GUEST_MODE = 1;
 export const EXITING_GUEST_MODE = 2;
 
-export const KVM_REQ_EVENT = 1 << 0;
-export const KVM_REQ_SCAN_IOAPIC = 1 << 1;
-export const KVM_REQ_LOAD_EOI_EXITMAP = 1 << 2;
-const REQUESTS = ['KVM_REQ_EVENT', 'KVM_REQ_SCAN_IOAPIC', 'KVM_REQ_LOAD_EOI_EXITMAP'];
+const REQUEST_NAMES = [
+  'KVM_REQ_EVENT',
+  'KVM_REQ_SCAN_IOAPIC',
+  'KVM_REQ_LOAD_EOI_EXITMAP',
+  'KVM_REQ_IOAPIC_EOI_EXIT',
+  'KVM_REQ_NMI',
+  'KVM_REQ_SMI',
+  'KVM_REQ_UNBLOCK',
+  'KVM_REQ_APICV_UPDATE',
+] as const;
+export type KvmRequest = (typeof REQUEST_NAMES)[number];
+
+/** The bit of a request. */
+export const requestBit = (request: KvmRequest): number => 1 << REQUEST_NAMES.indexOf(request);
+
+export const KVM_MP_STATE_RUNNABLE = 0;
+export const KVM_MP_STATE_UNINITIALIZED = 1;
+export const KVM_MP_STATE_INIT_RECEIVED = 2;
+export const KVM_MP_STATE_HALTED = 3;
+const MP_STATES = { KVM_MP_STATE_RUNNABLE, KVM_MP_STATE_UNINITIALIZED, KVM_MP_STATE_INIT_RECEIVED, KVM_MP_STATE_HALTED } as const;
 
 /** A message to local APICs, as a device writes it. */
 export interface KvmMsi {
@@ -130,9 +151,25 @@ export interface KvmArch {
   readonly nr_reserved_ioapic_pins: number;
   /** Whether an MSI's address may carry 32 bits of destination: KVM_CAP_X2APIC_API. */
   readonly x2apic_format: boolean;
+  /** Whether a device's message to 0xff means what it says, also where local APICs are in x2APIC mode. */
+  readonly x2apic_broadcast_quirk_disabled: boolean;
+  /** The table by which messages find their destinations; undefined if there can be none. */
+  apic_map: KvmApicMap | undefined;
+  /** A register that the table depends on has changed since it was built. */
+  apic_map_dirty: boolean;
+  /** A lowest-priority interrupt was lost, since the one CPU that its vector chose has its local APIC off. */
+  disabled_lapic_found: boolean;
+  /** How many CPUs take the 8254's interrupt as an NMI, for their watchdogs. */
+  vapics_in_nmi_mode: number;
   readonly mask_notifier_list: KvmIrqMaskNotifier[];
   irq_sources_bitmap: number;
 }
+
+/** irqchip_split(): local APICs in the kernel, the other chips in user space. */
+export const irqchip_split = (kvm: Kvm): boolean => kvm.arch.irqchip_mode === 'KVM_IRQCHIP_SPLIT';
+
+/** ioapic_in_kernel(), and pic_in_kernel(): there is one only with the other. */
+export const ioapic_in_kernel = (kvm: Kvm): boolean => kvm.arch.irqchip_mode === 'KVM_IRQCHIP_KERNEL';
 
 /** A virtual machine. */
 export interface Kvm {
@@ -154,15 +191,34 @@ const words = {
   'ioapic_handled_vectors[1]': hex(32),
   'ioapic_handled_vectors[2]': hex(32),
   'ioapic_handled_vectors[3]': hex(32),
+  'ioapic_handled_vectors[4]': hex(32),
+  'ioapic_handled_vectors[5]': hex(32),
+  'ioapic_handled_vectors[6]': hex(32),
+  'ioapic_handled_vectors[7]': hex(32),
 };
 
 const VcpuCells = struct('kvm_vcpu', 'A virtual CPU as KVM runs it.', {
   mode: oneOf({ OUTSIDE_GUEST_MODE, IN_GUEST_MODE, EXITING_GUEST_MODE }, OUTSIDE_GUEST_MODE),
-  requests: bits(32, REQUESTS),
+  requests: bits(32, REQUEST_NAMES),
+  'wait.task': bool(),
+  'arch.mp_state': oneOf(MP_STATES, KVM_MP_STATE_RUNNABLE),
+  'arch.apic_base': hex(32),
+  'arch.apic_arb_prio': int(),
+  'arch.pv.pv_unhalted': bool(),
+  'arch.nmi_queued': int(),
+  'arch.nmi_pending': int(),
+  'arch.nmi_injected': bool(),
+  'arch.pending_ioapic_eoi': hex(8),
+  'arch.pending_external_vector': int(-1),
   'arch.interrupt.injected': bool(),
   'arch.interrupt.nr': hex(8),
   'arch.regs[VCPU_REGS_RAX]': hex(32),
-  'run.exit_reason': oneOf({ KVM_EXIT_UNKNOWN, KVM_EXIT_IO, KVM_EXIT_MMIO, KVM_EXIT_INTR }, KVM_EXIT_UNKNOWN),
+  'run.exit_reason': oneOf(
+    { KVM_EXIT_UNKNOWN, KVM_EXIT_IO, KVM_EXIT_MMIO, KVM_EXIT_IRQ_WINDOW_OPEN, KVM_EXIT_INTR, KVM_EXIT_IOAPIC_EOI },
+    KVM_EXIT_UNKNOWN,
+  ),
+  'run.request_interrupt_window': bool(),
+  'run.eoi.vector': hex(8),
   ...words,
 });
 
@@ -190,11 +246,28 @@ export type KvmVcpu = InstanceOf<typeof VcpuCells> & {
   readonly run: { readonly exit_reason: number; io: KvmRunIo; mmio: KvmRunMmio };
   /** What is left to do of an access when user space has done its part. */
   complete_userspace_io: Pointer<[vcpu: KvmVcpu], number> | undefined;
+  /** The thread that KVM_RUN was called on last: kvm_get_running_vcpu() compares it. */
+  thread: number;
+  /** The step that woke it up last. */
+  wokenAt: number;
 };
 
-/** Makes a virtual CPU. */
-export function kvm_vcpu(name: string, kvm: Kvm, apic: KvmLapic, cpu: VirtCpu): KvmVcpu {
-  const cells = VcpuCells(name);
+/** What distinguishes one virtual CPU from another when a run begins. */
+export interface KvmVcpuOptions {
+  /** `booted`: a Linux guest has set its local APIC up, in x2APIC mode if the hardware has that. `reset`: KVM_CREATE_VCPU. */
+  readonly setup?: ApicSetup;
+  /** The local APIC of the host's CPU that it runs on, where posted interrupts have to find it. */
+  readonly host_lapic?: HostLapic;
+}
+
+/** Makes the next virtual CPU of a machine, with its local APIC and its hardware, and puts it into the table of destinations. */
+export function kvm_vcpu(kvm: Kvm, mode: LapicMode, { setup = 'booted', host_lapic }: KvmVcpuOptions = {}): KvmVcpu {
+  const vcpu_id = kvm.vcpus.length;
+  const first = vcpu_id === 0 ? MSR_IA32_APICBASE_BSP : 0;
+  const x2apic = setup === 'booted' && isX2apic(mode) ? X2APIC_ENABLE : 0;
+  const cells = VcpuCells(`vCPU ${vcpu_id}`, {
+    'arch.apic_base': (APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE | first | x2apic) >>> 0,
+  });
   const run: KvmVcpu['run'] = {
     get exit_reason() {
       return cells['run.exit_reason'];
@@ -202,5 +275,11 @@ export function kvm_vcpu(name: string, kvm: Kvm, apic: KvmLapic, cpu: VirtCpu): 
     io: { port: 0, data: 0, size: 0, direction: KVM_EXIT_IO_IN },
     mmio: { phys_addr: 0, data: 0, len: 0, is_write: false },
   };
-  return Object.assign(cells, { kvm, vcpu_id: kvm.vcpus.length, apic, cpu, run, complete_userspace_io: undefined });
+  // Each of the two points to the other: the local APIC is added to the object that it knows.
+  const parts = { kvm, vcpu_id, cpu: virt_cpu(mode, vcpu_id, host_lapic), run, complete_userspace_io: undefined, thread: -1, wokenAt: -1 };
+  const bare = Object.assign(cells, parts);
+  const vcpu: KvmVcpu = Object.assign(bare, { apic: kvm_lapic(bare as unknown as KvmVcpu, setup, mode === 'vmx-apicv') });
+  kvm.vcpus.push(vcpu);
+  kvm.arch.apic_map = buildApicMap(kvm);
+  return vcpu;
 }

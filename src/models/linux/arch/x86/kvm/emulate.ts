@@ -26,8 +26,9 @@ export const x86_emulate_insn = fn(
   'Executes a decoded instruction: reads its source, writes its destination.',
   function* x86_emulate_insn(vcpu: KvmVcpu) {
     const { exit } = vcpu.cpu;
-    if (exit?.kind !== 'mmio') return;
-    if (exit.is_write) yield* writeback(vcpu, exit.phys_addr, exit.value);
-    else yield* segmented_read(vcpu, exit.phys_addr);
+    if (exit?.kind !== 'mmio' && exit?.kind !== 'apic access') return;
+    const address = exit.kind === 'mmio' ? exit.phys_addr : vcpu.apic.base_address + exit.offset;
+    if (exit.is_write) yield* writeback(vcpu, address, exit.value);
+    else yield* segmented_read(vcpu, address);
   },
 );

@@ -10,10 +10,8 @@ import { kvm_irq_has_notifier, kvm_notify_acked_irq, kvm_notify_irqfd_resampler 
 import { KVM_IRQCHIP_IOAPIC, KVM_IRQCHIP_NUM_PINS, type Kvm, type KvmVcpu } from '../../../virt/kvm/kvm_types';
 import { __kvm_irq_line_state } from '../include/asm/kvm_host';
 import { kvm_fire_mask_notifiers, kvm_irq_delivery_to_apic } from './irq_comm';
+import { APIC_DEST_LOGICAL, APIC_DEST_NOSHORT, APIC_DEST_PHYSICAL } from '../include/asm/apicdef';
 import {
-  APIC_DEST_LOGICAL,
-  APIC_DEST_NOSHORT,
-  APIC_DEST_PHYSICAL,
   kvm_apic_directed_eoi,
   kvm_apic_match_dest,
   kvm_apic_pending_eoi,

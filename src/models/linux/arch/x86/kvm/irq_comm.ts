@@ -19,17 +19,20 @@ import {
 } from '../../../virt/kvm/kvm_types';
 import { kvm_pic_clear_all, kvm_pic_set_irq, PIC_NUM_PINS } from './i8259';
 import { kvm_ioapic_clear_all, kvm_ioapic_set_irq } from './ioapic';
+import { APIC_DEST_LOGICAL, APIC_DEST_NOSHORT, APIC_DEST_PHYSICAL, APIC_DM_FIXED, APIC_DM_LOWEST } from '../include/asm/apicdef';
 import {
-  APIC_DEST_LOGICAL,
-  APIC_DEST_NOSHORT,
-  APIC_DEST_PHYSICAL,
+  kvm_apic_compare_prio,
   kvm_apic_match_dest,
   kvm_apic_pending_eoi,
+  kvm_apic_set_irq,
+  kvm_intr_is_single_vcpu_fast,
   kvm_irq_delivery_to_apic_fast,
+  kvm_vector_hashing_enabled,
+  kvm_vector_to_index,
   type DestMap,
-  type KvmLapic,
   type KvmLapicIrq,
 } from './lapic';
+import { kvm_apic_present, kvm_apic_sw_enabled, type KvmLapic } from './lapic_state';
 import { kvm_make_scan_ioapic_request } from './x86';
 
 /** Where a routed GSI goes: a pin of the emulated chips of a PC, or a message to local APICs. */
@@ -51,11 +54,39 @@ const kvm_set_ioapic_irq = fn(
 );
 
 export const kvm_irq_delivery_to_apic = fn(
-  'Delivers a message to the local APICs that it addresses. The result is the number that accepted it, or -1 if it addressed none.',
-  function* kvm_irq_delivery_to_apic(kvm: Kvm, _src: KvmLapic | undefined, irq: KvmLapicIrq, dest_map: DestMap | undefined) {
-    return yield* kvm_irq_delivery_to_apic_fast(kvm, irq, dest_map);
+  'Delivers a message to the local APICs that it addresses: by the table, or by asking each of them. The result is the number that accepted it, or -1 if none of those that were asked was meant.',
+  function* kvm_irq_delivery_to_apic(kvm: Kvm, src: KvmLapic | undefined, irq: KvmLapicIrq, dest_map: DestMap | undefined) {
+    const fast = yield* kvm_irq_delivery_to_apic_fast(kvm, src, irq, dest_map);
+    if (fast !== undefined) return fast;
+    const message = irq.dest_mode === APIC_DEST_PHYSICAL && irq.dest_id === 0xff && isLowestPriority(irq) ? toEverybody(irq) : irq;
+    let r = -1;
+    const candidates: KvmVcpu[] = [];
+    for (const vcpu of kvm.vcpus) {
+      if (!kvm_apic_present(vcpu)) continue;
+      if (!(yield* kvm_apic_match_dest(vcpu, src, message.shorthand, message.dest_id, message.dest_mode))) continue;
+      if (!isLowestPriority(message)) r = Math.max(r, 0) + (yield* kvm_apic_set_irq(vcpu, message, dest_map));
+      else if (kvm_apic_sw_enabled(vcpu.apic)) candidates.push(vcpu);
+    }
+    const lowest = yield* arbitrate(message, candidates);
+    return lowest === undefined ? r : yield* kvm_apic_set_irq(lowest, message, dest_map);
   },
 );
+
+/** kvm_lowest_prio_delivery(): one of the addressed shall get it, not all. */
+const isLowestPriority = (irq: KvmLapicIrq): boolean => irq.delivery_mode === APIC_DM_LOWEST || irq.msi_redir_hint;
+
+/** Lowest priority among everybody: it becomes an ordinary interrupt, and with a redirection hint still goes to one. */
+function toEverybody(irq: KvmLapicIrq): KvmLapicIrq {
+  at('APIC_DM_FIXED');
+  return { ...irq, delivery_mode: APIC_DM_FIXED };
+}
+
+/** Which of the candidates gets a lowest-priority interrupt: as the vector says, or who had the fewest so far. */
+function* arbitrate(irq: KvmLapicIrq, candidates: readonly KvmVcpu[]): Run<KvmVcpu | undefined> {
+  if (candidates.length === 0) return undefined;
+  if (!kvm_vector_hashing_enabled()) return candidates.reduce((lowest, vcpu) => (kvm_apic_compare_prio(vcpu, lowest) < 0 ? vcpu : lowest));
+  return candidates[yield* kvm_vector_to_index(irq.vector, [...candidates.keys()])];
+}
 
 export const kvm_set_msi_irq = fn(
   'Takes a message apart: the address says who shall get it, the data which vector and how. The level bit is not looked at: a message always asserts.',
@@ -100,7 +131,7 @@ export const kvm_arch_set_irq_inatomic = fn(
     }
     if (kvm_msi_route_invalid(kvm, e.msi)) return -EINVAL;
     const irq = yield* kvm_set_msi_irq(kvm, e);
-    return yield* kvm_irq_delivery_to_apic_fast(kvm, irq, undefined);
+    return (yield* kvm_irq_delivery_to_apic_fast(kvm, undefined, irq, undefined)) ?? -EWOULDBLOCK;
   },
 );
 
@@ -237,8 +268,11 @@ export const kvm_scan_ioapic_routes = fn(
 export const kvm_intr_is_single_vcpu = fn(
   'The one vCPU that a message addresses; undefined if there is none, or more than one. Only then can the hardware post it.',
   function* kvm_intr_is_single_vcpu(kvm: Kvm, irq: KvmLapicIrq) {
+    const fast = yield* kvm_intr_is_single_vcpu_fast(kvm, irq);
+    if (fast !== undefined) return fast;
     const addressed: KvmVcpu[] = [];
     for (const vcpu of kvm.vcpus) {
+      if (!kvm_apic_present(vcpu)) continue;
       if (yield* kvm_apic_match_dest(vcpu, undefined, irq.shorthand, irq.dest_id, irq.dest_mode)) addressed.push(vcpu);
     }
     return addressed.length === 1 ? addressed[0] : undefined;

@@ -1,4 +1,4 @@
-import type { KvmLapic } from './lapic';
+import type { KvmLapic } from './lapic_state';
 
 /** 256-bit registers of a local APIC, held as eight words. */
 
@@ -25,3 +25,7 @@ export function highestVector(apic: KvmLapic, register: VectorRegister): number 
   }
   return -1;
 }
+
+/** How many vectors have their bit set. */
+export const countVectors = (apic: KvmLapic, register: VectorRegister): number =>
+  [...Array(256).keys()].filter((vector) => testVector(apic, register, vector)).length;

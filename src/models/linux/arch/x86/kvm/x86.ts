@@ -1,52 +1,90 @@
 import { addressOf, source, through, type Fn, type OpsTable, type Pointer } from '../../../../../engine/fn';
 import type { Run } from '../../../../../engine/machine';
+import { running } from '../../../../../engine/running';
 import { at, atCall, atWrite, preempt } from '../../../../../engine/steps';
 import { since } from '../../../../version';
 import type { VmExit } from '../../../../hardware/virt_cpu';
-import { ENXIO } from '../../../errno';
-import type { IoBuffer } from '../../../include/kvm/iodev';
+import { EEXIST, ENXIO } from '../../../errno';
+import { kvm_iodevice_read, kvm_iodevice_write, type IoBuffer } from '../../../include/kvm/iodev';
 import type { IrqDesc } from '../../../kernel/irq/irqdesc';
 import type { KvmKernelIrqfd } from '../../../virt/kvm/eventfd';
 import { kvm_set_irq } from '../../../virt/kvm/irqchip';
 import type { IrqBypassProducer } from '../../../virt/lib/irqbypass';
-import { kvm_io_bus_read, kvm_io_bus_write } from '../../../virt/kvm/kvm_main';
+import { kvm_io_bus_read, kvm_io_bus_write, kvm_vcpu_block, kvm_vcpu_halt } from '../../../virt/kvm/kvm_main';
 import {
+  EXITING_GUEST_MODE,
   IN_GUEST_MODE,
+  ioapic_in_kernel,
+  irqchip_split,
+  KVM_EXIT_IOAPIC_EOI,
+  KVM_EXIT_IRQ_WINDOW_OPEN,
+  KVM_MP_STATE_HALTED,
+  KVM_MP_STATE_INIT_RECEIVED,
+  KVM_MP_STATE_RUNNABLE,
+  requestBit,
   KVM_EXIT_IO,
   KVM_EXIT_IO_IN,
   KVM_EXIT_IO_OUT,
   KVM_EXIT_MMIO,
-  KVM_REQ_EVENT,
-  KVM_REQ_LOAD_EOI_EXITMAP,
-  KVM_REQ_SCAN_IOAPIC,
   KVM_USERSPACE_IRQ_SOURCE_ID,
   OUTSIDE_GUEST_MODE,
   type Kvm,
   type KvmKernelIrqRoutingEntry,
+  type KvmRequest,
   type KvmVcpu,
 } from '../../../virt/kvm/kvm_types';
 import { x86_emulate_insn } from './emulate';
-import { kvm_cpu_get_interrupt, kvm_cpu_has_injectable_intr } from './irq';
+import {
+  APIC_BASE_MSR,
+  APIC_DEST_ALLBUT,
+  APIC_DEST_LOGICAL,
+  APIC_DM_FIXED,
+  APIC_ICR,
+  APIC_MODE_MASK,
+  MSR_IA32_APICBASE,
+} from '../include/asm/apicdef';
+import {
+  kvm_cpu_get_interrupt,
+  kvm_cpu_has_extint,
+  kvm_cpu_has_injectable_intr,
+  kvm_cpu_has_interrupt,
+  kvm_cpu_has_pending_timer,
+  kvm_inject_pending_timer_irqs,
+} from './irq';
 import { kvm_ioapic_scan_entry } from './ioapic';
 import { kvm_scan_ioapic_routes } from './irq_comm';
-import { kvm_x2apic_msr_write } from './lapic';
+import {
+  kvm_apic_accept_events,
+  kvm_apic_accept_pic_intr,
+  kvm_apic_set_base,
+  kvm_lapic_reset,
+  kvm_x2apic_icr_write,
+  kvm_x2apic_msr_read,
+  kvm_x2apic_msr_write,
+} from './lapic';
+import { apic_x2apic_mode, kvm_apic_present, type KvmLapic } from './lapic_state';
 
 /** The x86 part of KVM's main loop: requests, injection, entry, exit, emulation. */
 
+/** Whether an exit was handled with interrupts still off, and the guest can be entered again without another look. */
+export type Fastpath = 'EXIT_FASTPATH_NONE' | 'EXIT_FASTPATH_REENTER_GUEST' | 'EXIT_FASTPATH_EXIT_HANDLED';
+
 /** What VT-x and AMD-V do differently: the `kvm_x86_ops` that the models call. */
 export type KvmX86Ops = OpsTable<{
-  readonly vcpu_run: Fn<[vcpu: KvmVcpu], void>;
-  readonly handle_exit: Fn<[vcpu: KvmVcpu, exit: VmExit], number>;
-  readonly deliver_interrupt: Fn<[vcpu: KvmVcpu, vector: number], void>;
+  readonly vcpu_run: Fn<[vcpu: KvmVcpu], Fastpath>;
+  readonly handle_exit: Fn<[vcpu: KvmVcpu, exit: VmExit, exit_fastpath: Fastpath], number>;
+  readonly deliver_interrupt: Fn<[apic: KvmLapic, delivery_mode: number, trig_mode: boolean, vector: number], void>;
   readonly inject_irq: Fn<[vcpu: KvmVcpu], void>;
   readonly enable_irq_window: Fn<[vcpu: KvmVcpu], void>;
   readonly interrupt_allowed: Fn<[vcpu: KvmVcpu], boolean>;
-  readonly set_msr: Fn<[vcpu: KvmVcpu, msr: number, data: number], number>;
+  readonly set_msr: Fn<[vcpu: KvmVcpu, msr: number, data: bigint], number>;
 }> & {
   /** Only what virtualizes the local APIC has these. */
   readonly apicv?: OpsTable<{
     readonly sync_pir_to_irr: Fn<[vcpu: KvmVcpu], number>;
     readonly load_eoi_exitmap: Fn<[vcpu: KvmVcpu], void>;
+    readonly hwapic_irr_update: Fn<[vcpu: KvmVcpu, max_irr: number], void>;
+    readonly hwapic_isr_update: Fn<[vcpu: KvmVcpu, max_isr: number], void>;
   }>;
   readonly posting: OpsTable<{
     readonly pi_update_irte: Fn<[kvm: Kvm, host_irq: IrqDesc, guest_irq: number, set: boolean], number>;
@@ -58,20 +96,17 @@ export type KvmX86Ops = OpsTable<{
 /** The identifier that dispatches to a member of kvm_x86_ops: static_call(kvm_x86_NAME) until 6.10, kvm_x86_call(NAME) since. */
 export const kvm_x86_op = (name: string): string => (since('linux', '6.11') ? name : `kvm_x86_${name}`);
 
-const REQUESTS = { KVM_REQ_EVENT, KVM_REQ_SCAN_IOAPIC, KVM_REQ_LOAD_EOI_EXITMAP };
-type Request = keyof typeof REQUESTS;
-
 /** kvm_make_request(): asks a vCPU to do something before it enters the guest again. */
-export function make_request(vcpu: KvmVcpu, request: Request): void {
+export function make_request(vcpu: KvmVcpu, request: KvmRequest): void {
   at(request);
-  vcpu.requests |= REQUESTS[request];
+  vcpu.requests |= requestBit(request);
 }
 
 /** kvm_check_request(): whether it was asked, which it then no longer is. */
-function check_request(vcpu: KvmVcpu, request: Request): boolean {
-  if (!(vcpu.requests & REQUESTS[request])) return false;
+export function check_request(vcpu: KvmVcpu, request: KvmRequest): boolean {
+  if (!(vcpu.requests & requestBit(request))) return false;
   at(request);
-  vcpu.requests &= ~REQUESTS[request];
+  vcpu.requests &= ~requestBit(request);
   return true;
 }
 
@@ -108,14 +143,15 @@ export const kvm_vm_ioctl_irq_line = fn(
   },
 );
 
-const vcpu_scan_ioapic = fn('Rebuilds the set of vectors whose EOI has to be seen.', function* vcpu_scan_ioapic(vcpu: KvmVcpu) {
+export const vcpu_scan_ioapic = fn('Rebuilds the set of vectors whose EOI has to be seen.', function* vcpu_scan_ioapic(vcpu: KvmVcpu) {
+  if (!kvm_apic_present(vcpu)) return;
   const { apicv } = vcpu.kvm.x86_ops;
   if (apicv !== undefined) yield* through('function pointer', kvm_x86_op('sync_pir_to_irr'), apicv.sync_pir_to_irr)(vcpu);
   const handled = new Set<number>();
-  if (vcpu.kvm.arch.irqchip_mode === 'KVM_IRQCHIP_SPLIT') yield* kvm_scan_ioapic_routes(vcpu, handled);
+  if (irqchip_split(vcpu.kvm)) yield* kvm_scan_ioapic_routes(vcpu, handled);
   else if (vcpu.kvm.arch.vioapic !== undefined) yield* kvm_ioapic_scan_entry(vcpu, handled);
   at('ioapic_handled_vectors');
-  for (const word of [0, 1, 2, 3] as const) {
+  for (const word of [0, 1, 2, 3, 4, 5, 6, 7] as const) {
     const cell = `ioapic_handled_vectors[${word}]` as const;
     const bits = [...handled].reduce((set, vector) => (vector >>> 5 === word ? set | (1 << (vector & 31)) : set), 0) >>> 0;
     if (vcpu[cell] !== bits) vcpu[cell] = bits;
@@ -129,17 +165,47 @@ const vcpu_load_eoi_exitmap = fn('Tells the CPU which EOIs shall exit.', functio
   if (apicv !== undefined) yield* through('function pointer', kvm_x86_op('load_eoi_exitmap'), apicv.load_eoi_exitmap)(vcpu);
 });
 
+export const kvm_inject_smi = fn('Queues an SMI for a vCPU.', function* kvm_inject_smi(vcpu: KvmVcpu) {
+  make_request(vcpu, 'KVM_REQ_SMI');
+  return 0;
+});
+
+export const kvm_inject_nmi = fn('Queues an NMI for a vCPU.', function* kvm_inject_nmi(vcpu: KvmVcpu) {
+  atCall('atomic_inc');
+  vcpu['arch.nmi_queued'] += 1;
+  make_request(vcpu, 'KVM_REQ_NMI');
+});
+
+export const process_nmi = fn(
+  'Takes the queued NMIs: a CPU remembers one beside the one that it handles, all others merge with that.',
+  function* process_nmi(vcpu: KvmVcpu) {
+    const limit = vcpu['arch.nmi_injected'] ? 1 : 2;
+    const queued = vcpu['arch.nmi_queued'];
+    atCall('atomic_xchg');
+    vcpu['arch.nmi_queued'] = 0;
+    vcpu['arch.nmi_pending'] = Math.min(vcpu['arch.nmi_pending'] + queued, limit);
+    make_request(vcpu, 'KVM_REQ_EVENT');
+  },
+);
+
 const kvm_check_and_inject_events = fn(
-  'Injects what waits, if the guest can take it; if not, asks for an exit as soon as it can.',
+  'Injects what waits, if the guest can take it; if not, asks for an exit as soon as it can. What an earlier exit kept from being delivered goes first.',
   function* kvm_check_and_inject_events(vcpu: KvmVcpu) {
     const { x86_ops } = vcpu.kvm;
+    if (vcpu['arch.interrupt.injected']) {
+      at('injected', 'The guest left while the vector was on its way in: it is injected again.');
+      yield* through('function pointer', kvm_x86_op('inject_irq'), x86_ops.inject_irq)(vcpu);
+      return;
+    }
     if (!(yield* kvm_cpu_has_injectable_intr(vcpu))) return;
     if (yield* through('function pointer', kvm_x86_op('interrupt_allowed'), x86_ops.interrupt_allowed)(vcpu)) {
       const irq = yield* kvm_cpu_get_interrupt(vcpu);
-      atCall('kvm_queue_interrupt');
-      vcpu['arch.interrupt.nr'] = irq;
-      vcpu['arch.interrupt.injected'] = true;
-      yield* through('function pointer', kvm_x86_op('inject_irq'), x86_ops.inject_irq)(vcpu);
+      if (irq !== -1) {
+        atCall('kvm_queue_interrupt');
+        vcpu['arch.interrupt.nr'] = irq;
+        vcpu['arch.interrupt.injected'] = true;
+        yield* through('function pointer', kvm_x86_op('inject_irq'), x86_ops.inject_irq)(vcpu);
+      }
     }
     if (yield* kvm_cpu_has_injectable_intr(vcpu))
       yield* through('function pointer', kvm_x86_op('enable_irq_window'), x86_ops.enable_irq_window)(vcpu);
@@ -150,32 +216,187 @@ const vcpu_enter_guest = fn(
   'One round: serve the requests, inject, enter the guest, and handle what made it exit. A positive result means another round, 0 a return to user space.',
   function* vcpu_enter_guest(vcpu: KvmVcpu) {
     const { x86_ops } = vcpu.kvm;
+    if (check_request(vcpu, 'KVM_REQ_SMI'))
+      at('process_smi', 'System management mode is outside of this model: what an SMI does ends here.');
+    if (check_request(vcpu, 'KVM_REQ_NMI')) yield* process_nmi(vcpu);
+    if (check_request(vcpu, 'KVM_REQ_IOAPIC_EOI_EXIT') && handlesVector(vcpu, vcpu['arch.pending_ioapic_eoi'])) {
+      at('KVM_EXIT_IOAPIC_EOI', 'The I/O APIC is user space’s: it has to be told which vector has ended.');
+      vcpu['run.exit_reason'] = KVM_EXIT_IOAPIC_EOI;
+      vcpu['run.eoi.vector'] = vcpu['arch.pending_ioapic_eoi'];
+      return 0;
+    }
     if (check_request(vcpu, 'KVM_REQ_SCAN_IOAPIC')) yield* vcpu_scan_ioapic(vcpu);
     if (check_request(vcpu, 'KVM_REQ_LOAD_EOI_EXITMAP')) yield* vcpu_load_eoi_exitmap(vcpu);
-    if (check_request(vcpu, 'KVM_REQ_EVENT')) yield* kvm_check_and_inject_events(vcpu);
+    const req_int_win = dm_request_for_irq_injection(vcpu) && (yield* kvm_cpu_accept_dm_intr(vcpu));
+    if (check_request(vcpu, 'KVM_REQ_EVENT') || req_int_win) {
+      if (vcpu.apic.pending_events !== 0) yield* kvm_apic_accept_events(vcpu);
+      if (vcpu['arch.mp_state'] === KVM_MP_STATE_INIT_RECEIVED) return 1;
+      yield* kvm_check_and_inject_events(vcpu);
+      if (req_int_win) yield* through('function pointer', kvm_x86_op('enable_irq_window'), x86_ops.enable_irq_window)(vcpu);
+    }
     vcpu.mode = IN_GUEST_MODE;
-    if (x86_ops.apicv !== undefined) yield* through('function pointer', kvm_x86_op('sync_pir_to_irr'), x86_ops.apicv.sync_pir_to_irr)(vcpu);
+    yield* sync_posted(vcpu);
     // A request that came since it was looked for: upstream cancels the entry and starts over.
     if (vcpu.requests !== 0) {
       atCall('kvm_vcpu_exit_request');
       vcpu.mode = OUTSIDE_GUEST_MODE;
       return 1;
     }
-    yield* through('function pointer', kvm_x86_op('vcpu_run'), x86_ops.vcpu_run)(vcpu);
+    const exit_fastpath = yield* run_guest(vcpu);
     atWrite('mode', kvm_x86_op('vcpu_run'));
     vcpu.mode = OUTSIDE_GUEST_MODE;
     if (vcpu['arch.interrupt.injected']) {
       at(kvm_x86_op('vcpu_run'));
       vcpu['arch.interrupt.injected'] = false;
     }
-    return yield* through('function pointer', kvm_x86_op('handle_exit'), x86_ops.handle_exit)(vcpu, vcpu.cpu.exit!);
+    return yield* through('function pointer', kvm_x86_op('handle_exit'), x86_ops.handle_exit)(vcpu, vcpu.cpu.exit!, exit_fastpath);
   },
 );
 
+/** The loop around the entry: what was handled with interrupts off goes straight back into the guest. */
+function* run_guest(vcpu: KvmVcpu) {
+  for (;;) {
+    const exit_fastpath = yield* through('function pointer', kvm_x86_op('vcpu_run'), vcpu.kvm.x86_ops.vcpu_run)(vcpu);
+    if (exit_fastpath !== 'EXIT_FASTPATH_REENTER_GUEST') return exit_fastpath;
+    yield* sync_posted(vcpu);
+    if (vcpu.requests !== 0 || vcpu.mode === EXITING_GUEST_MODE) {
+      atCall('kvm_vcpu_exit_request');
+      return 'EXIT_FASTPATH_EXIT_HANDLED';
+    }
+  }
+}
+
+/** Where the CPU can post: takes what was posted into the virtual APIC. */
+function* sync_posted(vcpu: KvmVcpu) {
+  const { apicv } = vcpu.kvm.x86_ops;
+  if (apicv !== undefined) yield* through('function pointer', kvm_x86_op('sync_pir_to_irr'), apicv.sync_pir_to_irr)(vcpu);
+}
+
+/** Whether a vector is in the set whose EOI has to be seen. */
+const handlesVector = (vcpu: KvmVcpu, vector: number): boolean =>
+  ((vcpu[`ioapic_handled_vectors[${(vector >>> 5) as 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7}]`] >>> (vector & 31)) & 1) === 1;
+
+/** dm_request_for_irq_injection(): user space has a vector of its 8259, and waits until the guest can take it. */
+const dm_request_for_irq_injection = (vcpu: KvmVcpu): boolean => vcpu['run.request_interrupt_window'] && !ioapic_in_kernel(vcpu.kvm);
+
+const kvm_cpu_accept_dm_intr = fn(
+  'Whether there is a place to keep a vector of user space’s 8259, and this CPU takes such vectors.',
+  function* kvm_cpu_accept_dm_intr(vcpu: KvmVcpu) {
+    return !(yield* kvm_cpu_has_extint(vcpu)) && (yield* kvm_apic_accept_pic_intr(vcpu));
+  },
+);
+
+const kvm_vcpu_ready_for_interrupt_injection = fn(
+  'Whether user space may inject now: the guest can take it, and nothing else is on its way in.',
+  function* kvm_vcpu_ready_for_interrupt_injection(vcpu: KvmVcpu) {
+    if (!(yield* kvm_arch_interrupt_allowed(vcpu))) return false;
+    return (yield* kvm_cpu_accept_dm_intr(vcpu)) && !vcpu['arch.interrupt.injected'];
+  },
+);
+
+const kvm_arch_interrupt_allowed = fn('Whether the guest can take an interrupt.', function* kvm_arch_interrupt_allowed(vcpu: KvmVcpu) {
+  return yield* through('function pointer', kvm_x86_op('interrupt_allowed'), vcpu.kvm.x86_ops.interrupt_allowed)(vcpu);
+});
+
+export const kvm_vcpu_ioctl_interrupt = fn(
+  'KVM_INTERRUPT: user space’s 8259 was acknowledged; KVM keeps its one vector until the guest can take it.',
+  function* kvm_vcpu_ioctl_interrupt(vcpu: KvmVcpu, irq: number) {
+    at('pending_external_vector');
+    if (ioapic_in_kernel(vcpu.kvm)) return -ENXIO;
+    if (vcpu['arch.pending_external_vector'] !== -1) return -EEXIST;
+    vcpu['arch.pending_external_vector'] = irq;
+    make_request(vcpu, 'KVM_REQ_EVENT');
+    return 0;
+  },
+);
+
+export const kvm_vcpu_reset = fn(
+  'Resets a vCPU: on INIT, as far as interrupts go.',
+  function* kvm_vcpu_reset(vcpu: KvmVcpu, init_event: boolean) {
+    yield* kvm_lapic_reset(vcpu, init_event);
+    at('nmi_queued');
+    vcpu['arch.nmi_queued'] = 0;
+    vcpu['arch.nmi_pending'] = 0;
+    vcpu['arch.nmi_injected'] = false;
+    vcpu['arch.interrupt.injected'] = false;
+  },
+);
+
+// ---- a guest that has nothing to do
+
+const kvm_vcpu_has_events = fn('Whether a halted guest has a reason to go on.', function* kvm_vcpu_has_events(vcpu: KvmVcpu) {
+  at('pv_unhalted');
+  if (vcpu.apic.pending_events !== 0 || vcpu['arch.pv.pv_unhalted']) return true;
+  at('KVM_REQ_NMI');
+  if (vcpu['arch.nmi_queued'] + vcpu['arch.nmi_pending'] > 0) return true;
+  return (yield* kvm_arch_interrupt_allowed(vcpu)) && (yield* kvm_cpu_has_interrupt(vcpu));
+});
+
+/** kvm_vcpu_running(). */
+const kvm_vcpu_running = (vcpu: KvmVcpu): boolean => vcpu['arch.mp_state'] === KVM_MP_STATE_RUNNABLE;
+
+export const kvm_arch_vcpu_runnable = fn(
+  'Whether a vCPU can run: it was never halted, or it has been given a reason to go on.',
+  function* kvm_arch_vcpu_runnable(vcpu: KvmVcpu) {
+    atCall('kvm_vcpu_running');
+    return kvm_vcpu_running(vcpu) || (yield* kvm_vcpu_has_events(vcpu));
+  },
+);
+
+const vcpu_block = fn(
+  'The guest has halted: the vCPU’s thread sleeps until there is something to do for it, and lets it run again.',
+  function* vcpu_block(vcpu: KvmVcpu) {
+    if (!(yield* kvm_arch_vcpu_runnable(vcpu))) {
+      if (vcpu['arch.mp_state'] === KVM_MP_STATE_HALTED) yield* kvm_vcpu_halt(vcpu);
+      else yield* kvm_vcpu_block(vcpu);
+      if (!(yield* kvm_arch_vcpu_runnable(vcpu))) return 1;
+    }
+    if (vcpu.apic.pending_events !== 0) yield* kvm_apic_accept_events(vcpu);
+    if (vcpu['arch.mp_state'] === KVM_MP_STATE_HALTED) {
+      at('pv_unhalted');
+      vcpu['arch.pv.pv_unhalted'] = false;
+      at('mp_state');
+      vcpu['arch.mp_state'] = KVM_MP_STATE_RUNNABLE;
+    }
+    return 1;
+  },
+);
+
+const __kvm_emulate_halt = fn(
+  'The guest has nothing to do: the run loop will find that it cannot run, and sleep. What came in the meantime keeps it awake (since 6.12 seen here already).',
+  function* __kvm_emulate_halt(vcpu: KvmVcpu, state: typeof KVM_MP_STATE_HALTED) {
+    atCall('lapic_in_kernel');
+    if (since('linux', '6.12') && (yield* kvm_vcpu_has_events(vcpu))) {
+      at('pv_unhalted');
+      vcpu['arch.pv.pv_unhalted'] = false;
+      return 1;
+    }
+    at('mp_state');
+    vcpu['arch.mp_state'] = state;
+    return 1;
+  },
+);
+
+const kvm_emulate_halt_noskip = fn('Halts the vCPU.', function* kvm_emulate_halt_noskip(vcpu: KvmVcpu) {
+  return yield* __kvm_emulate_halt(vcpu, KVM_MP_STATE_HALTED);
+});
+
+export const kvm_emulate_halt = fn('The guest executed HLT.', function* kvm_emulate_halt(vcpu: KvmVcpu) {
+  atCall('kvm_skip_emulated_instruction');
+  return yield* kvm_emulate_halt_noskip(vcpu);
+});
+
 const vcpu_run = fn('Rounds through the guest until user space has something to do.', function* vcpu_run(vcpu: KvmVcpu) {
   for (;;) {
-    const r = yield* vcpu_enter_guest(vcpu);
+    const r = kvm_vcpu_running(vcpu) ? yield* vcpu_enter_guest(vcpu) : yield* vcpu_block(vcpu);
     if (r <= 0) return r;
+    check_request(vcpu, 'KVM_REQ_UNBLOCK');
+    if (vcpu.apic['lapic_timer.pending'] > 0 && (yield* kvm_cpu_has_pending_timer(vcpu)) > 0) yield* kvm_inject_pending_timer_irqs(vcpu);
+    if (dm_request_for_irq_injection(vcpu) && (yield* kvm_vcpu_ready_for_interrupt_injection(vcpu))) {
+      at('KVM_EXIT_IRQ_WINDOW_OPEN');
+      vcpu['run.exit_reason'] = KVM_EXIT_IRQ_WINDOW_OPEN;
+      return 0;
+    }
     yield* preempt();
   }
 });
@@ -183,6 +404,7 @@ const vcpu_run = fn('Rounds through the guest until user space has something to 
 export const kvm_arch_vcpu_ioctl_run = fn(
   'KVM_RUN: completes what user space did for the guest, and runs it on.',
   function* kvm_arch_vcpu_ioctl_run(vcpu: KvmVcpu) {
+    vcpu.thread = running().currentThread;
     at('complete_userspace_io');
     const cui = vcpu.complete_userspace_io;
     vcpu.complete_userspace_io = undefined;
@@ -192,35 +414,47 @@ export const kvm_arch_vcpu_ioctl_run = fn(
 );
 
 export const kvm_set_msr_common = fn(
-  'A guest writes an MSR that VT-x and AMD-V treat alike.',
-  function* kvm_set_msr_common(vcpu: KvmVcpu, msr: number, data: number): Run<number> {
-    return yield* kvm_x2apic_msr_write(vcpu, msr, data);
+  'A guest writes an MSR that VT-x and AMD-V treat alike. 1 if it is to get a #GP for it.',
+  function* kvm_set_msr_common(vcpu: KvmVcpu, msr: number, data: bigint): Run<number> {
+    if (msr === MSR_IA32_APICBASE) return yield* kvm_apic_set_base(vcpu, Number(data & 0xffffffffn));
+    if (msr >= APIC_BASE_MSR && msr <= APIC_BASE_MSR + 0xff) return yield* kvm_x2apic_msr_write(vcpu, msr, data);
+    at('msr');
+    return 1;
   },
 );
 
-const __kvm_set_msr = fn('Hands an MSR write to the vendor’s code.', function* __kvm_set_msr(vcpu: KvmVcpu, msr: number, data: number) {
+export const kvm_get_msr_common = fn(
+  'A guest reads an MSR that VT-x and AMD-V treat alike; undefined if it is to get a #GP for it.',
+  function* kvm_get_msr_common(vcpu: KvmVcpu, msr: number): Run<bigint | undefined> {
+    if (msr >= APIC_BASE_MSR && msr <= APIC_BASE_MSR + 0xff) return yield* kvm_x2apic_msr_read(vcpu, msr);
+    at('MSR_IA32_APICBASE');
+    return msr === MSR_IA32_APICBASE ? BigInt(vcpu['arch.apic_base']) : undefined;
+  },
+);
+
+const __kvm_set_msr = fn('Hands an MSR write to the vendor’s code.', function* __kvm_set_msr(vcpu: KvmVcpu, msr: number, data: bigint) {
   return yield* through('function pointer', kvm_x86_op('set_msr'), vcpu.kvm.x86_ops.set_msr)(vcpu, msr, data);
 });
 
 const _kvm_set_msr = fn(
   'Gives __kvm_set_msr() the signature that reads and writes share.',
-  function* _kvm_set_msr(vcpu: KvmVcpu, msr: number, data: number) {
+  function* _kvm_set_msr(vcpu: KvmVcpu, msr: number, data: bigint) {
     return yield* __kvm_set_msr(vcpu, msr, data);
   },
 );
 
-type MsrAccess = Pointer<[vcpu: KvmVcpu, msr: number, data: number], number>;
+type MsrAccess = Pointer<[vcpu: KvmVcpu, msr: number, data: bigint], number>;
 
 const kvm_do_msr_access = fn(
   'Accesses an MSR, and forgives unknown ones if asked to.',
-  function* kvm_do_msr_access(vcpu: KvmVcpu, msr: number, data: number, msr_access_fn: MsrAccess) {
+  function* kvm_do_msr_access(vcpu: KvmVcpu, msr: number, data: bigint, msr_access_fn: MsrAccess) {
     return yield* through('function pointer', 'msr_access_fn', msr_access_fn)(vcpu, msr, data);
   },
 );
 
 const kvm_set_msr_ignored_check = fn(
   'Writes an MSR, and forgives unknown ones if asked to.',
-  function* kvm_set_msr_ignored_check(vcpu: KvmVcpu, msr: number, data: number) {
+  function* kvm_set_msr_ignored_check(vcpu: KvmVcpu, msr: number, data: bigint) {
     if (since('linux', '6.11')) return yield* kvm_do_msr_access(vcpu, msr, data, addressOf(_kvm_set_msr));
     return yield* __kvm_set_msr(vcpu, msr, data);
   },
@@ -228,7 +462,7 @@ const kvm_set_msr_ignored_check = fn(
 
 const kvm_set_msr_with_filter = fn(
   'Writes an MSR if user space did not filter it.',
-  function* kvm_set_msr_with_filter(vcpu: KvmVcpu, msr: number, data: number) {
+  function* kvm_set_msr_with_filter(vcpu: KvmVcpu, msr: number, data: bigint) {
     return yield* kvm_set_msr_ignored_check(vcpu, msr, data);
   },
 );
@@ -239,22 +473,53 @@ export const kvm_emulate_wrmsr = fn('Emulates WRMSR.', function* kvm_emulate_wrm
   return 1;
 });
 
+const handle_fastpath_set_x2apic_icr_irqoff = fn(
+  'An IPI to one CPU, named by its ID, is sent before interrupts are enabled again: what most IPIs of a Linux guest are.',
+  function* handle_fastpath_set_x2apic_icr_irqoff(vcpu: KvmVcpu, data: bigint) {
+    const low = Number(data & 0xffffffffn);
+    at('APIC_DEST_PHYSICAL');
+    const one = (low & APIC_DEST_ALLBUT) === 0 && (low & APIC_DEST_LOGICAL) === 0 && data >> 32n !== 0xffffffffn;
+    if (!apic_x2apic_mode(vcpu.apic) || !one || (low & APIC_MODE_MASK) !== APIC_DM_FIXED) return 1;
+    return yield* kvm_x2apic_icr_write(vcpu.apic, data);
+  },
+);
+
+export const handle_fastpath_set_msr_irqoff = fn(
+  'Looks whether a WRMSR can be done right behind the exit, with interrupts off.',
+  function* handle_fastpath_set_msr_irqoff(vcpu: KvmVcpu): Run<Fastpath> {
+    const { exit } = vcpu.cpu;
+    at('APIC_ICR');
+    if (exit?.kind !== 'wrmsr' || exit.msr !== APIC_BASE_MSR + (APIC_ICR >> 4)) return 'EXIT_FASTPATH_NONE';
+    return (yield* handle_fastpath_set_x2apic_icr_irqoff(vcpu, exit.value)) === 0 ? 'EXIT_FASTPATH_REENTER_GUEST' : 'EXIT_FASTPATH_NONE';
+  },
+);
+
+export const handle_fastpath_hlt = fn(
+  'HLT is dealt with right behind the exit: with something pending the guest goes on at once.',
+  function* handle_fastpath_hlt(vcpu: KvmVcpu): Run<Fastpath> {
+    yield* kvm_emulate_halt(vcpu);
+    atCall('kvm_vcpu_running');
+    return kvm_vcpu_running(vcpu) ? 'EXIT_FASTPATH_REENTER_GUEST' : 'EXIT_FASTPATH_EXIT_HANDLED';
+  },
+);
+
 const vcpu_mmio_write = fn(
-  'Offers an MMIO write to the devices in the kernel: the local APIC, then the bus.',
+  'Offers an MMIO write to the devices in the kernel: the vCPU’s own local APIC, then the bus.',
   function* vcpu_mmio_write(vcpu: KvmVcpu, addr: number, val: number) {
+    if ((yield* kvm_iodevice_write(vcpu, vcpu.apic.dev, addr, 4, val)) === 0) return true;
     return (yield* kvm_io_bus_write(vcpu, 'KVM_MMIO_BUS', addr, 4, val)) === 0;
   },
 );
 
-const write_mmio = fn('An emulated write to what is not memory.', function* write_mmio(vcpu: KvmVcpu, gpa: number, val: number) {
-  return yield* vcpu_mmio_write(vcpu, gpa, val);
+const write_mmio = fn('An emulated write to what is not memory.', function* write_mmio(vcpu: KvmVcpu, gpa: number, val: IoBuffer) {
+  return yield* vcpu_mmio_write(vcpu, gpa, val.value);
 });
 
 const vcpu_mmio_read = fn(
-  'Offers an MMIO read to the devices in the kernel.',
-  function* vcpu_mmio_read(_vcpu: KvmVcpu, _gpa: number, _val: number) {
-    atCall('kvm_io_bus_read');
-    return false;
+  'Offers an MMIO read to the devices in the kernel: the vCPU’s own local APIC, then the bus.',
+  function* vcpu_mmio_read(vcpu: KvmVcpu, addr: number, val: IoBuffer) {
+    if ((yield* kvm_iodevice_read(vcpu, vcpu.apic.dev, addr, 4, val)) === 0) return true;
+    return (yield* kvm_io_bus_read(vcpu, 'KVM_MMIO_BUS', addr, 4, val)) === 0;
   },
 );
 
@@ -263,29 +528,33 @@ export const write_emultor = ops('write_emultor', { read_write_mmio: write_mmio 
 
 const emulator_read_write_onepage = fn(
   'Tries memory, then the devices in the kernel.',
-  function* emulator_read_write_onepage(vcpu: KvmVcpu, addr: number, val: number, emultor: typeof read_emultor | typeof write_emultor) {
+  function* emulator_read_write_onepage(vcpu: KvmVcpu, addr: number, val: IoBuffer, emultor: typeof read_emultor | typeof write_emultor) {
     return yield* through('function pointer', 'read_write_mmio', emultor.read_write_mmio)(vcpu, addr, val);
   },
 );
 
 const emulator_read_write = fn(
   'Performs an emulated memory access; what no device in the kernel takes becomes a KVM_EXIT_MMIO.',
-  function* emulator_read_write(vcpu: KvmVcpu, addr: number, val: number, is_write: boolean) {
-    if (yield* emulator_read_write_onepage(vcpu, addr, val, is_write ? write_emultor : read_emultor)) return;
-    vcpu.run.mmio = { phys_addr: addr, data: val, len: 4, is_write };
+  function* emulator_read_write(vcpu: KvmVcpu, addr: number, val: IoBuffer, is_write: boolean) {
+    if (yield* emulator_read_write_onepage(vcpu, addr, val, is_write ? write_emultor : read_emultor)) {
+      // The guest finds it where a read from user space would have left it.
+      vcpu.run.mmio = { ...vcpu.run.mmio, data: val.value };
+      return;
+    }
+    vcpu.run.mmio = { phys_addr: addr, data: val.value, len: 4, is_write };
     at('exit_reason');
     vcpu['run.exit_reason'] = KVM_EXIT_MMIO;
   },
 );
 
 const emulator_read_emulated = fn('The emulator reads memory.', function* emulator_read_emulated(vcpu: KvmVcpu, addr: number) {
-  yield* emulator_read_write(vcpu, addr, 0, false);
+  yield* emulator_read_write(vcpu, addr, { value: 0 }, false);
 });
 
 const emulator_write_emulated = fn(
   'The emulator writes memory.',
   function* emulator_write_emulated(vcpu: KvmVcpu, addr: number, val: number) {
-    yield* emulator_read_write(vcpu, addr, val, true);
+    yield* emulator_read_write(vcpu, addr, { value: val }, true);
   },
 );
 
@@ -298,6 +567,13 @@ export const x86_emulate_instruction = fn(
     yield* x86_emulate_insn(vcpu);
     at('mmio_needed');
     return vcpu.run.mmio.len > 0 ? 0 : 1;
+  },
+);
+
+export const kvm_emulate_instruction = fn(
+  'Emulates the instruction that caused the exit.',
+  function* kvm_emulate_instruction(vcpu: KvmVcpu) {
+    return yield* x86_emulate_instruction(vcpu);
   },
 );
 

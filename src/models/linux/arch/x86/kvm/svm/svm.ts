@@ -1,4 +1,6 @@
 import { source, through } from '../../../../../../engine/fn';
+import type { Run } from '../../../../../../engine/machine';
+import { since } from '../../../../../version';
 import { at, atCall, causedBy, until } from '../../../../../../engine/steps';
 import { enter_guest, INTR_INFO_VALID, VM_EXITS, type VmExit } from '../../../../../hardware/virt_cpu';
 import { kvm_vcpu_kick } from '../../../../virt/kvm/kvm_main';
@@ -6,7 +8,18 @@ import type { KvmVcpu } from '../../../../virt/kvm/kvm_types';
 import { kvm_lapic_set_irr } from '../lapic';
 import { avic_pi_update_irte } from './avic';
 import { kvm_mmu_page_fault } from '../mmu/mmu';
-import { kvm_emulate_wrmsr, kvm_fast_pio, kvm_set_msr_common, make_request, type KvmX86Ops } from '../x86';
+import type { KvmLapic } from '../lapic_state';
+import {
+  handle_fastpath_hlt,
+  handle_fastpath_set_msr_irqoff,
+  kvm_emulate_halt,
+  kvm_emulate_wrmsr,
+  kvm_fast_pio,
+  kvm_set_msr_common,
+  make_request,
+  type Fastpath,
+  type KvmX86Ops,
+} from '../x86';
 
 /** KVM on AMD-V, without AVIC: delivery by injection, entry, and the exits that interrupts cause. */
 
@@ -22,9 +35,9 @@ const svm_complete_interrupt_delivery = fn(
 
 const svm_deliver_interrupt = fn(
   'Delivers a vector to a local APIC by setting its request bit.',
-  function* svm_deliver_interrupt(vcpu: KvmVcpu, vector: number) {
-    yield* kvm_lapic_set_irr(vcpu.apic, vector);
-    yield* svm_complete_interrupt_delivery(vcpu);
+  function* svm_deliver_interrupt(apic: KvmLapic, _delivery_mode: number, _trig_mode: boolean, vector: number) {
+    yield* kvm_lapic_set_irr(apic, vector);
+    yield* svm_complete_interrupt_delivery(apic.vcpu);
   },
 );
 
@@ -48,8 +61,19 @@ const svm_enable_irq_window = fn(
 
 const svm_set_msr = fn(
   'The guest writes an MSR: those of AMD-V here, the others in common code.',
-  function* svm_set_msr(vcpu: KvmVcpu, msr: number, data: number) {
+  function* svm_set_msr(vcpu: KvmVcpu, msr: number, data: bigint) {
     return yield* kvm_set_msr_common(vcpu, msr, data);
+  },
+);
+
+const svm_exit_handlers_fastpath = fn(
+  'Exits that are worth handling before interrupts are enabled: an IPI to one CPU, and since 6.12 HLT.',
+  function* svm_exit_handlers_fastpath(vcpu: KvmVcpu): Run<Fastpath> {
+    at('exit_code');
+    const code = vcpu.cpu.vmcb!['control.exit_code'];
+    if (code === VM_EXITS.SVM_EXIT_MSR) return yield* handle_fastpath_set_msr_irqoff(vcpu);
+    if (code === VM_EXITS.SVM_EXIT_HLT && since('linux', '6.12')) return yield* handle_fastpath_hlt(vcpu);
+    return 'EXIT_FASTPATH_NONE';
   },
 );
 
@@ -60,6 +84,7 @@ const svm_vcpu_run = fn('Enters the guest and returns when it exits.', function*
   yield* until(() => cpu.exit !== undefined);
   causedBy(cpu.exitedAt);
   atCall('svm_vcpu_enter_exit');
+  return yield* svm_exit_handlers_fastpath(vcpu);
 });
 
 const intr_interception = fn(
@@ -94,13 +119,14 @@ const npf_interception = fn('The guest touched an address that is not mapped.', 
 const svm_exit_handlers = ops('svm_exit_handlers', {
   SVM_EXIT_INTR: intr_interception,
   SVM_EXIT_VINTR: interrupt_window_interception,
+  SVM_EXIT_HLT: kvm_emulate_halt,
   SVM_EXIT_IOIO: io_interception,
   SVM_EXIT_MSR: msr_interception,
   SVM_EXIT_NPF: npf_interception,
 });
 
 const BY_NUMBER = new Map<number, keyof typeof svm_exit_handlers>(
-  (['SVM_EXIT_INTR', 'SVM_EXIT_VINTR', 'SVM_EXIT_IOIO', 'SVM_EXIT_MSR', 'SVM_EXIT_NPF'] as const).map((name) => [VM_EXITS[name], name]),
+  (Object.keys(svm_exit_handlers) as (keyof typeof svm_exit_handlers)[]).map((name) => [VM_EXITS[name], name]),
 );
 
 const svm_invoke_exit_handler = fn('Finds the handler of the exit code.', function* svm_invoke_exit_handler(vcpu: KvmVcpu) {
@@ -110,7 +136,9 @@ const svm_invoke_exit_handler = fn('Finds the handler of the exit code.', functi
   return yield* through('vmexit', 'svm_exit_handlers', svm_exit_handlers[name])(vcpu);
 });
 
-const svm_handle_exit = fn('Handles the exit.', function* svm_handle_exit(vcpu: KvmVcpu, _exit: VmExit) {
+const svm_handle_exit = fn('Handles the exit.', function* svm_handle_exit(vcpu: KvmVcpu, _exit: VmExit, exit_fastpath: Fastpath) {
+  at('EXIT_FASTPATH_NONE');
+  if (exit_fastpath !== 'EXIT_FASTPATH_NONE') return 1;
   return yield* svm_invoke_exit_handler(vcpu);
 });
 

@@ -5,6 +5,8 @@ import {
   vmx_deliver_interrupt,
   vmx_enable_irq_window,
   vmx_handle_exit,
+  vmx_hwapic_irr_update,
+  vmx_hwapic_isr_update,
   vmx_inject_irq,
   vmx_interrupt_allowed,
   vmx_load_eoi_exitmap,
@@ -32,7 +34,16 @@ const table = ops(
   before,
 );
 
-const apicv = ops('vt_x86_ops', { sync_pir_to_irr: vmx_sync_pir_to_irr, load_eoi_exitmap: vmx_load_eoi_exitmap }, before);
+const apicv = ops(
+  'vt_x86_ops',
+  {
+    sync_pir_to_irr: vmx_sync_pir_to_irr,
+    load_eoi_exitmap: vmx_load_eoi_exitmap,
+    hwapic_irr_update: vmx_hwapic_irr_update,
+    hwapic_isr_update: vmx_hwapic_isr_update,
+  },
+  before,
+);
 
 const posting = ops('vt_x86_ops', { pi_update_irte: vmx_pi_update_irte, pi_start_assignment: vmx_pi_start_assignment }, before);
 

@@ -1,25 +1,50 @@
 import { source, through, type Fn } from '../../../../../../engine/fn';
+import type { Run } from '../../../../../../engine/machine';
+import { running } from '../../../../../../engine/running';
 import { at, atCall, causedBy, until } from '../../../../../../engine/steps';
 import { since } from '../../../../../version';
-import { enter_guest, INTR_INFO_VALID, post_interrupt, takePosted, type VmExit } from '../../../../../hardware/virt_cpu';
+import { enter_guest, INTR_INFO_VALID, post_interrupt, VM_EXITS, type VmExit } from '../../../../../hardware/virt_cpu';
 import { pir_set, pir_test } from '../../../../../hardware/pi_desc';
 import { IN_GUEST_MODE, type KvmVcpu } from '../../../../virt/kvm/kvm_types';
-import { kvm_vcpu_kick } from '../../../../virt/kvm/kvm_main';
-import { kvm_apic_set_eoi_accelerated, kvm_lapic_set_eoi, kvm_lapic_set_irr } from '../lapic';
+import { kvm_vcpu_kick, kvm_vcpu_wake_up } from '../../../../virt/kvm/kvm_main';
+import { APIC_EOI } from '../../include/asm/apicdef';
+import {
+  kvm_apic_set_eoi_accelerated,
+  kvm_apic_update_irr,
+  kvm_apic_write_nodecode,
+  kvm_lapic_find_highest_irr,
+  kvm_lapic_set_eoi,
+  kvm_lapic_set_irr,
+} from '../lapic';
+import type { KvmLapic } from '../lapic_state';
 import { kvm_mmu_page_fault } from '../mmu/mmu';
 import { __vmx_handle_ept_violation } from './common';
-import { highestVector } from '../vectors';
-import { kvm_emulate_wrmsr, kvm_fast_pio, kvm_set_msr_common, make_request } from '../x86';
+import {
+  handle_fastpath_hlt,
+  handle_fastpath_set_msr_irqoff,
+  kvm_emulate_halt,
+  kvm_emulate_instruction,
+  kvm_emulate_wrmsr,
+  kvm_fast_pio,
+  kvm_set_msr_common,
+  make_request,
+  type Fastpath,
+} from '../x86';
 
 /** KVM on VT-x: delivery by injection or by posting, entry, and the exits that interrupts cause. */
 
 const { fn, ops } = source('linux', 'arch/x86/kvm/vmx/vmx.c');
 
 const kvm_vcpu_trigger_posted_interrupt = fn(
-  'Notifies the CPU that runs the guest: it takes the posted vectors without an exit.',
+  'Notifies the CPU that runs the guest: it takes the posted vectors without an exit. A guest that does not run is woken if it sleeps; before its next entry the descriptor is looked at anyhow.',
   function* kvm_vcpu_trigger_posted_interrupt(vcpu: KvmVcpu) {
     at('IN_GUEST_MODE');
-    if (vcpu.mode === IN_GUEST_MODE) yield* post_interrupt(vcpu.cpu);
+    if (vcpu.mode !== IN_GUEST_MODE) {
+      yield* kvm_vcpu_wake_up(vcpu);
+      return;
+    }
+    atCall('kvm_get_running_vcpu');
+    if (vcpu.thread !== running().currentThread) yield* post_interrupt(vcpu.cpu);
   },
 );
 
@@ -42,29 +67,61 @@ const vmx_deliver_posted_interrupt = fn(
 
 export const vmx_deliver_interrupt = fn(
   'Delivers a vector to a local APIC: by posting where that works, else by setting its request bit and making the vCPU look.',
-  function* vmx_deliver_interrupt(vcpu: KvmVcpu, vector: number) {
+  function* vmx_deliver_interrupt(apic: KvmLapic, _delivery_mode: number, _trig_mode: boolean, vector: number) {
+    const { vcpu } = apic;
     if ((yield* vmx_deliver_posted_interrupt(vcpu, vector)) === 0) return;
-    yield* kvm_lapic_set_irr(vcpu.apic, vector);
+    yield* kvm_lapic_set_irr(apic, vector);
     make_request(vcpu, 'KVM_REQ_EVENT');
     yield* kvm_vcpu_kick(vcpu);
   },
 );
 
+const vmx_set_rvi = fn(
+  'Tells the CPU the highest vector that is requested: it delivers that one as soon as the guest can take it.',
+  function* vmx_set_rvi(vcpu: KvmVcpu, vector: number) {
+    const vmcs = vcpu.cpu.vmcs!;
+    const rvi = Math.max(vector, 0);
+    at('GUEST_INTR_STATUS');
+    if (vmcs['GUEST_INTR_STATUS.RVI'] !== rvi) vmcs['GUEST_INTR_STATUS.RVI'] = rvi;
+  },
+);
+
+export const vmx_hwapic_irr_update = fn(
+  'KVM changed IRR itself: the CPU is told the highest.',
+  function* vmx_hwapic_irr_update(vcpu: KvmVcpu, max_irr: number) {
+    yield* vmx_set_rvi(vcpu, max_irr);
+  },
+);
+
+export const vmx_hwapic_isr_update = fn(
+  'KVM changed ISR itself: the CPU is told the highest, which is what the next EOI ends.',
+  function* vmx_hwapic_isr_update(vcpu: KvmVcpu, max_isr: number) {
+    const vmcs = vcpu.cpu.vmcs!;
+    const svi = Math.max(max_isr, 0);
+    at('GUEST_INTR_STATUS');
+    if (vmcs['GUEST_INTR_STATUS.SVI'] !== svi) vmcs['GUEST_INTR_STATUS.SVI'] = svi;
+  },
+);
+
 export const vmx_sync_pir_to_irr = fn(
-  'Takes posted vectors into the virtual APIC by software, and tells the CPU the highest.',
+  'Takes posted vectors into the virtual APIC by software, and tells the CPU the highest; where APICv is off for the moment, KVM has to inject them itself.',
   function* vmx_sync_pir_to_irr(vcpu: KvmVcpu) {
-    const { pi, vmcs } = vcpu.cpu;
-    if (pi === undefined || vmcs === undefined) return -1;
+    const { pi } = vcpu.cpu;
+    if (pi === undefined) return -1;
+    let max_irr: number;
+    let got_posted_interrupt = false;
     atCall('pi_test_on');
     if (pi.on) {
       atCall('pi_clear_on');
       pi.on = false;
-      atCall('kvm_apic_update_irr');
-      takePosted(pi, vcpu.apic);
-      atCall('vmx_set_rvi');
-      vmcs['GUEST_INTR_STATUS.RVI'] = Math.max(highestVector(vcpu.apic, 'APIC_IRR'), 0);
+      ({ max_irr, irr_updated: got_posted_interrupt } = yield* kvm_apic_update_irr(vcpu.apic, pi));
+    } else {
+      atCall('kvm_lapic_find_highest_irr');
+      max_irr = kvm_lapic_find_highest_irr(vcpu);
     }
-    return highestVector(vcpu.apic, 'APIC_IRR');
+    if (vcpu.apic.apicv_active) yield* vmx_set_rvi(vcpu, max_irr);
+    else if (got_posted_interrupt) make_request(vcpu, 'KVM_REQ_EVENT');
+    return max_irr;
   },
 );
 
@@ -74,7 +131,7 @@ export const vmx_load_eoi_exitmap = fn(
     const { vmcs } = vcpu.cpu;
     if (vmcs === undefined || !vcpu.apic.apicv_active) return;
     at('EOI_EXIT_BITMAP0');
-    for (const word of [0, 1] as const) {
+    for (const word of [0, 1, 2, 3, 4, 5, 6, 7] as const) {
       const wanted = vcpu[`ioapic_handled_vectors[${word}]`];
       if (vmcs[`EOI_EXIT_BITMAP[${word}]`] !== wanted) vmcs[`EOI_EXIT_BITMAP[${word}]`] = wanted;
     }
@@ -104,8 +161,19 @@ export const vmx_enable_irq_window = fn(
 
 export const vmx_set_msr = fn(
   'The guest writes an MSR: those of VT-x here, the others in common code.',
-  function* vmx_set_msr(vcpu: KvmVcpu, msr: number, data: number) {
+  function* vmx_set_msr(vcpu: KvmVcpu, msr: number, data: bigint) {
     return yield* kvm_set_msr_common(vcpu, msr, data);
+  },
+);
+
+const vmx_exit_handlers_fastpath = fn(
+  'Exits that are worth handling before interrupts are enabled: an IPI to one CPU, and since 6.12 HLT.',
+  function* vmx_exit_handlers_fastpath(vcpu: KvmVcpu): Run<Fastpath> {
+    at('exit_reason');
+    const reason = vcpu.cpu.vmcs!.VM_EXIT_REASON;
+    if (reason === VM_EXITS.EXIT_REASON_MSR_WRITE) return yield* handle_fastpath_set_msr_irqoff(vcpu);
+    if (reason === VM_EXITS.EXIT_REASON_HLT && since('linux', '6.12')) return yield* handle_fastpath_hlt(vcpu);
+    return 'EXIT_FASTPATH_NONE';
   },
 );
 
@@ -116,6 +184,7 @@ export const vmx_vcpu_run = fn('Enters the guest and returns when it exits.', fu
   yield* until(() => cpu.exit !== undefined);
   causedBy(cpu.exitedAt);
   atCall('vmx_vcpu_enter_exit');
+  return yield* vmx_exit_handlers_fastpath(vcpu);
 });
 
 const handle_external_interrupt = fn(
@@ -140,8 +209,18 @@ const handle_io = fn('The guest accessed a port.', function* handle_io(vcpu: Kvm
 
 const handle_apic_access = fn(
   'The guest touched its local APIC’s page. An EOI is recognised without emulating the instruction.',
-  function* handle_apic_access(vcpu: KvmVcpu, _exit: VmExit) {
+  function* handle_apic_access(vcpu: KvmVcpu, exit: VmExit) {
+    at('APIC_EOI');
+    if (exit.kind !== 'apic access' || !exit.is_write || exit.offset !== APIC_EOI) return yield* kvm_emulate_instruction(vcpu);
     yield* kvm_lapic_set_eoi(vcpu);
+    return 1;
+  },
+);
+
+const handle_apic_write = fn(
+  'The guest wrote a register that the CPU keeps but does not act on: the instruction is done, its effect is not.',
+  function* handle_apic_write(vcpu: KvmVcpu, exit: VmExit) {
+    if (exit.kind === 'apic write') yield* kvm_apic_write_nodecode(vcpu, exit.offset);
     return 1;
   },
 );
@@ -169,35 +248,36 @@ const handle_ept_misconfig = fn(
 );
 
 const wrmsr = kvm_emulate_wrmsr as unknown as Fn<[vcpu: KvmVcpu, exit: VmExit], number>;
+const hlt = kvm_emulate_halt as unknown as Fn<[vcpu: KvmVcpu, exit: VmExit], number>;
 
 const kvm_vmx_exit_handlers = ops('kvm_vmx_exit_handlers', {
   EXIT_REASON_EXTERNAL_INTERRUPT: handle_external_interrupt,
   EXIT_REASON_INTERRUPT_WINDOW: handle_interrupt_window,
+  EXIT_REASON_HLT: hlt,
   EXIT_REASON_IO_INSTRUCTION: handle_io,
   EXIT_REASON_MSR_WRITE: wrmsr,
   EXIT_REASON_APIC_ACCESS: handle_apic_access,
   EXIT_REASON_EOI_INDUCED: handle_apic_eoi_induced,
   EXIT_REASON_EPT_VIOLATION: handle_ept_violation,
   EXIT_REASON_EPT_MISCONFIG: handle_ept_misconfig,
+  EXIT_REASON_APIC_WRITE: handle_apic_write,
 });
 
-const BY_NUMBER = new Map<number, keyof typeof kvm_vmx_exit_handlers>([
-  [1, 'EXIT_REASON_EXTERNAL_INTERRUPT'],
-  [7, 'EXIT_REASON_INTERRUPT_WINDOW'],
-  [30, 'EXIT_REASON_IO_INSTRUCTION'],
-  [32, 'EXIT_REASON_MSR_WRITE'],
-  [44, 'EXIT_REASON_APIC_ACCESS'],
-  [45, 'EXIT_REASON_EOI_INDUCED'],
-  [48, 'EXIT_REASON_EPT_VIOLATION'],
-  [49, 'EXIT_REASON_EPT_MISCONFIG'],
-]);
+const BY_NUMBER = new Map(
+  (Object.keys(kvm_vmx_exit_handlers) as (keyof typeof kvm_vmx_exit_handlers)[]).map((name) => [VM_EXITS[name] as number, name]),
+);
 
-const __vmx_handle_exit = fn('Finds the handler of the exit reason.', function* __vmx_handle_exit(vcpu: KvmVcpu, exit: VmExit) {
-  const name = BY_NUMBER.get(vcpu.cpu.vmcs!.VM_EXIT_REASON);
-  if (name === undefined) throw new Error(`no handler for exit reason ${vcpu.cpu.vmcs!.VM_EXIT_REASON}`);
-  return yield* through('vmexit', 'kvm_vmx_exit_handlers', kvm_vmx_exit_handlers[name])(vcpu, exit);
-});
+const __vmx_handle_exit = fn(
+  'Finds the handler of the exit reason.',
+  function* __vmx_handle_exit(vcpu: KvmVcpu, exit: VmExit, exit_fastpath: Fastpath) {
+    at('EXIT_FASTPATH_NONE');
+    if (exit_fastpath !== 'EXIT_FASTPATH_NONE') return 1;
+    const name = BY_NUMBER.get(vcpu.cpu.vmcs!.VM_EXIT_REASON);
+    if (name === undefined) throw new Error(`no handler for exit reason ${vcpu.cpu.vmcs!.VM_EXIT_REASON}`);
+    return yield* through('vmexit', 'kvm_vmx_exit_handlers', kvm_vmx_exit_handlers[name])(vcpu, exit);
+  },
+);
 
-export const vmx_handle_exit = fn('Handles the exit.', function* vmx_handle_exit(vcpu: KvmVcpu, exit: VmExit) {
-  return yield* __vmx_handle_exit(vcpu, exit);
+export const vmx_handle_exit = fn('Handles the exit.', function* vmx_handle_exit(vcpu: KvmVcpu, exit: VmExit, exit_fastpath: Fastpath) {
+  return yield* __vmx_handle_exit(vcpu, exit, exit_fastpath);
 });

@@ -1,0 +1,134 @@
+import { bits, bool, hex, int, oneOf, struct, type Field, type InstanceOf } from '../../../../../engine/cell';
+import type { KvmVcpu } from '../../../virt/kvm/kvm_types';
+import { hrtimer, type Hrtimer } from '../../../kernel/time/hrtimer';
+import type { KvmIoDevice } from '../../../include/kvm/iodev';
+import * as apicdef from '../include/asm/apicdef';
+import { lapic_device } from './lapic';
+
+/** What KVM keeps of a local APIC: the register page that the guest sees, and what it remembers beside it. */
+
+type Word = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
+type Words<N extends string> = { readonly [K in `${N}[${Word}]`]: Field<number> };
+const words = <N extends string>(name: N): Words<N> =>
+  Object.fromEntries([...Array(8).keys()].map((i) => [`${name}[${i}]`, hex(32)])) as Words<N>;
+
+const PAGE = {
+  APIC_ID: hex(32),
+  APIC_LVR: hex(32),
+  APIC_TASKPRI: hex(32),
+  APIC_PROCPRI: hex(32),
+  APIC_LDR: hex(32),
+  APIC_DFR: hex(32, apicdef.APIC_DFR_FLAT),
+  APIC_SPIV: hex(32, 0xff),
+  ...words('APIC_ISR'),
+  ...words('APIC_TMR'),
+  ...words('APIC_IRR'),
+  APIC_ESR: hex(32),
+  APIC_ICR: hex(32),
+  APIC_ICR2: hex(32),
+  APIC_LVTT: hex(32, apicdef.APIC_LVT_MASKED),
+  APIC_LVTTHMR: hex(32, apicdef.APIC_LVT_MASKED),
+  APIC_LVTPC: hex(32, apicdef.APIC_LVT_MASKED),
+  APIC_LVT0: hex(32, apicdef.APIC_LVT_MASKED),
+  APIC_LVT1: hex(32, apicdef.APIC_LVT_MASKED),
+  APIC_LVTERR: hex(32, apicdef.APIC_LVT_MASKED),
+  APIC_TMICT: hex(32),
+  APIC_TDCR: hex(32),
+} as const;
+
+/** A register of the page, by its name; the 256-bit ones in words. */
+export type ApicRegister = keyof typeof PAGE;
+
+/** Every register of the page, in the order of the page. */
+export const APIC_REGISTERS = Object.keys(PAGE) as readonly ApicRegister[];
+
+const LapicCells = struct('kvm_lapic', 'A local APIC: vectors requested, in service, and which of them are level-triggered.', {
+  ...PAGE,
+  base_address: hex(32, apicdef.APIC_DEFAULT_PHYS_BASE),
+  apicv_active: bool(),
+  sw_enabled: bool(),
+  irr_pending: bool(),
+  lvt0_in_nmi_mode: bool(),
+  isr_count: int(),
+  highest_isr_cache: int(-1),
+  pending_events: bits(32, ['KVM_APIC_INIT', 'KVM_APIC_SIPI']),
+  sipi_vector: hex(8),
+  divide_count: int(2),
+  'lapic_timer.period': int(),
+  'lapic_timer.target_expiration': int(),
+  'lapic_timer.timer_mode': oneOf({ APIC_LVT_TIMER_ONESHOT: 0, APIC_LVT_TIMER_PERIODIC: apicdef.APIC_LVT_TIMER_PERIODIC }, 0),
+  'lapic_timer.pending': int(),
+});
+
+export type KvmLapic = InstanceOf<typeof LapicCells> & {
+  readonly vcpu: KvmVcpu;
+  /** What a load or store of its page reaches. */
+  readonly dev: KvmIoDevice;
+  readonly lapic_timer: { readonly timer: Hrtimer };
+};
+
+/** How many entries the local vector table has: a machine-check interrupt is not offered. */
+export const NR_LVT_ENTRIES = 6;
+const APIC_VERSION = 0x14;
+
+/** The registers by their offset into the page; a reserved offset has none. */
+const AT_OFFSET: ReadonlyMap<number, ApicRegister> = new Map(
+  APIC_REGISTERS.map((name) => {
+    const [, base = name, word = '0'] = /^(\w+)\[(\d)\]$/.exec(name) ?? [];
+    return [(apicdef as Readonly<Record<string, number>>)[base]! + 16 * Number(word), name];
+  }),
+);
+
+/** The register at an offset into the page, or undefined. */
+export const registerAt = (offset: number): ApicRegister | undefined => AT_OFFSET.get(offset);
+
+/** Whether the guest's kernel has set the local APIC up already, or nobody has touched it since the reset. */
+export type ApicSetup = 'booted' | 'reset';
+
+/**
+ * Makes a vCPU's local APIC: as a reset leaves it, or as a Linux guest does: enabled, logical IDs flat (or those that
+ * x2APIC derives from the ID), LINT0 masked on all but the first.
+ */
+export function kvm_lapic(vcpu: KvmVcpu, setup: ApicSetup, apicv_active: boolean): KvmLapic {
+  const { vcpu_id } = vcpu;
+  const x2apic = (vcpu['arch.apic_base'] & apicdef.X2APIC_ENABLE) !== 0;
+  const booted = setup === 'booted';
+  const cells = LapicCells(`vCPU ${vcpu_id}`, {
+    APIC_ID: x2apic ? vcpu_id : (vcpu_id << 24) >>> 0,
+    APIC_LVR: APIC_VERSION | ((NR_LVT_ENTRIES - 1) << 16),
+    APIC_LVT0: !booted && vcpu_id === 0 ? apicdef.APIC_DM_EXTINT : apicdef.APIC_LVT_MASKED,
+    ...(booted ? { APIC_SPIV: 0xff | apicdef.APIC_SPIV_APIC_ENABLED, sw_enabled: true } : {}),
+    ...(booted ? { APIC_LDR: x2apic ? x2apic_ldr(vcpu_id) : ((1 << vcpu_id) << 24) >>> 0 } : {}),
+    ...(apicv_active ? { apicv_active, irr_pending: true, isr_count: 1 } : {}),
+  });
+  const apic: KvmLapic = Object.assign(cells, {
+    vcpu,
+    dev: lapic_device(() => apic),
+    lapic_timer: { timer: hrtimer(`vCPU ${vcpu_id} lapic_timer`) },
+  });
+  return apic;
+}
+
+/** kvm_apic_calc_x2apic_ldr(): the logical ID that an x2APIC ID implies. */
+export const x2apic_ldr = (id: number): number => (((id >>> 4) << 16) | (1 << (id & 0xf))) >>> 0;
+
+/** apic_x2apic_mode(). */
+export const apic_x2apic_mode = (apic: KvmLapic): boolean => (apic.vcpu['arch.apic_base'] & apicdef.X2APIC_ENABLE) !== 0;
+
+/** kvm_apic_hw_enabled(): not switched off in IA32_APIC_BASE. */
+export const kvm_apic_hw_enabled = (apic: KvmLapic): boolean => (apic.vcpu['arch.apic_base'] & apicdef.MSR_IA32_APICBASE_ENABLE) !== 0;
+
+/** kvm_apic_present(). */
+export const kvm_apic_present = (vcpu: KvmVcpu): boolean => kvm_apic_hw_enabled(vcpu.apic);
+
+/** kvm_apic_sw_enabled(): not switched off in the spurious-vector register. */
+export const kvm_apic_sw_enabled = (apic: KvmLapic): boolean => apic.sw_enabled;
+
+/** apic_enabled(): neither in software nor in hardware switched off. */
+export const apic_enabled = (apic: KvmLapic): boolean => apic.sw_enabled && kvm_apic_hw_enabled(apic);
+
+/** kvm_xapic_id(): the ID that the guest may have changed. */
+export const kvm_xapic_id = (apic: KvmLapic): number => apic.APIC_ID >>> 24;
+
+/** kvm_x2apic_id(): the ID that it may not. */
+export const kvm_x2apic_id = (apic: KvmLapic): number => apic.vcpu.vcpu_id;
