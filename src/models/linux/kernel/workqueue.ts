@@ -68,10 +68,11 @@ export function* flush_workqueue(wq: WorkqueueStruct): Run {
   yield* until(() => wq.worklist.length === 0 && wq.current_work === undefined);
 }
 
+/** Makes a work item that calls `func`. */
+export const work_struct = (name: string, func: Pointer<[], void>): WorkStruct => Object.assign(WorkCells(name), { func, queuedAt: -1 });
+
 /** INIT_WORK(), in the function that is executing. */
-export function init_work(name: string, func: Fn<[], void>): WorkStruct {
-  return Object.assign(WorkCells(name), { func: addressOf(func), queuedAt: -1 });
-}
+export const init_work = (name: string, func: Fn<[], void>): WorkStruct => work_struct(name, addressOf(func));
 
 const DelayedWorkCells = struct('delayed_work', 'Work that a timer will queue.', { 'timer.expires': int() });
 
@@ -90,8 +91,12 @@ const delayed_work_timer_fn = fn(
 );
 
 const __queue_delayed_work = fn(
-  'Arms the timer that will queue the work.',
+  'Arms the timer that will queue the work. No delay is no timer.',
   function* __queue_delayed_work(wq: WorkqueueStruct, dwork: DelayedWork, delay: number) {
+    if (delay === 0) {
+      yield* __queue_work(wq, dwork.work);
+      return;
+    }
     dwork.wq = wq;
     dwork.armedAt = signal('timer', 'expires');
     dwork['timer.expires'] = running().now + delay;
@@ -109,13 +114,15 @@ export const queue_delayed_work_on = fn(
   },
 );
 
+/** queue_delayed_work(): onto a workqueue of one's own. `delay` is in milliseconds. */
+export const queue_delayed_work = via('queue_delayed_work', queue_delayed_work_on);
 /** schedule_delayed_work(): onto the system workqueue. `delay` is in milliseconds. */
 export const schedule_delayed_work = via('schedule_delayed_work', queue_delayed_work_on);
 
 /** INIT_DELAYED_WORK(): makes the work, while the machine is set up, and the timer that will queue it. */
 export function init_delayed_work(name: string, func: Pointer<[], void>): DelayedWork {
   const dwork: DelayedWork = Object.assign(DelayedWorkCells(name), {
-    work: Object.assign(WorkCells(name), { func, queuedAt: -1 }),
+    work: work_struct(name, func),
     wq: undefined,
     armedAt: -1,
   });

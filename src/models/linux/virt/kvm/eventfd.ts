@@ -1,5 +1,6 @@
 import { bool, hex, int, pointer, struct, type InstanceOf } from '../../../../engine/cell';
 import { addressOf, bound, source, through } from '../../../../engine/fn';
+import type { Run } from '../../../../engine/machine';
 import { at, atCall } from '../../../../engine/steps';
 import { since } from '../../../version';
 import { kvm_arch_irqfd_allowed } from '../../arch/x86/kvm/irq';
@@ -24,6 +25,7 @@ import {
 import { kvm_iodevice_init, type KvmIoDevice } from '../../include/kvm/iodev';
 import { eventfd_signal } from '../../include/linux/eventfd';
 import { vfs_poll } from '../../include/linux/poll';
+import { synchronize_srcu, synchronize_srcu_expedited } from '../../kernel/rcu/srcutree';
 import { add_wait_queue_priority, EPOLLHUP, EPOLLIN, type WaitQueueEntry, type WaitQueueHead } from '../../kernel/sched/wait';
 import { flush_work, flush_workqueue, init_work, queue_work, schedule_work, type WorkStruct } from '../../kernel/workqueue';
 import {
@@ -90,6 +92,9 @@ export type KvmKernelIrqfd = InstanceOf<typeof IrqfdCells> & {
 
 const { fn, ops } = source('linux', 'virt/kvm/eventfd.c');
 
+/** Waits until nobody reads the routing table or a list that it leads to any more. */
+const synchronize = (kvm: Kvm): Run => (since('linux', '6.12') ? synchronize_srcu_expedited : synchronize_srcu)(kvm.irq_srcu);
+
 const irqfd_inject = fn(
   'The work item of an irqfd: raises the GSI. With a resampler the line stays up until the guest’s end-of-interrupt; without one it is a pulse.',
   function* irqfd_inject(irqfd: KvmKernelIrqfd) {
@@ -128,8 +133,12 @@ const irqfd_resampler_shutdown = fn(
     const { kvm } = irqfd;
     const resampler = irqfd.resampler!;
     resampler.list.splice(resampler.list.indexOf(irqfd), 1);
+    if (!since('linux', '6.12')) yield* synchronize_srcu(kvm.irq_srcu);
     at('list_empty');
-    if (resampler.list.length > 0) return;
+    if (resampler.list.length > 0) {
+      if (since('linux', '6.12')) yield* synchronize_srcu_expedited(kvm.irq_srcu);
+      return;
+    }
     kvm.irqfds.resampler_list.splice(kvm.irqfds.resampler_list.indexOf(resampler), 1);
     yield* kvm_unregister_irq_ack_notifier(kvm, resampler.notifier);
     yield* kvm_set_irq(kvm, KVM_IRQFD_RESAMPLE_IRQ_SOURCE_ID, resampler.notifier.gsi, 0, false);
@@ -139,6 +148,7 @@ const irqfd_resampler_shutdown = fn(
 const irqfd_shutdown = fn(
   'Takes an irqfd off its eventfd and frees it. An event that was signalled but not yet injected is lost with the drained count.',
   function* irqfd_shutdown(irqfd: KvmKernelIrqfd) {
+    yield* synchronize(irqfd.kvm);
     yield* eventfd_ctx_remove_wait_queue(irqfd.eventfd!, irqfd.wait);
     yield* flush_work(irqfd.inject, irqfd.kvm.system_wq);
     if (irqfd.resampler !== undefined) {
@@ -214,6 +224,7 @@ export const kvm_unregister_irq_ack_notifier = fn(
   function* kvm_unregister_irq_ack_notifier(kvm: Kvm, kian: KvmIrqAckNotifier) {
     atCall('hlist_del_init_rcu');
     kvm.irq_ack_notifier_list.splice(kvm.irq_ack_notifier_list.indexOf(kian), 1);
+    yield* synchronize(kvm);
     yield* kvm_arch_post_irq_ack_notifier_list_update(kvm);
   },
 );
@@ -290,6 +301,7 @@ const kvm_irqfd_assign = fn(
       }
       irqfd.resampler = resampler;
       resampler.list.unshift(irqfd);
+      yield* synchronize(kvm);
     }
     if (kvm.irqfds.items.some((tmp) => tmp.eventfd === irqfd.eventfd)) {
       if (irqfd.resampler !== undefined) yield* irqfd_resampler_shutdown(irqfd);

@@ -10,6 +10,7 @@ import {
   kvm_set_routing_entry,
   routed,
 } from '../../arch/x86/kvm/irq_comm';
+import { synchronize_srcu_expedited } from '../../kernel/rcu/srcutree';
 import { kvm_irq_routing_update } from './eventfd';
 import {
   KVM_MAX_IRQ_ROUTES,
@@ -130,6 +131,7 @@ export const kvm_set_irq_routing = fn(
     yield* kvm_irq_routing_update(kvm);
     yield* kvm_arch_irq_routing_update(kvm);
     yield* kvm_arch_post_irq_routing_update(kvm);
+    yield* synchronize_srcu_expedited(kvm.irq_srcu);
     return 0;
   },
 );

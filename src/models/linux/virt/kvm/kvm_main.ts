@@ -19,6 +19,7 @@ import { interrupt_cpu } from '../../../hardware/virt_cpu';
 import type { EventfdCtx } from '../../fs/eventfd';
 import { kvm_iodevice_read, kvm_iodevice_write, type IoBuffer, type KvmIoDevice } from '../../include/kvm/iodev';
 import { rcuwait_wake_up } from '../../kernel/exit';
+import { srcu_struct } from '../../kernel/rcu/srcutree';
 import type { WorkqueueStruct } from '../../kernel/workqueue';
 import { kvm_ioeventfd, kvm_irqfd, type KvmIoeventfd } from './eventfd';
 import { irq_routing_table, kvm_send_userspace_msi, kvm_set_irq_routing } from './irqchip';
@@ -234,6 +235,8 @@ export interface KvmVm {
   readonly irq_posting_cap?: boolean;
 }
 
+const RCU_PRIORITY = 2;
+
 /** Makes a virtual machine, without vCPUs, as user space has set it up before a run begins. */
 export function kvm_vm({
   system_wq,
@@ -264,6 +267,7 @@ export function kvm_vm({
       irq_sources_bitmap: (1 << KVM_USERSPACE_IRQ_SOURCE_ID) | (1 << KVM_IRQFD_RESAMPLE_IRQ_SOURCE_ID),
     },
     irq_routing: irq_routing_table(routing ?? (inKernel ? default_routing : [])),
+    irq_srcu: srcu_struct('kvm.irq_srcu', RCU_PRIORITY),
     irq_ack_notifier_list: [],
     irqfds: { items: [], resampler_list: [] },
     ioeventfds: [],

@@ -1,5 +1,6 @@
 import { bits, bool, hex, int, oneOf, struct, type InstanceOf } from '../../../../engine/cell';
 import type { Pointer } from '../../../../engine/fn';
+import type { SrcuStruct } from '../../kernel/rcu/srcutree';
 import type { WorkqueueStruct } from '../../kernel/workqueue';
 import type { KvmIoapic } from '../../arch/x86/kvm/ioapic';
 import type { KvmPic } from '../../arch/x86/kvm/i8259';
@@ -175,6 +176,8 @@ export const ioapic_in_kernel = (kvm: Kvm): boolean => kvm.arch.irqchip_mode ===
 export interface Kvm {
   readonly arch: KvmArch;
   irq_routing: KvmIrqRoutingTable;
+  /** Readers of the routing table, of irqfds and of their notifiers. */
+  readonly irq_srcu: SrcuStruct;
   readonly irq_ack_notifier_list: KvmIrqAckNotifier[];
   readonly irqfds: { readonly items: KvmKernelIrqfd[]; readonly resampler_list: KvmKernelIrqfdResampler[] };
   readonly ioeventfds: IoEventfd[];
