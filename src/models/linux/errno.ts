@@ -1,6 +1,7 @@
 /** The error numbers that the models return, as include/uapi/asm-generic/errno*.h has them. */
 export const EPERM = 1;
 export const ENOENT = 2;
+export const ESRCH = 3;
 export const EINTR = 4;
 export const EIO = 5;
 export const ENXIO = 6;

@@ -5,14 +5,17 @@ export interface Element {
   value: number;
 }
 
-/** Gives one cell of a structure to code that finds it by number. */
-export function element<K extends string>(instance: Record<K, number>, key: K): Element {
+/**
+ * Gives one cell of a structure to code that finds it by number.
+ * @param wmask the bits that a write changes: all of them unless given
+ */
+export function element<K extends string>(instance: Record<K, number>, key: K, wmask = 0xffffffff): Element {
   return {
     get value(): number {
       return instance[key];
     },
     set value(value: number) {
-      instance[key] = value;
+      instance[key] = ((instance[key] & ~wmask) | (value & wmask)) >>> 0;
     },
   };
 }

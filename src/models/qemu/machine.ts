@@ -3,12 +3,14 @@ import type { Run } from '../../engine/machine';
 import type { PciFunction } from '../hardware/pci_function';
 import type { VfioDeviceFile } from '../linux/drivers/vfio/vfio_main';
 import { poll_wqueues, type PollWqueues } from '../linux/fs/select';
-import type { Kvm } from '../linux/virt/kvm/kvm_main';
+import type { Kvm, KvmIrqRoutingEntry } from '../linux/virt/kvm/kvm_types';
 import type { Board, CpusAccel } from './board';
 import { kvm_memory_listener_register } from './accel/kvm/kvm-all';
+import { APIC_SPACE, kvm_apic_io_ops } from './hw/i386/kvm/apic';
 import { gsis } from './hw/i386/pc';
 import { pc_q35_init } from './hw/i386/pc_q35';
 import { ich9_lpc } from './hw/isa/lpc_ich9';
+import { config_address, CONFIG_ADDRESS, CONFIG_DATA, pci_host, pci_host_conf_le_ops, pci_host_data_le_ops } from './hw/pci/pci_host';
 import { pcie_mmcfg_ops } from './hw/pci/pcie_host';
 import { vfio_pci_device, vfio_realize, type VFIOPCIDevice } from './hw/vfio/pci';
 import { aio_context, type AioContext } from './include/block/aio';
@@ -87,6 +89,8 @@ const LPC_DEVFN = PCI_DEVFN(0x1f, 0);
 
 const configAddress = (devfn: number, offset: number): number => MMCONFIG.addr + devfn * 0x1000 + offset;
 
+/** What the guest writes to 0xCF8 to select a register of the assigned device. */
+export const vfioConfigSelect = (offset: number): number => config_address(VFIO_DEVFN, offset);
 /** Guest-physical address of a register in the assigned device's configuration space: COMMAND is at 0x04. */
 export const vfioConfigAddress = (offset: number): number => configAddress(VFIO_DEVFN, offset);
 /** Guest-physical address of a register in the LPC bridge's configuration space: PIRQF_ROUT is at 0x69. */
@@ -101,13 +105,16 @@ export function qemu({
   vfio_fd,
   interrupt_pin,
   device,
+  irq_routes = [],
 }: {
   readonly kvm: Kvm;
   readonly vfio_fd: VfioDeviceFile;
   readonly interrupt_pin: () => number;
   readonly device: PciFunction;
+  /** The routing table that the board has set up, as KVM has it too. */
+  readonly irq_routes?: KvmIrqRoutingEntry[];
 }): Qemu {
-  const kvm_state: KVMState = { vmfd: kvm, kernel_irqchip: 'on' };
+  const kvm_state: KVMState = { vmfd: kvm, kernel_irqchip: 'on', irq_routes };
   const q: Globals = {
     ...qemu_process(kvm_state, guest_memory(kvm_state)),
     kvm_state,
@@ -117,6 +124,20 @@ export function qemu({
   memory_region_add_subregion(
     q.address_space_memory,
     io_region(MMCONFIG, pcie_mmcfg_ops, () => q.pci_bus),
+  );
+  const host = pci_host(q.pci_bus);
+  for (const [name, addr, ops] of [
+    ['pci-conf-idx', CONFIG_ADDRESS, pci_host_conf_le_ops],
+    ['pci-conf-data', CONFIG_DATA, pci_host_data_le_ops],
+  ] as const) {
+    memory_region_add_subregion(
+      q.address_space_io,
+      io_region({ name, addr, size: 4 }, ops, () => host),
+    );
+  }
+  memory_region_add_subregion(
+    q.address_space_memory,
+    io_region(APIC_SPACE, kvm_apic_io_ops, () => kvm_state),
   );
   const vfio = vfio_pci_device(q, { fd: vfio_fd, interrupt_pin }, device, { devfn: VFIO_DEVFN, bar: { addr: BAR0_ADDR, size: BAR0_SIZE } });
   return Object.assign(q, { vfio });

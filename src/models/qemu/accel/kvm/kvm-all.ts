@@ -3,11 +3,23 @@ import { acquire, release } from '../../../../engine/mutex';
 import { at, atCall, preempt } from '../../../../engine/steps';
 import { KVM_IRQFD_FLAG_DEASSIGN, KVM_IRQFD_FLAG_RESAMPLE } from '../../../linux/virt/kvm/eventfd';
 import { kvm_vcpu_fops, kvm_vm_fops, type KvmVcpu, type KvmVmIoctl } from '../../../linux/virt/kvm/kvm_main';
-import { KVM_EXIT_IO, KVM_EXIT_IO_OUT, KVM_EXIT_MMIO, KVM_EXIT_UNKNOWN, type KvmRunIo } from '../../../linux/virt/kvm/kvm_types';
+import {
+  KVM_EXIT_IO,
+  KVM_EXIT_IO_OUT,
+  KVM_EXIT_MMIO,
+  KVM_EXIT_UNKNOWN,
+  type KvmIrqRoutingEntry,
+  type KvmRunIo,
+} from '../../../linux/virt/kvm/kvm_types';
+import { ESRCH } from '../../../linux/errno';
+import { pci_get_msi_message } from '../../hw/pci/pci';
+import type { MSIMessage } from '../../include/hw/pci/msi';
+import type { PCIDevice } from '../../include/hw/pci/pci';
+import type { KVMRouteChange } from '../../include/sysemu/kvm';
 import type { MemoryRegion } from '../../include/exec/memory';
 import type { KVMMemoryListener, KVMSlot, KVMState } from '../../include/sysemu/kvm_int';
 import type { X86CPU } from '../../include/hw/core/cpu';
-import { kvm_arch_pre_run, kvm_arch_process_async_events } from '../../target/i386/kvm/kvm';
+import { kvm_arch_fixup_msi_route, kvm_arch_pre_run, kvm_arch_process_async_events } from '../../target/i386/kvm/kvm';
 import type { Process } from '../../machine';
 import { address_space_rw } from '../../softmmu/physmem';
 import { event_notifier_get_fd, type EventNotifier } from '../../util/event_notifier-posix';
@@ -79,6 +91,82 @@ export const kvm_set_irq = fn(
   'Sets the level of a GSI in the kernel’s interrupt chips. The line stays there until the next call.',
   function* kvm_set_irq(s: KVMState, irq: number, level: 0 | 1) {
     return yield* kvm_vm_ioctl(s, { cmd: 'KVM_IRQ_LINE_STATUS', irq, level });
+  },
+);
+
+const kvm_add_routing_entry = fn(
+  'Notes an entry of the routing table. The kernel hears of it when the table is committed.',
+  function* kvm_add_routing_entry(s: KVMState, entry: KvmIrqRoutingEntry) {
+    at('irq_routes');
+    s.irq_routes.push(entry);
+  },
+);
+
+export const kvm_irqchip_commit_routes = fn(
+  'Gives the kernel the whole routing table, in place of the one it has.',
+  function* kvm_irqchip_commit_routes(s: KVMState) {
+    yield* kvm_vm_ioctl(s, { cmd: 'KVM_SET_GSI_ROUTING', entries: [...s.irq_routes] });
+  },
+);
+
+const kvm_update_routing_entry = fn(
+  'Exchanges the entry of a GSI, if it is another one.',
+  function* kvm_update_routing_entry(s: KVMState, new_entry: KvmIrqRoutingEntry) {
+    const n = s.irq_routes.findIndex(({ gsi }) => gsi === new_entry.gsi);
+    at('entry');
+    if (n < 0) return -ESRCH;
+    s.irq_routes[n] = new_entry;
+    return 0;
+  },
+);
+
+export const kvm_irqchip_release_virq = fn(
+  'Gives a GSI back that was a message’s. The kernel’s table keeps the entry until the next commit.',
+  function* kvm_irqchip_release_virq(s: KVMState, virq: number) {
+    at('irq_routes');
+    const n = s.irq_routes.findIndex(({ gsi }) => gsi === virq);
+    if (n >= 0) s.irq_routes.splice(n, 1);
+    atCall('kvm_arch_release_virq_post');
+  },
+);
+
+const kvm_irqchip_get_virq = fn(
+  'The lowest GSI that nothing is routed to. On a PC that is 2 first: the timer’s interrupt was moved away from there.',
+  function* kvm_irqchip_get_virq(s: KVMState) {
+    const used = new Set(s.irq_routes.map(({ gsi }) => gsi));
+    let next_virq = 0;
+    while (used.has(next_virq)) next_virq++;
+    atCall('find_first_zero_bit');
+    return next_virq;
+  },
+);
+
+export const kvm_irqchip_send_msi = fn(
+  'Sends a message through the kernel, without a GSI.',
+  function* kvm_irqchip_send_msi(s: KVMState, msg: MSIMessage) {
+    at('kvm_direct_msi_allowed');
+    return yield* kvm_vm_ioctl(s, { cmd: 'KVM_SIGNAL_MSI', address_lo: msg.address, address_hi: 0, data: msg.data });
+  },
+);
+
+export const kvm_irqchip_add_msi_route = fn(
+  'Routes a new GSI to a device’s message: an irqfd needs a GSI, and a message has none. Returns it.',
+  function* kvm_irqchip_add_msi_route(c: KVMRouteChange, vector: number, dev: PCIDevice) {
+    const msg = yield* pci_get_msi_message(dev, vector);
+    const virq = yield* kvm_irqchip_get_virq(c.s);
+    const msi = yield* kvm_arch_fixup_msi_route({ address_lo: msg.address, address_hi: 0, data: msg.data });
+    yield* kvm_add_routing_entry(c.s, { gsi: virq, type: 'KVM_IRQ_ROUTING_MSI', msi });
+    atCall('kvm_arch_add_msi_route_post');
+    c.changes++;
+    return virq;
+  },
+);
+
+export const kvm_irqchip_update_msi_route = fn(
+  'The guest has changed a message: the GSI’s entry follows, at the next commit.',
+  function* kvm_irqchip_update_msi_route(s: KVMState, virq: number, msg: MSIMessage) {
+    const msi = yield* kvm_arch_fixup_msi_route({ address_lo: msg.address, address_hi: 0, data: msg.data });
+    return yield* kvm_update_routing_entry(s, { gsi: virq, type: 'KVM_IRQ_ROUTING_MSI', msi });
   },
 );
 

@@ -2,8 +2,12 @@ import { source, through, type Pointer } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
 import { at, atCall } from '../../../../engine/steps';
 import type { Element } from '../../element';
+import type { MSIMessage } from '../../include/hw/pci/msi';
 import { PCI_NUM_PINS, type PCIBus, type PCIDevice, type PCIINTxRoute } from '../../include/hw/pci/pci';
 import { PCI_COMMAND, PCI_COMMAND_INTX_DISABLE, PCI_STATUS, PCI_STATUS_INTERRUPT } from '../../../linux/include/uapi/linux/pci_regs';
+import { address_space_st } from '../../softmmu/physmem';
+import { msi_get_message, msi_write_config } from './msi';
+import { msix_enabled, msix_get_message, msix_write_config } from './msix';
 
 /** The emulated PCI bus: INTx from a device's pin to the board, and the configuration space. */
 
@@ -67,6 +71,10 @@ const pci_irq_handler = fn(
   },
 );
 
+export const pci_device_deassert_intx = fn('Takes all of a device’s pins down.', function* pci_device_deassert_intx(dev: PCIDevice) {
+  for (let i = 0; i < PCI_NUM_PINS; i++) yield* pci_irq_handler(dev, i, 0);
+});
+
 export const pci_set_irq = fn('The device drives its one INTx pin.', function* pci_set_irq(pci_dev: PCIDevice, level: 0 | 1) {
   atCall('pci_intx');
   yield* pci_irq_handler(pci_dev, PIN_A, level);
@@ -93,11 +101,32 @@ export const pci_default_write_config = fn(
     const target = register(d, addr);
     at('config');
     target.value = val;
-    if (addr !== PCI_COMMAND) return;
-    atCall('pci_update_mappings');
-    yield* pci_update_irq_disabled(d, was_irq_disabled);
+    if (addr === PCI_COMMAND) {
+      atCall('pci_update_mappings');
+      yield* pci_update_irq_disabled(d, was_irq_disabled);
+    }
+    yield* msi_write_config(d, addr);
+    yield* msix_write_config(d, addr);
   },
 );
+
+export const pci_get_msi_message = fn(
+  'The message of a vector, of whichever kind the guest has on.',
+  function* pci_get_msi_message(dev: PCIDevice, vector: number) {
+    return msix_enabled(dev) ? yield* msix_get_message(dev, vector) : yield* msi_get_message(dev, vector);
+  },
+);
+
+const pci_msi_trigger = fn(
+  'A device’s message is a store into its bus: what listens at that address takes it.',
+  function* pci_msi_trigger(dev: PCIDevice, { address, data }: MSIMessage) {
+    if (dev.bus_master_as === undefined) return;
+    yield* address_space_st('address_space_stl_le', dev.bus_master_as.qemu_global_mutex, dev.bus_master_as.as, address, data, 4);
+  },
+);
+
+/** What pci_qdev_realize() gives every device. */
+export const pci_qdev_realize = ops('pci_qdev_realize', { msi_trigger: pci_msi_trigger });
 
 const pci_default_read_config = fn(
   'Loads from QEMU’s copy of the configuration space.',

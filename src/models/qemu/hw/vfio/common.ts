@@ -19,7 +19,7 @@ import { memory_region_set_enabled } from '../../softmmu/memory';
 const { fn, ops } = source('qemu', 'hw/vfio/common.c');
 
 /** ioctl(VFIO_DEVICE_SET_IRQS), in the function that is executing. */
-function* set_irqs(vbasedev: VFIODevice, set: VfioIrqSet) {
+export function* vfio_set_irqs(vbasedev: VFIODevice, set: VfioIrqSet) {
   const ret = yield* through('ioctl', 'ioctl', vfio_device_fops.unlocked_ioctl)(vbasedev.fd, { cmd: 'VFIO_DEVICE_SET_IRQS', set });
   yield* preempt();
   return ret;
@@ -28,28 +28,28 @@ function* set_irqs(vbasedev: VFIODevice, set: VfioIrqSet) {
 export const vfio_disable_irqindex = fn(
   'Takes down all interrupts of an index.',
   function* vfio_disable_irqindex(vbasedev: VFIODevice, index: number) {
-    yield* set_irqs(vbasedev, { index, flags: VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER, count: 0 });
+    yield* vfio_set_irqs(vbasedev, { index, flags: VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER, count: 0 });
   },
 );
 
 export const vfio_unmask_single_irqindex = fn(
   'Unmasks the interrupt of an index now. If the device still asserts, the ioctl itself signals the trigger eventfd again.',
   function* vfio_unmask_single_irqindex(vbasedev: VFIODevice, index: number) {
-    yield* set_irqs(vbasedev, { index, flags: VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, count: 1 });
+    yield* vfio_set_irqs(vbasedev, { index, flags: VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, count: 1 });
   },
 );
 
 export const vfio_mask_single_irqindex = fn(
   'Masks the interrupt of an index now.',
   function* vfio_mask_single_irqindex(vbasedev: VFIODevice, index: number) {
-    yield* set_irqs(vbasedev, { index, flags: VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, count: 1 });
+    yield* vfio_set_irqs(vbasedev, { index, flags: VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, count: 1 });
   },
 );
 
 export const vfio_set_irq_signaling = fn(
   'Connects an eventfd to an interrupt: one that the interrupt signals, or one that unmasks it. Returns a negative error number if the kernel refuses.',
-  function* vfio_set_irq_signaling(vbasedev: VFIODevice, index: number, action: number, data: EventfdCtx) {
-    return yield* set_irqs(vbasedev, { index, flags: VFIO_IRQ_SET_DATA_EVENTFD | action, count: 1, data });
+  function* vfio_set_irq_signaling(vbasedev: VFIODevice, index: number, action: number, data: EventfdCtx, subindex?: number) {
+    return yield* vfio_set_irqs(vbasedev, { index, flags: VFIO_IRQ_SET_DATA_EVENTFD | action, start: subindex ?? 0, count: 1, data });
   },
 );
 

@@ -1,20 +1,36 @@
-import { bool, int, oneOf, struct, type InstanceOf } from '../../../../engine/cell';
+import { bool, hex, int, oneOf, struct, type InstanceOf } from '../../../../engine/cell';
 import { addressOf, bound, source, through } from '../../../../engine/fn';
+import type { Run } from '../../../../engine/machine';
 import { running } from '../../../../engine/running';
-import { at, atCall, preempt } from '../../../../engine/steps';
+import { at, atCall, atWrite, preempt } from '../../../../engine/steps';
+import { MSI_CAP, MSIX_CAP } from '../../../hardware/msi';
 import type { PciFunction } from '../../../hardware/pci_function';
 import type { VfioDeviceFile } from '../../../linux/drivers/vfio/vfio_main';
 import { pread64, pwrite64 } from '../../../linux/fs/read_write';
 import {
   VFIO_IRQ_SET_ACTION_TRIGGER,
   VFIO_IRQ_SET_ACTION_UNMASK,
+  VFIO_IRQ_SET_DATA_EVENTFD,
   VFIO_PCI_BAR0_REGION_INDEX,
   VFIO_PCI_CONFIG_REGION_INDEX,
   VFIO_PCI_INTX_IRQ_INDEX,
+  VFIO_PCI_MSI_IRQ_INDEX,
+  VFIO_PCI_MSIX_IRQ_INDEX,
 } from '../../../linux/include/uapi/linux/vfio';
-import { element } from '../../element';
+import { element, type Element } from '../../element';
+import { qemu_assert } from '../../assert';
 import { io_region, memory_region_add_subregion, ram_device_region } from '../../include/exec/memory';
-import { kvm_irqchip_add_irqfd_notifier_gsi, kvm_irqchip_remove_irqfd_notifier_gsi } from '../../accel/kvm/kvm-all';
+import type { IOHandler } from '../../include/block/aio';
+import { MsiCells, msix_state, type MSIMessage } from '../../include/hw/pci/msi';
+import { kvm_irqchip_begin_route_changes, kvm_irqchip_commit_route_changes, type KVMRouteChange } from '../../include/sysemu/kvm';
+import {
+  kvm_irqchip_add_irqfd_notifier_gsi,
+  kvm_irqchip_add_msi_route,
+  kvm_irqchip_commit_routes,
+  kvm_irqchip_release_virq,
+  kvm_irqchip_remove_irqfd_notifier_gsi,
+  kvm_irqchip_update_msi_route,
+} from '../../accel/kvm/kvm-all';
 import {
   pci_irq_assert,
   pci_irq_deassert,
@@ -25,11 +41,23 @@ import {
   type PCIDevice,
   type PCIINTxRoute,
 } from '../../include/hw/pci/pci';
-import { PCI_COMMAND, PCI_STATUS } from '../../../linux/include/uapi/linux/pci_regs';
+import {
+  PCI_COMMAND,
+  PCI_MSI_ADDRESS_HI,
+  PCI_MSI_ADDRESS_LO,
+  PCI_MSI_DATA_64,
+  PCI_MSI_FLAGS,
+  PCI_MSI_FLAGS_ENABLE,
+  PCI_MSI_FLAGS_QSIZE,
+  PCI_MSIX_FLAGS,
+  PCI_MSIX_FLAGS_ENABLE,
+  PCI_MSIX_FLAGS_MASKALL,
+  PCI_STATUS,
+} from '../../../linux/include/uapi/linux/pci_regs';
 import type { VFIODevice, VFIORegion } from '../../include/hw/vfio/vfio-common';
 import type { Globals } from '../../machine';
 import { withOpaque } from '../../opaque';
-import { ram_device_mem_ops } from '../../softmmu/memory';
+import { memory_region_set_enabled, ram_device_mem_ops } from '../../softmmu/memory';
 import {
   event_notifier,
   event_notifier_cleanup,
@@ -45,17 +73,32 @@ import {
   pci_device_route_intx_to_irq,
   pci_device_set_intx_routing_notifier,
   pci_intx_route_changed,
+  pci_qdev_realize,
 } from '../pci/pci';
+import { msi_enabled, msi_get_message, msi_notify, msi_nr_vectors_allocated } from '../pci/msi';
+import {
+  msix_enabled,
+  msix_get_message,
+  msix_is_masked,
+  msix_notify,
+  msix_pba_mmio_ops,
+  msix_set_vector_notifiers,
+  msix_table_mmio_ops,
+  msix_unset_vector_notifiers,
+  msix_vector_unuse,
+  msix_vector_use,
+} from '../pci/msix';
 import {
   vfio_disable_irqindex,
   vfio_mask_single_irqindex,
   vfio_region_mmaps_set_enabled,
   vfio_region_ops,
   vfio_set_irq_signaling,
+  vfio_set_irqs,
   vfio_unmask_single_irqindex,
 } from './common';
 
-/** vfio-pci in QEMU: INTx of an assigned device, through KVM or by hand. */
+/** vfio-pci in QEMU: INTx, MSI and MSI-X of an assigned device, through KVM or by hand. */
 
 const VFIO_INT_NONE = 0;
 const VFIO_INT_INTx = 1;
@@ -74,8 +117,34 @@ const VFIOPCIDeviceCells = struct(
     'intx.route.irq': int(-1),
     'intx.mmap_timeout': int(),
     no_kvm_intx: bool(),
+    nr_vectors: int(),
+    no_kvm_msi: bool(),
+    no_kvm_msix: bool(),
+    defer_kvm_irq_routing: bool(),
+    'msix->pending': hex(32),
   },
 );
+
+const VFIOMSIVectorCells = struct(
+  'VFIOMSIVector',
+  'A message of an assigned device. virq: the GSI that was routed to it, negative where QEMU sends it itself.',
+  { use: bool(), virq: int() },
+);
+
+/** A vector with its two listeners: QEMU's own, and KVM's. */
+type VFIOMSIVector = InstanceOf<typeof VFIOMSIVectorCells> & {
+  readonly nr: number;
+  readonly interrupt: EventNotifier;
+  readonly kvm_interrupt: EventNotifier;
+};
+
+/** Allocates a vector, as it is after g_new0(). */
+const msi_vector = (nr: number): VFIOMSIVector =>
+  Object.assign(VFIOMSIVectorCells(`vector ${nr}`), {
+    nr,
+    interrupt: event_notifier(`vector ${nr} interrupt`),
+    kvm_interrupt: event_notifier(`vector ${nr} kvm_interrupt`),
+  });
 
 export type VFIOPCIDevice = InstanceOf<typeof VFIOPCIDeviceCells> & {
   readonly name: string;
@@ -85,11 +154,44 @@ export type VFIOPCIDevice = InstanceOf<typeof VFIOPCIDeviceCells> & {
   readonly bars: readonly VFIORegion[];
   readonly interrupt_pin: () => number;
   readonly intx: { readonly interrupt: EventNotifier; readonly unmask: EventNotifier; mmap_timer: QEMUTimer | undefined };
+  msi_vectors: readonly VFIOMSIVector[];
+  /** vfio_route_change: the routes that were noted and not committed yet. */
+  route_change: KVMRouteChange | undefined;
 };
+
+/** Guest-physical addresses of the MSI-X table and its pending bits, a BAR of their own. */
+export const MSIX_TABLE_ADDR = 0xfebe0000;
+const MSIX_PBA_ADDR = 0xfebe0800;
+const MSIX_AREA_SIZE = 0x800;
+
+/** What vfio_msi_setup() and vfio_msix_early_setup() find in the device's capabilities. */
+function message_capabilities({ messages }: PciFunction, name: string, qemu: Globals, dev: () => PCIDevice) {
+  if (messages === undefined) return undefined;
+  const pba = io_region({ name: 'msix-pba', addr: MSIX_PBA_ADDR, size: MSIX_AREA_SIZE }, msix_pba_mmio_ops, dev);
+  const table = io_region({ name: 'msix-table', addr: MSIX_TABLE_ADDR, size: MSIX_AREA_SIZE }, msix_table_mmio_ops, dev);
+  for (const mr of [table, pba]) memory_region_add_subregion(qemu.address_space_memory, mr);
+  const msi = MsiCells(`${name} MSI`, { 'config[PCI_MSI_FLAGS]': messages.msi.PCI_MSI_FLAGS });
+  const msix = msix_state(`${name} MSI-X`, messages.table.length, pba);
+  const registers: [number, Element][] = [
+    [MSI_CAP + PCI_MSI_FLAGS, element(msi, 'config[PCI_MSI_FLAGS]', PCI_MSI_FLAGS_ENABLE | PCI_MSI_FLAGS_QSIZE)],
+    [MSI_CAP + PCI_MSI_ADDRESS_LO, element(msi, 'config[PCI_MSI_ADDRESS_LO]')],
+    [MSI_CAP + PCI_MSI_ADDRESS_HI, element(msi, 'config[PCI_MSI_ADDRESS_HI]')],
+    [MSI_CAP + PCI_MSI_DATA_64, element(msi, 'config[PCI_MSI_DATA_64]')],
+    [MSIX_CAP + PCI_MSIX_FLAGS, element(msix.cells, 'config[PCI_MSIX_FLAGS]', PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL)],
+  ];
+  const device = {
+    msi_cap: MSI_CAP,
+    msix_cap: MSIX_CAP,
+    msix,
+    msi_trigger: pci_qdev_realize.msi_trigger,
+    bus_master_as: { as: qemu.address_space_memory, qemu_global_mutex: qemu.qemu_global_mutex },
+  };
+  return { registers, device };
+}
 
 /**
  * Makes an assigned device and puts it on the bus, with the properties that the run's parameters give: `kvm-intx` false is
- * x-no-kvm-intx=on, `mmap-timeout` is x-intx-mmap-timeout-ms.
+ * x-no-kvm-intx=on, `kvm-msi` false is x-no-kvm-msi=on and x-no-kvm-msix=on, `mmap-timeout` is x-intx-mmap-timeout-ms.
  * @param interrupt_pin PCI_INTERRUPT_PIN as VFIO shows it: 1 for INTA, 0 for none, also where the host could not serve it
  * @param device what QEMU's own mapping of the BAR reaches
  */
@@ -103,6 +205,8 @@ export function vfio_pci_device(
   const name = 'vfio-pci';
   const cells = VFIOPCIDeviceCells(name, {
     no_kvm_intx: parameters['kvm-intx'] === false,
+    no_kvm_msi: parameters['kvm-msi'] === false,
+    no_kvm_msix: parameters['kvm-msi'] === false,
     'intx.mmap_timeout': Number(parameters['mmap-timeout'] ?? DEFAULT_MMAP_TIMEOUT_MS),
   });
   const vbasedev: VFIODevice = { fd, ops: vfio_pci_ops, vdev: () => vdev };
@@ -114,13 +218,16 @@ export function vfio_pci_device(
   };
   for (const mr of [region.mem, ...region.mmaps]) memory_region_add_subregion(qemu.address_space_memory, mr);
   const pci = PCIDeviceCells(name);
+  const messages = message_capabilities(device, name, qemu, () => pdev);
   const pdev: PCIDevice = Object.assign(pci, {
+    ...messages?.device,
     name,
     devfn,
     bus: qemu.pci_bus,
     config: new Map([
       [PCI_COMMAND, element(pci, 'config[PCI_COMMAND]')],
       [PCI_STATUS, element(pci, 'config[PCI_STATUS]')],
+      ...(messages?.registers ?? []),
     ]),
     config_read: withOpaque(vfio_pci_dev_class_init.config_read, () => vdev),
     config_write: withOpaque(vfio_pci_dev_class_init.config_write, () => vdev),
@@ -128,7 +235,17 @@ export function vfio_pci_device(
   });
   qemu.pci_bus.devices.push(pdev);
   const intx = { interrupt: event_notifier('intx.interrupt'), unmask: event_notifier('intx.unmask'), mmap_timer: undefined };
-  const vdev: VFIOPCIDevice = Object.assign(cells, { name, qemu, vbasedev, pdev, bars: [region], interrupt_pin, intx });
+  const vdev: VFIOPCIDevice = Object.assign(cells, {
+    name,
+    qemu,
+    vbasedev,
+    pdev,
+    bars: [region],
+    interrupt_pin,
+    intx,
+    msi_vectors: [],
+    route_change: undefined,
+  });
   return vdev;
 }
 
@@ -274,10 +391,303 @@ const vfio_intx_disable = fn(
   },
 );
 
+const vfio_msi_interrupt = fn(
+  'A message came to QEMU itself: because KVM does not take it, or because the guest has masked it. Sends it on, or has it remembered as pending.',
+  function* vfio_msi_interrupt(vdev: VFIOPCIDevice, vector: VFIOMSIVector) {
+    if (!(yield* event_notifier_test_and_clear(vector.interrupt))) return;
+    const { pdev } = vdev;
+    const { nr } = vector;
+    if (vdev.interrupt !== VFIO_INT_MSIX) {
+      at('VFIO_INT_MSI');
+      yield* through('function pointer', 'get_msg', addressOf(msi_get_message))(pdev, nr);
+      yield* through('function pointer', 'notify', addressOf(msi_notify))(pdev, nr);
+      return;
+    }
+    at('VFIO_INT_MSIX');
+    if (msix_is_masked(pdev, nr)) {
+      atCall('set_bit');
+      vdev['msix->pending'] |= 1 << nr;
+      if (pdev.msix?.msix_pba_mmio !== undefined)
+        yield* memory_region_set_enabled(vdev.qemu.address_space_memory, pdev.msix.msix_pba_mmio, true);
+    }
+    yield* through('function pointer', 'get_msg', addressOf(msix_get_message))(pdev, nr);
+    yield* through('function pointer', 'notify', addressOf(msix_notify))(pdev, nr);
+  },
+);
+
+const vfio_enable_vectors = fn(
+  'Hands VFIO all listeners at once: KVM’s where there is one and the guest has not masked the vector, else QEMU’s. A positive result says how many vectors the kernel could have given.',
+  function* vfio_enable_vectors(vdev: VFIOPCIDevice, msix: boolean) {
+    const fds = vdev.msi_vectors.slice(0, vdev.nr_vectors).map((vector) => {
+      if (!vector.use) return undefined;
+      const throughQemu = vector.virq < 0 || (msix && msix_is_masked(vdev.pdev, vector.nr));
+      return event_notifier_get_fd(throughQemu ? vector.interrupt : vector.kvm_interrupt);
+    });
+    at('fds');
+    return yield* vfio_set_irqs(vdev.vbasedev, {
+      index: msix ? VFIO_PCI_MSIX_IRQ_INDEX : VFIO_PCI_MSI_IRQ_INDEX,
+      flags: VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+      start: 0,
+      count: fds.length,
+      fds,
+    });
+  },
+);
+
+const vfio_add_kvm_msi_virq = fn(
+  'Routes a GSI to a vector’s message, for KVM to take it. Where that is switched off, QEMU stays in the way.',
+  function* vfio_add_kvm_msi_virq(vdev: VFIOPCIDevice, vector: VFIOMSIVector, vector_n: number, msix: boolean) {
+    at(msix ? 'no_kvm_msix' : 'no_kvm_msi');
+    if (msix ? vdev.no_kvm_msix : vdev.no_kvm_msi) return;
+    vector.virq = yield* kvm_irqchip_add_msi_route(route_change(vdev), vector_n, vdev.pdev);
+  },
+);
+
+const vfio_connect_kvm_msi_virq = fn(
+  'Makes the eventfd between VFIO and KVM, and gives KVM its end: an irqfd of the vector’s GSI.',
+  function* vfio_connect_kvm_msi_virq(vdev: VFIOPCIDevice, vector: VFIOMSIVector) {
+    at('virq');
+    if (vector.virq < 0) return;
+    yield* event_notifier_init(vector.kvm_interrupt);
+    const ret = yield* kvm_irqchip_add_irqfd_notifier_gsi(vdev.qemu.kvm_state, vector.kvm_interrupt, undefined, vector.virq);
+    if (ret >= 0) return;
+    yield* event_notifier_cleanup(vector.kvm_interrupt);
+    yield* kvm_irqchip_release_virq(vdev.qemu.kvm_state, vector.virq);
+    vector.virq = -1;
+  },
+);
+
+const vfio_remove_kvm_msi_virq = fn(
+  'Takes a vector from KVM again: the irqfd, the GSI, the eventfd.',
+  function* vfio_remove_kvm_msi_virq(vdev: VFIOPCIDevice, vector: VFIOMSIVector) {
+    yield* kvm_irqchip_remove_irqfd_notifier_gsi(vdev.qemu.kvm_state, vector.kvm_interrupt, vector.virq);
+    yield* kvm_irqchip_release_virq(vdev.qemu.kvm_state, vector.virq);
+    vector.virq = -1;
+    yield* event_notifier_cleanup(vector.kvm_interrupt);
+  },
+);
+
+const vfio_update_kvm_msi_virq = fn(
+  'The guest has changed a vector’s message: its GSI is routed to the new one.',
+  function* vfio_update_kvm_msi_virq(vdev: VFIOPCIDevice, vector: VFIOMSIVector, msg: MSIMessage) {
+    yield* kvm_irqchip_update_msi_route(vdev.qemu.kvm_state, vector.virq, msg);
+    yield* kvm_irqchip_commit_routes(vdev.qemu.kvm_state);
+  },
+);
+
+/** vfio_route_change, which must have been begun. */
+function route_change({ name, route_change: change }: VFIOPCIDevice): KVMRouteChange {
+  if (change === undefined) throw new Error(`${name} has begun no change of routes`);
+  return change;
+}
+
+/** Gives VFIO another listener for one vector, in the function that is executing. */
+const listen = (vdev: VFIOPCIDevice, nr: number, to: EventNotifier) =>
+  vfio_set_irq_signaling(vdev.vbasedev, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER, event_notifier_get_fd(to), nr);
+
+const vfio_msix_vector_do_use = fn(
+  'A vector comes into use. KVM gets a route for it and an irqfd, if there is a message; then VFIO a listener. A vector beyond those that the host has allocated means taking all of them down and up again: what arrives meanwhile is lost.',
+  function* vfio_msix_vector_do_use(vdev: VFIOPCIDevice, nr: number, msg: MSIMessage | undefined, handler: IOHandler | undefined) {
+    const { pdev, qemu } = vdev;
+    const vector = vdev.msi_vectors[nr];
+    if (vector === undefined) throw new Error(`${vdev.name} has no vector ${nr}`);
+    if (!vector.use) {
+      vector.virq = -1;
+      yield* event_notifier_init(vector.interrupt);
+      vector.use = true;
+      yield* msix_vector_use(pdev, nr);
+    }
+    yield* qemu_set_fd_handler(qemu, event_notifier_get_fd(vector.interrupt), vector.interrupt.name, handler);
+    at('virq');
+    if (vector.virq >= 0) {
+      if (msg === undefined) yield* vfio_remove_kvm_msi_virq(vdev, vector);
+      else yield* vfio_update_kvm_msi_virq(vdev, vector, msg);
+    } else if (msg !== undefined) {
+      if (vdev.defer_kvm_irq_routing) {
+        yield* vfio_add_kvm_msi_virq(vdev, vector, nr, true);
+      } else {
+        vdev.route_change = yield* kvm_irqchip_begin_route_changes(qemu.kvm_state);
+        yield* vfio_add_kvm_msi_virq(vdev, vector, nr, true);
+        yield* kvm_irqchip_commit_route_changes(vdev.route_change);
+        yield* vfio_connect_kvm_msi_virq(vdev, vector);
+      }
+    }
+    if (vdev.nr_vectors < nr + 1) {
+      vdev.nr_vectors = nr + 1;
+      if (!vdev.defer_kvm_irq_routing) {
+        yield* vfio_disable_irqindex(vdev.vbasedev, VFIO_PCI_MSIX_IRQ_INDEX);
+        yield* vfio_enable_vectors(vdev, true);
+      }
+    } else {
+      yield* listen(vdev, nr, vector.virq >= 0 ? vector.kvm_interrupt : vector.interrupt);
+    }
+    atCall('clear_bit');
+    vdev['msix->pending'] &= ~(1 << nr);
+    if (vdev['msix->pending'] === 0 && pdev.msix?.msix_pba_mmio !== undefined)
+      yield* memory_region_set_enabled(qemu.address_space_memory, pdev.msix.msix_pba_mmio, false);
+    return 0;
+  },
+);
+
+const vfio_msix_vector_use = fn(
+  'The guest has unmasked a vector.',
+  function* vfio_msix_vector_use(vdev: VFIOPCIDevice, nr: number, msg: MSIMessage) {
+    return yield* vfio_msix_vector_do_use(vdev, nr, msg, msi_handler(vdev, nr));
+  },
+);
+
+/** The main loop's handler of a vector that comes to QEMU. */
+const msi_handler = (vdev: VFIOPCIDevice, nr: number): IOHandler =>
+  addressOf(
+    bound(
+      bound(vfio_msi_interrupt, () => vdev),
+      () => vdev.msi_vectors[nr]!,
+    ),
+  );
+
+const vfio_msix_vector_release = fn(
+  'The guest has masked a vector. KVM keeps its route and its irqfd, since some guests mask and unmask around every interrupt: only VFIO is told to signal QEMU meanwhile, which remembers what comes as pending.',
+  function* vfio_msix_vector_release(vdev: VFIOPCIDevice, nr: number) {
+    const vector = vdev.msi_vectors[nr];
+    at('virq');
+    if (vector !== undefined && vector.virq >= 0) yield* listen(vdev, nr, vector.interrupt);
+  },
+);
+
+const vfio_prepare_kvm_msi_virq_batch = fn(
+  'From here on routes are only noted: committing each by itself would be slow.',
+  function* vfio_prepare_kvm_msi_virq_batch(vdev: VFIOPCIDevice) {
+    atCall('assert');
+    vdev.defer_kvm_irq_routing = true;
+    vdev.route_change = yield* kvm_irqchip_begin_route_changes(vdev.qemu.kvm_state);
+  },
+);
+
+const vfio_commit_kvm_msi_virq_batch = fn(
+  'Commits the noted routes, and gives KVM an irqfd for each vector.',
+  function* vfio_commit_kvm_msi_virq_batch(vdev: VFIOPCIDevice) {
+    yield* qemu_assert(
+      vdev.defer_kvm_irq_routing,
+      'Nobody has prepared a batch: the assertion fails, and QEMU is gone with its virtual machine.',
+    );
+    vdev.defer_kvm_irq_routing = false;
+    yield* kvm_irqchip_commit_route_changes(route_change(vdev));
+    for (const vector of vdev.msi_vectors.slice(0, vdev.nr_vectors)) yield* vfio_connect_kvm_msi_virq(vdev, vector);
+  },
+);
+
+const vfio_msix_enable = fn(
+  'The guest has switched MSI-X on. Vectors that it has unmasked already are set up; with none, one is allocated all the same, so that the device itself is in MSI-X mode, as its guest thinks.',
+  function* vfio_msix_enable(vdev: VFIOPCIDevice) {
+    yield* vfio_disable_interrupts(vdev);
+    at('msi_vectors');
+    vdev.msi_vectors = (vdev.pdev.msix?.msix_table ?? []).map((_, nr) => msi_vector(nr));
+    vdev.interrupt = VFIO_INT_MSIX;
+    yield* vfio_prepare_kvm_msi_virq_batch(vdev);
+    yield* msix_set_vector_notifiers(vdev.pdev, {
+      use: addressOf(bound(vfio_msix_vector_use, () => vdev)),
+      release: addressOf(bound(vfio_msix_vector_release, () => vdev)),
+    });
+    yield* vfio_commit_kvm_msi_virq_batch(vdev);
+    if (vdev.nr_vectors > 0) {
+      yield* vfio_enable_vectors(vdev, true);
+    } else {
+      yield* vfio_msix_vector_do_use(vdev, 0, undefined, undefined);
+      yield* vfio_msix_vector_release(vdev, 0);
+    }
+  },
+);
+
+const vfio_msi_enable = fn(
+  'The guest has switched MSI on: INTx goes, KVM gets a route and an irqfd for each message, and only then VFIO their eventfds. Should the kernel have fewer, it is tried again with those: but without preparing a batch again.',
+  function* vfio_msi_enable(vdev: VFIOPCIDevice) {
+    const { pdev, qemu } = vdev;
+    yield* vfio_disable_interrupts(vdev);
+    yield* vfio_prepare_kvm_msi_virq_batch(vdev);
+    vdev.nr_vectors = yield* msi_nr_vectors_allocated(pdev);
+    for (;;) {
+      at('msi_vectors');
+      vdev.msi_vectors = Array.from({ length: vdev.nr_vectors }, (_, nr) => msi_vector(nr));
+      for (const vector of vdev.msi_vectors) {
+        vector.virq = -1;
+        vector.use = true;
+        yield* event_notifier_init(vector.interrupt);
+        const fd = event_notifier_get_fd(vector.interrupt);
+        yield* qemu_set_fd_handler(qemu, fd, vector.interrupt.name, msi_handler(vdev, vector.nr));
+        yield* vfio_add_kvm_msi_virq(vdev, vector, vector.nr, false);
+      }
+      yield* vfio_commit_kvm_msi_virq_batch(vdev);
+      vdev.interrupt = VFIO_INT_MSI;
+      const ret = yield* vfio_enable_vectors(vdev, false);
+      if (ret === 0) return;
+      yield* vfio_msi_disable_common(vdev);
+      if (ret < 0) return;
+      atWrite('nr_vectors', 'vfio_msi_disable_common', 'The kernel has fewer vectors than the guest wants.');
+      vdev.nr_vectors = ret;
+    }
+  },
+);
+
+const vfio_msi_disable_common = fn(
+  'Lets go of all vectors: of KVM’s ends first, then of QEMU’s.',
+  function* vfio_msi_disable_common(vdev: VFIOPCIDevice) {
+    for (const vector of vdev.msi_vectors.slice(0, vdev.nr_vectors)) {
+      if (!vector.use) continue;
+      if (vector.virq >= 0) yield* vfio_remove_kvm_msi_virq(vdev, vector);
+      yield* qemu_set_fd_handler(vdev.qemu, event_notifier_get_fd(vector.interrupt), vector.interrupt.name, undefined);
+      yield* event_notifier_cleanup(vector.interrupt);
+    }
+    at('msi_vectors');
+    vdev.msi_vectors = [];
+    vdev.nr_vectors = 0;
+    vdev.interrupt = VFIO_INT_NONE;
+  },
+);
+
+const vfio_msix_disable = fn(
+  'The guest has switched MSI-X off: VFIO signals QEMU, then nobody; and the device interrupts by its wire again.',
+  function* vfio_msix_disable(vdev: VFIOPCIDevice): Run {
+    const { pdev } = vdev;
+    yield* msix_unset_vector_notifiers(pdev);
+    for (const vector of vdev.msi_vectors.slice(0, vdev.nr_vectors)) {
+      if (!vector.use) continue;
+      yield* vfio_msix_vector_release(vdev, vector.nr);
+      yield* msix_vector_unuse(pdev, vector.nr);
+    }
+    if (vdev.nr_vectors > 0) yield* vfio_disable_irqindex(vdev.vbasedev, VFIO_PCI_MSIX_IRQ_INDEX);
+    yield* vfio_msi_disable_common(vdev);
+    yield* vfio_intx_enable(vdev);
+    at('pending');
+    vdev['msix->pending'] = 0;
+  },
+);
+
+const vfio_msi_disable = fn(
+  'The guest has switched MSI off: the device interrupts by its wire again.',
+  function* vfio_msi_disable(vdev: VFIOPCIDevice): Run {
+    yield* vfio_disable_irqindex(vdev.vbasedev, VFIO_PCI_MSI_IRQ_INDEX);
+    yield* vfio_msi_disable_common(vdev);
+    yield* vfio_intx_enable(vdev);
+  },
+);
+
+const vfio_update_msi = fn(
+  'The guest has written to the MSI capability while it is on: perhaps another CPU shall have the interrupts.',
+  function* vfio_update_msi(vdev: VFIOPCIDevice) {
+    for (const vector of vdev.msi_vectors.slice(0, vdev.nr_vectors)) {
+      if (!vector.use || vector.virq < 0) continue;
+      const msg = yield* msi_get_message(vdev.pdev, vector.nr);
+      yield* vfio_update_kvm_msi_virq(vdev, vector, msg);
+    }
+  },
+);
+
 export const vfio_disable_interrupts = fn(
-  'Takes down whatever kind of interrupt the device uses now; only INTx is modelled.',
-  function* vfio_disable_interrupts(vdev: VFIOPCIDevice) {
+  'Takes down whatever kind of interrupt the device uses now. Taking messages down brings INTx back, which then goes as well.',
+  function* vfio_disable_interrupts(vdev: VFIOPCIDevice): Run {
     at('interrupt');
+    if (vdev.interrupt === VFIO_INT_MSIX) yield* vfio_msix_disable(vdev);
+    else if (vdev.interrupt === VFIO_INT_MSI) yield* vfio_msi_disable(vdev);
     if (vdev.interrupt === VFIO_INT_INTx) yield* vfio_intx_disable(vdev);
   },
 );
@@ -321,11 +731,29 @@ export const vfio_realize = fn(
 );
 
 const vfio_pci_write_config = fn(
-  'The guest writes to the configuration space: VFIO sees everything and filters what it must; QEMU’s copy follows. With DisINTx, VFIO masks the device first and QEMU lowers the line after.',
+  'The guest writes to the configuration space: VFIO sees everything and filters what it must; QEMU’s copy follows. When that switches messages on or off, QEMU has KVM and VFIO follow: the device’s own enable bit was not written.',
   function* vfio_pci_write_config(vdev: VFIOPCIDevice, addr: number, val: number, len: number) {
     yield* through('syscall', 'pwrite', pwrite64.ksys_pwrite64)(vdev.vbasedev.fd, VFIO_PCI_CONFIG_REGION_INDEX, addr, len, val);
     yield* preempt();
-    yield* pci_default_write_config(vdev.pdev, addr, val, len);
+    const { pdev } = vdev;
+    if (within(addr, pdev.msi_cap, PCI_MSI_CAP_SIZE)) {
+      const was_enabled = msi_enabled(pdev);
+      yield* pci_default_write_config(pdev, addr, val, len);
+      const is_enabled = msi_enabled(pdev);
+      at('is_enabled');
+      if (!was_enabled && is_enabled) yield* vfio_msi_enable(vdev);
+      else if (was_enabled && !is_enabled) yield* vfio_msi_disable(vdev);
+      else if (was_enabled) yield* vfio_update_msi(vdev);
+    } else if (within(addr, pdev.msix_cap, PCI_MSIX_CAP_SIZE)) {
+      const was_enabled = msix_enabled(pdev);
+      yield* pci_default_write_config(pdev, addr, val, len);
+      const is_enabled = msix_enabled(pdev);
+      at('is_enabled');
+      if (!was_enabled && is_enabled) yield* vfio_msix_enable(vdev);
+      else if (was_enabled && !is_enabled) yield* vfio_msix_disable(vdev);
+    } else {
+      yield* pci_default_write_config(pdev, addr, val, len);
+    }
   },
 );
 
@@ -338,6 +766,11 @@ const vfio_pci_read_config = fn(
 
 const vfio_pci_ops = ops('vfio_pci_ops', { vfio_eoi: vfio_intx_eoi });
 const vfio_pci_dev_class_init = ops('vfio_pci_dev_class_init', { config_read: vfio_pci_read_config, config_write: vfio_pci_write_config });
+
+/** ranges_overlap(), of a register and a capability. */
+const within = (addr: number, cap: number | undefined, size: number): boolean => cap !== undefined && addr >= cap && addr < cap + size;
+const PCI_MSI_CAP_SIZE = 0x0e;
+const PCI_MSIX_CAP_SIZE = 0x0c;
 
 /** The assignment of the whole route, which is two cells. */
 function set_route(vdev: VFIOPCIDevice, { mode, irq }: PCIINTxRoute): void {

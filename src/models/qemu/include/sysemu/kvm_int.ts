@@ -1,5 +1,5 @@
 import { hex, struct, type InstanceOf } from '../../../../engine/cell';
-import type { Kvm } from '../../../linux/virt/kvm/kvm_main';
+import type { Kvm, KvmIrqRoutingEntry } from '../../../linux/virt/kvm/kvm_types';
 
 /** KVM as QEMU holds it. */
 
@@ -8,6 +8,8 @@ export interface KVMState {
   readonly vmfd: Kvm;
   /** kernel-irqchip: everything in the kernel, the local APICs alone, or nothing. */
   readonly kernel_irqchip: 'on' | 'split' | 'off';
+  /** The routing table as QEMU has noted it. */
+  readonly irq_routes: KvmIrqRoutingEntry[];
 }
 
 const KVMSlotCells = struct('KVMSlot', 'QEMU’s record of a KVM memory slot; of size 0 while it is free.', {

@@ -2,6 +2,9 @@ import { bits, hex, int, struct, type InstanceOf } from '../../../../../engine/c
 import { source, type Pointer } from '../../../../../engine/fn';
 import { element, type Element } from '../../../element';
 import { pci_set_irq } from '../../../hw/pci/pci';
+import type { Mutex } from '../../../../../engine/mutex';
+import type { AddressSpace } from '../../exec/memory';
+import type { MSIMessage, MsixState } from './msi';
 import { PCI_COMMAND_BITS, PCI_STATUS_BITS } from '../../../../linux/include/uapi/linux/pci_regs';
 
 /** PCI devices and buses as QEMU emulates them. */
@@ -34,6 +37,13 @@ export interface PCIDevice {
   readonly config_read: Pointer<[addr: number, len: number], number>;
   readonly config_write: Pointer<[addr: number, val: number, len: number], void>;
   intx_routing_notifier: Pointer<[], void> | undefined;
+  /** Where the message capabilities are in the configuration space, of a device that has them. */
+  readonly msi_cap?: number;
+  readonly msix_cap?: number;
+  readonly msix?: MsixState;
+  readonly msi_trigger?: Pointer<[dev: PCIDevice, msg: MSIMessage], void>;
+  /** What the device's writes reach, and the lock of whoever is behind it. */
+  readonly bus_master_as?: { readonly as: AddressSpace; readonly qemu_global_mutex: Mutex };
 }
 
 /** The cells of a device that raises INTx; `config` is QEMU's own copy, which a passed-through device has too. */

@@ -1,0 +1,62 @@
+import { bits, bool, hex, int, struct, type InstanceOf } from '../../../../../engine/cell';
+import type { Pointer } from '../../../../../engine/fn';
+import { PCI_MSI_FLAGS_64BIT, PCI_MSI_FLAGS_BITS, PCI_MSIX_FLAGS_BITS } from '../../../../linux/include/uapi/linux/pci_regs';
+import type { MemoryRegion } from '../../exec/memory';
+
+/** Message capabilities as QEMU emulates them. */
+
+/** An `MSIMessage`: a write of `data` to `address`. */
+export interface MSIMessage {
+  readonly address: number;
+  readonly data: number;
+}
+
+/** The MSI capability in QEMU's copy of the configuration space. */
+export const MsiCells = struct('PCIDevice', 'The MSI capability, as the guest has programmed it.', {
+  'config[PCI_MSI_FLAGS]': bits(16, PCI_MSI_FLAGS_BITS, PCI_MSI_FLAGS_64BIT),
+  'config[PCI_MSI_ADDRESS_LO]': hex(32),
+  'config[PCI_MSI_ADDRESS_HI]': hex(32),
+  'config[PCI_MSI_DATA_64]': hex(16),
+});
+
+/** The MSI-X capability and what goes with it. */
+export const MsixCells = struct('PCIDevice', 'The MSI-X capability, as the guest has programmed it.', {
+  'config[PCI_MSIX_FLAGS]': bits(16, PCI_MSIX_FLAGS_BITS),
+  msix_function_masked: bool(true),
+});
+
+const EntryCells = struct(
+  'msix_table',
+  'An entry of the MSI-X table that the guest sees, with its pending bit and the number of its users.',
+  {
+    PCI_MSIX_ENTRY_LOWER_ADDR: hex(32),
+    PCI_MSIX_ENTRY_DATA: hex(32),
+    PCI_MSIX_ENTRY_VECTOR_CTRL: hex(32, 1),
+    msix_pba: bool(),
+    msix_entry_used: int(),
+  },
+);
+export type MsixEntry = InstanceOf<typeof EntryCells>;
+
+/** Whom the MSI-X core tells that a vector may be used from now on, or must not be. */
+export interface MsixNotifiers {
+  readonly use: Pointer<[nr: number, msg: MSIMessage], number>;
+  readonly release: Pointer<[nr: number], void>;
+}
+
+/** What a device has for MSI-X. */
+export interface MsixState {
+  readonly cells: InstanceOf<typeof MsixCells>;
+  readonly msix_table: readonly MsixEntry[];
+  /** The pending bits as memory: only visible where somebody has something pending. */
+  readonly msix_pba_mmio: MemoryRegion | undefined;
+  notifiers: MsixNotifiers | undefined;
+}
+
+/** Makes the state of a capability with so many entries, all masked. */
+export const msix_state = (name: string, entries: number, msix_pba_mmio?: MemoryRegion): MsixState => ({
+  cells: MsixCells(name, { 'config[PCI_MSIX_FLAGS]': entries - 1 }),
+  msix_table: Array.from({ length: entries }, (_, n) => EntryCells(`${name} ${n}`)),
+  msix_pba_mmio,
+  notifiers: undefined,
+});
