@@ -8,8 +8,8 @@ import { running } from './running';
  * those two *are* its reference. Calling one pushes a frame on the running thread and journals it.
  */
 
-/** What a model function mirrors: an upstream project's code, or what has no source here: hardware, a guest's driver. */
-export type World = Project | 'hardware' | 'guest';
+/** What a model function mirrors: an upstream project's code, or what has no source here: hardware, a guest's driver, a user's program. */
+export type World = Project | 'hardware' | 'guest' | 'user';
 
 /** The upstream file that a model module mirrors. */
 export interface Home {
@@ -161,6 +161,6 @@ export function referenceOf(fn: FnInfo, anchor?: Anchor): Reference | undefined 
 /** The reference of a place where a pointer is stored, or `undefined` for what has no source. */
 export function locate(place: Registration, anchor?: Anchor): Reference | undefined {
   const { world, path, symbol, formerly } = place;
-  if (world === 'hardware' || world === 'guest') return undefined;
+  if (world === 'hardware' || world === 'guest' || world === 'user') return undefined;
   return { project: world, path, symbol, ...(anchor ? { anchor } : {}), ...(formerly.length ? { formerly } : {}) };
 }

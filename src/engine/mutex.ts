@@ -20,3 +20,17 @@ export function release(mutex: Mutex, token: string): void {
   atCall(token);
   mutex.owner = 0;
 }
+
+/** The identifiers with which C takes a lock and gives it back. */
+export type LockTokens = readonly [take: string, give: string];
+export const MUTEX: LockTokens = ['mutex_lock', 'mutex_unlock'];
+export const RWSEM_WRITE: LockTokens = ['down_write', 'up_write'];
+export const RWSEM_READ: LockTokens = ['down_read', 'up_read'];
+
+/** Executes `body` while holding a lock, whichever way it returns. */
+export function* holding<R>(mutex: Mutex, [take, give]: LockTokens, body: () => Run<R>): Run<R> {
+  yield* acquire(mutex, take);
+  const result = yield* body();
+  release(mutex, give);
+  return result;
+}

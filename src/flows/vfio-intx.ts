@@ -19,6 +19,7 @@ import { vt_x86_ops } from '../models/linux/arch/x86/kvm/vmx/main';
 import { pci_dev } from '../models/linux/drivers/pci/pci';
 import { vfio_pci_ops } from '../models/linux/drivers/vfio/pci/vfio_pci';
 import { vfio_pci_core_device } from '../models/linux/drivers/vfio/pci/vfio_pci_priv';
+import { vfio_device_file } from '../models/linux/drivers/vfio/vfio_main';
 import { PCI_COMMAND_INTX_DISABLE } from '../models/linux/include/uapi/linux/pci_regs';
 import { irq_desc } from '../models/linux/kernel/irq/irqdesc';
 import { alloc_workqueue } from '../models/linux/kernel/workqueue';
@@ -79,7 +80,7 @@ function setUp(parameters: Parameters): World {
   const pdev = pci_dev(device, desc, '0000:00:03.0');
   const vdev = vfio_pci_core_device(pdev, { system_wq, vfio_irqfd_cleanup_wq }, vfio_pci_ops);
   const interrupt_pin = () => (vdev['vconfig.PCI_INTERRUPT_PIN'] ? 1 : 0);
-  const q = qemu({ kvm, vfio_fd: { device: vdev.vdev }, interrupt_pin, device });
+  const q = qemu({ kvm, vfio_fd: vfio_device_file(vdev.vdev), interrupt_pin, device });
   running().thread('qemu', 'QEMU main loop', 'qemu', PRIORITY.qemu, () => qemu_main(q));
   running().thread('vcpu', 'vCPU 0', 'vcpu', PRIORITY.vcpu, () => kvm_vcpu_thread_fn(q, q.board.cpus[0]!));
 

@@ -1,6 +1,6 @@
 import { pointer, struct, type Instance, type InstanceOf } from '../../../../engine/cell';
 import { addressOf, bound, source, through, type Pointer } from '../../../../engine/fn';
-import { at } from '../../../../engine/steps';
+import { at, atCall } from '../../../../engine/steps';
 import {
   eventfd_ctx_do_read,
   eventfd_ctx_fileget,
@@ -131,5 +131,13 @@ export const vfio_virqfd_disable = fn(
       pvirqfd[member] = undefined;
     }
     yield* flush_workqueue(host.vfio_irqfd_cleanup_wq);
+  },
+);
+
+export const vfio_virqfd_init = fn(
+  'Makes the workqueue on which virqfds are released. Part of vfio.ko since 6.2; before, a module of its own.',
+  function* vfio_virqfd_init() {
+    atCall('create_singlethread_workqueue');
+    return 0;
   },
 );

@@ -1,20 +1,38 @@
-import { int, pointer, struct, type InstanceOf } from '../../../../engine/cell';
+import { bool, int, oneOf, pointer, struct, type InstanceOf } from '../../../../engine/cell';
 import type { Pointer } from '../../../../engine/fn';
-import type { IommuGroup } from '../../drivers/iommu/iommu';
+import { Mutex } from '../../../../engine/mutex';
+import type { DevIommu, IommuGroup } from '../../drivers/iommu/iommu';
+import type { NotifierBlock } from '../../kernel/notifier';
+import type { WorkqueueStruct, WorkStruct } from '../../kernel/workqueue';
 
 /** The driver model's structures: buses, drivers, devices. */
 
 const BusTypeCells = struct('bus_type', 'A bus: the drivers that have registered for its devices.', { 'p.klist_drivers': int() });
 
-export type BusType = InstanceOf<typeof BusTypeCells> & { readonly name: string; readonly drivers: DeviceDriver[] };
+export type BusType = InstanceOf<typeof BusTypeCells> & {
+  readonly name: string;
+  readonly drivers: DeviceDriver[];
+  readonly devices: Device[];
+  readonly bus_notifier: NotifierBlock[];
+};
 
-export const bus_type = (name: string): BusType => Object.assign(BusTypeCells(name), { name, drivers: [] });
+export const bus_type = (name: string): BusType => Object.assign(BusTypeCells(name), { name, drivers: [], devices: [], bus_notifier: [] });
 
 const DeviceDriverCells = struct('device_driver', 'A driver as the driver core knows it.', { bus: pointer<BusType>() });
 
-export type DeviceDriver = InstanceOf<typeof DeviceDriverCells> & { readonly name: string };
+export type DeviceDriver = InstanceOf<typeof DeviceDriverCells> & {
+  readonly name: string;
+  /** The power callbacks that a driver has besides its bus's. */
+  pm: DriverPmOps | undefined;
+};
 
-export const device_driver = (name: string): DeviceDriver => Object.assign(DeviceDriverCells(name), { name });
+export const device_driver = (name: string): DeviceDriver => Object.assign(DeviceDriverCells(name), { name, pm: undefined });
+
+/** A driver's power callbacks. */
+export interface DriverPmOps {
+  readonly runtime_suspend: Pointer<[dev: Device], number>;
+  readonly runtime_resume: Pointer<[dev: Device], number>;
+}
 
 /** A device's bus, with the bus's operations on this device: the structure around the `device`, container_of(), is filled in. */
 export interface DeviceBus {
@@ -22,13 +40,60 @@ export interface DeviceBus {
   readonly probe: Pointer<[], number>;
   /** A bus without one lets every driver try every device. */
   readonly match: Pointer<[drv: DeviceDriver], number> | undefined;
+  readonly remove?: Pointer<[], void>;
+  readonly dma_configure?: Pointer<[], number>;
+  readonly dma_cleanup?: Pointer<[], void>;
+  /** A bus whose devices can sleep. */
+  readonly pm?: DevicePmOps;
 }
+
+/** A bus's power callbacks for one device. */
+export interface DevicePmOps {
+  readonly runtime_suspend: Pointer<[], number>;
+  readonly runtime_resume: Pointer<[], number>;
+  readonly runtime_idle: Pointer<[], number>;
+}
+
+export const RPM_ACTIVE = 0;
+export const RPM_RESUMING = 1;
+export const RPM_SUSPENDED = 2;
+export const RPM_SUSPENDING = 3;
+
+export const DevPmInfoCells = struct('dev_pm_info', 'Whether anybody needs a device awake: usage_count counts who does.', {
+  usage_count: int(1),
+  runtime_auto: bool(),
+  runtime_status: oneOf({ RPM_ACTIVE, RPM_RESUMING, RPM_SUSPENDED, RPM_SUSPENDING }, RPM_ACTIVE),
+  request_pending: bool(),
+});
+
+/** What the power of a device depends on, with the work that lets it sleep and the queue that does it. */
+export type DevPmInfo = InstanceOf<typeof DevPmInfoCells> & { readonly work: WorkStruct; readonly pm_wq: WorkqueueStruct };
 
 const DeviceCells = struct('device', 'A device in the driver model: the driver that is bound to it, and its IOMMU group.', {
   driver: pointer<DeviceDriver>(),
   iommu_group: pointer<IommuGroup>(),
 });
 
-export type Device = InstanceOf<typeof DeviceCells> & { readonly name: string; readonly bus: DeviceBus | undefined };
+export type Device = InstanceOf<typeof DeviceCells> & {
+  readonly name: string;
+  readonly bus: DeviceBus | undefined;
+  readonly mutex: Mutex;
+  /** The name of the only driver that may have it, as an administrator wrote it. */
+  driver_override: string | undefined;
+  /** What the driver keeps for the device. */
+  driver_data: unknown;
+  readonly iommu: DevIommu | undefined;
+  readonly power: DevPmInfo | undefined;
+};
 
-export const device = (name: string, bus?: DeviceBus): Device => Object.assign(DeviceCells(name), { name, bus });
+/** Makes a device; without a bus it is one of a class. `power` where the kernel may put it to sleep, `iommu` where it masters a bus behind one. */
+export const device = (name: string, bus?: DeviceBus, parts?: Pick<Partial<Device>, 'power' | 'iommu'>): Device =>
+  Object.assign(DeviceCells(name), {
+    name,
+    bus,
+    mutex: Mutex(`mutex of ${name}`),
+    driver_override: undefined,
+    driver_data: undefined,
+    iommu: parts?.iommu,
+    power: parts?.power,
+  });
