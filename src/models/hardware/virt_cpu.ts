@@ -48,7 +48,8 @@ export type VmExit =
   | { readonly kind: 'eoi induced'; readonly vector: number }
   /** An IN or OUT; `value` is what an OUT writes. */
   | { readonly kind: 'io'; readonly port: number; readonly size: number; readonly in: boolean; readonly value: number }
-  | { readonly kind: 'mmio'; readonly phys_addr: number; readonly is_write: boolean; readonly value: number };
+  /** An access to memory that nothing backs; 4 bytes wide unless `size` says otherwise. */
+  | { readonly kind: 'mmio'; readonly phys_addr: number; readonly is_write: boolean; readonly value: number; readonly size?: number };
 
 /** How the guest's local APIC is virtualized. */
 export type LapicMode = 'vmx-apicv' | 'vmx-xapic' | 'vmx-x2apic' | 'svm-x2apic';

@@ -14,7 +14,7 @@ import { config_address, CONFIG_ADDRESS, CONFIG_DATA, pci_host, pci_host_conf_le
 import { pcie_mmcfg_ops } from './hw/pci/pcie_host';
 import { vfio_pci_device, vfio_realize, type VFIOPCIDevice } from './hw/vfio/pci';
 import { aio_context, type AioContext } from './include/block/aio';
-import { io_region, memory_region_add_subregion, type AddressSpace } from './include/exec/memory';
+import { io_region, memory_core, memory_region_add_subregion, type AddressSpace, type Memory } from './include/exec/memory';
 import { x86_cpu } from './include/hw/core/cpu';
 import { pci_bus, PCI_DEVFN, type PCIBus } from './include/hw/pci/pci';
 import { kvm_slot, type KVMMemoryListener, type KVMState } from './include/sysemu/kvm_int';
@@ -32,6 +32,7 @@ export interface Process {
   readonly main_loop_tlg: QEMUTimerList;
   readonly address_space_memory: AddressSpace;
   readonly address_space_io: AddressSpace;
+  readonly memory: Memory;
   /** The CPUs, and QEMU's own interrupt controllers. */
   readonly board: Board;
   /** The main thread's poll. */
@@ -49,12 +50,14 @@ export interface Globals extends Process {
 /** A process without devices or CPUs. */
 export function qemu_process(kvm_state: KVMState | undefined, address_space_memory: AddressSpace, cpus_accel: CpusAccel = {}): Process {
   const qemu_global_mutex = Mutex('BQL');
+  const address_space_io: AddressSpace = { root: [], listeners: [], current_map: [] };
   return {
     qemu_global_mutex,
     iohandler_ctx: aio_context('iohandler_ctx'),
     main_loop_tlg: { active_timers: [] },
     address_space_memory,
-    address_space_io: { root: [], listeners: [], current_map: [] },
+    address_space_io,
+    memory: memory_core(address_space_memory, address_space_io),
     board: {
       qemu_global_mutex,
       isa_pic: undefined,

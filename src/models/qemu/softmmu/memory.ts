@@ -1,9 +1,21 @@
 import { addressOf, architecturally, source, through, type Pointer } from '../../../engine/fn';
-import { atCall } from '../../../engine/steps';
+import { at, atCall } from '../../../engine/steps';
 import { read_register, write_register, type PciFunction } from '../../hardware/pci_function';
-import { generate_memory_topology, type AddressSpace, type FlatView, type MemoryRegion } from '../include/exec/memory';
+import {
+  generate_memory_topology,
+  type AddressSpace,
+  type FlatView,
+  type Memory,
+  type MemoryRegion,
+  type MemoryRegionIoeventfd,
+} from '../include/exec/memory';
 
 /** The guest's memory map: changing it, and accesses that have no host memory behind them. */
+
+type Ioeventfds = readonly MemoryRegionIoeventfd[];
+const isSame = (a: MemoryRegionIoeventfd, b: MemoryRegionIoeventfd): boolean =>
+  a.addr === b.addr && a.size === b.size && a.match_data === b.match_data && a.data === b.data && a.e === b.e;
+const isAmong = (fd: MemoryRegionIoeventfd, among: Ioeventfds): boolean => among.some((one) => isSame(one, fd));
 
 type Access = Pointer<[mr: MemoryRegion, addr: number, value: { value: number }, size: number], void>;
 
@@ -16,7 +28,7 @@ const address_space_update_topology_pass = fn(
     for (const section of changed) {
       for (const listener of as.listeners) {
         const callback = adding ? listener.region_add : listener.region_del;
-        yield* through('function pointer', 'MEMORY_LISTENER_UPDATE_REGION', callback)(section);
+        if (callback !== undefined) yield* through('function pointer', 'MEMORY_LISTENER_UPDATE_REGION', callback)(section);
       }
     }
   },
@@ -27,6 +39,8 @@ const address_space_set_flatview = fn(
   function* address_space_set_flatview(as: AddressSpace) {
     const old_view = as.current_map;
     const new_view = generate_memory_topology(as.root);
+    at('old_view');
+    if (old_view.length === new_view.length && old_view.every((mr, n) => mr === new_view[n])) return;
     yield* address_space_update_topology_pass(as, old_view, new_view, false);
     yield* address_space_update_topology_pass(as, old_view, new_view, true);
     atCall('qatomic_rcu_set');
@@ -34,20 +48,85 @@ const address_space_set_flatview = fn(
   },
 );
 
-const memory_region_transaction_commit = fn(
+const address_space_add_del_ioeventfds = fn(
+  'Tells the listeners which ioeventfds have gone and which have come.',
+  function* address_space_add_del_ioeventfds(as: AddressSpace, fds_new: Ioeventfds, fds_old: Ioeventfds) {
+    for (const fd of fds_old.filter((old) => !isAmong(old, fds_new)))
+      for (const { eventfd_del } of as.listeners)
+        if (eventfd_del !== undefined) yield* through('function pointer', 'eventfd_del', eventfd_del)(fd);
+    for (const fd of fds_new.filter((added) => !isAmong(added, fds_old)))
+      for (const { eventfd_add } of as.listeners)
+        if (eventfd_add !== undefined) yield* through('function pointer', 'eventfd_add', eventfd_add)(fd);
+  },
+);
+
+const address_space_update_ioeventfds = fn(
+  'Collects the ioeventfds of all regions that are visible, at the addresses where the guest sees them.',
+  function* address_space_update_ioeventfds(memory: Memory, as: AddressSpace) {
+    at('ioeventfds');
+    const ioeventfds = as.current_map.flatMap((mr) => mr.ioeventfds.map((fd) => ({ ...fd, addr: mr.addr + fd.addr })));
+    yield* address_space_add_del_ioeventfds(as, ioeventfds, memory.ioeventfds.get(as) ?? []);
+    memory.ioeventfds.set(as, ioeventfds);
+  },
+);
+
+export const memory_region_transaction_begin = fn(
+  'Begins a change of the memory map. Changes nest: only the end of the outermost makes them seen, all at once.',
+  function* memory_region_transaction_begin(memory: Memory) {
+    memory.memory_region_transaction_depth += 1;
+  },
+);
+
+export const memory_region_transaction_commit = fn(
   'Ends a change of the memory map, under the BQL: computes the new view and makes everybody follow it.',
-  function* memory_region_transaction_commit(as: AddressSpace) {
-    atCall('flatviews_reset');
-    yield* address_space_set_flatview(as);
+  function* memory_region_transaction_commit(memory: Memory) {
+    memory.memory_region_transaction_depth -= 1;
+    if (memory.memory_region_transaction_depth > 0) return;
+    if (memory.memory_region_update_pending) {
+      atCall('flatviews_reset');
+      for (const as of memory.address_spaces) {
+        yield* address_space_set_flatview(as);
+        yield* address_space_update_ioeventfds(memory, as);
+      }
+      memory.memory_region_update_pending = false;
+    } else if (memory.ioeventfd_update_pending) {
+      for (const as of memory.address_spaces) yield* address_space_update_ioeventfds(memory, as);
+    }
+    if (memory.ioeventfd_update_pending) memory.ioeventfd_update_pending = false;
   },
 );
 
 export const memory_region_set_enabled = fn(
   'Makes a region visible in the memory map or takes it out. What it hid while enabled is seen when it is not.',
-  function* memory_region_set_enabled(as: AddressSpace, mr: MemoryRegion, enabled: boolean) {
+  function* memory_region_set_enabled(memory: Memory, mr: MemoryRegion, enabled: boolean) {
     if (enabled === mr.enabled) return;
+    yield* memory_region_transaction_begin(memory);
     mr.enabled = enabled;
-    yield* memory_region_transaction_commit(as);
+    memory.memory_region_update_pending = true;
+    yield* memory_region_transaction_commit(memory);
+  },
+);
+
+export const memory_region_add_eventfd = fn(
+  'From the end of the change on, a write to this place of the region signals an event: the guest does not wait for a device.',
+  function* memory_region_add_eventfd(memory: Memory, mr: MemoryRegion, fd: MemoryRegionIoeventfd) {
+    yield* memory_region_transaction_begin(memory);
+    at('ioeventfds');
+    mr.ioeventfds.push(fd);
+    if (mr.enabled) memory.ioeventfd_update_pending = true;
+    yield* memory_region_transaction_commit(memory);
+  },
+);
+
+export const memory_region_del_eventfd = fn(
+  'A write to this place of the region calls the region again.',
+  function* memory_region_del_eventfd(memory: Memory, mr: MemoryRegion, fd: MemoryRegionIoeventfd) {
+    yield* memory_region_transaction_begin(memory);
+    at('ioeventfds');
+    const index = mr.ioeventfds.findIndex((one) => isSame(one, fd));
+    if (index >= 0) mr.ioeventfds.splice(index, 1);
+    if (mr.enabled) memory.ioeventfd_update_pending = true;
+    yield* memory_region_transaction_commit(memory);
   },
 );
 

@@ -1,7 +1,13 @@
 import { source, through } from '../../../../engine/fn';
 import { acquire, release } from '../../../../engine/mutex';
 import { at, atCall, preempt } from '../../../../engine/steps';
-import { KVM_IRQFD_FLAG_DEASSIGN, KVM_IRQFD_FLAG_RESAMPLE } from '../../../linux/virt/kvm/eventfd';
+import {
+  KVM_IOEVENTFD_FLAG_DATAMATCH,
+  KVM_IOEVENTFD_FLAG_DEASSIGN,
+  KVM_IOEVENTFD_FLAG_PIO,
+  KVM_IRQFD_FLAG_DEASSIGN,
+  KVM_IRQFD_FLAG_RESAMPLE,
+} from '../../../linux/virt/kvm/eventfd';
 import { kvm_vcpu_fops, kvm_vm_fops, type KvmVcpu, type KvmVmIoctl } from '../../../linux/virt/kvm/kvm_main';
 import {
   KVM_EXIT_IO,
@@ -16,7 +22,7 @@ import { pci_get_msi_message } from '../../hw/pci/pci';
 import type { MSIMessage } from '../../include/hw/pci/msi';
 import type { PCIDevice } from '../../include/hw/pci/pci';
 import type { KVMRouteChange } from '../../include/sysemu/kvm';
-import type { MemoryRegion } from '../../include/exec/memory';
+import type { MemoryRegion, MemoryRegionIoeventfd } from '../../include/exec/memory';
 import type { KVMMemoryListener, KVMSlot, KVMState } from '../../include/sysemu/kvm_int';
 import type { X86CPU } from '../../include/hw/core/cpu';
 import { kvm_arch_fixup_msi_route, kvm_arch_pre_run, kvm_arch_process_async_events } from '../../target/i386/kvm/kvm';
@@ -83,6 +89,69 @@ const kvm_region_del = fn(
     yield* kvm_set_phys_mem(kml, section, false);
   },
 );
+
+const kvm_set_ioeventfd_mmio = fn(
+  'Has KVM signal an eventfd when the guest writes to an address, or stops that. Size 0 means any width, and that KVM need not even decode the instruction.',
+  function* kvm_set_ioeventfd_mmio(s: KVMState, { addr, size, match_data, data, e }: MemoryRegionIoeventfd, assign: boolean) {
+    const flags = (match_data ? KVM_IOEVENTFD_FLAG_DATAMATCH : 0) | (assign ? 0 : KVM_IOEVENTFD_FLAG_DEASSIGN);
+    return yield* kvm_vm_ioctl(s, {
+      cmd: 'KVM_IOEVENTFD',
+      fd: event_notifier_get_fd(e),
+      addr,
+      len: size,
+      flags,
+      datamatch: match_data ? data : 0,
+    });
+  },
+);
+
+const kvm_set_ioeventfd_pio = fn(
+  'Has KVM signal an eventfd when the guest writes to a port, or stops that. Queues that share a port are told apart by the value.',
+  function* kvm_set_ioeventfd_pio(s: KVMState, { addr, size, match_data, data, e }: MemoryRegionIoeventfd, assign: boolean) {
+    const flags = KVM_IOEVENTFD_FLAG_PIO | (match_data ? KVM_IOEVENTFD_FLAG_DATAMATCH : 0) | (assign ? 0 : KVM_IOEVENTFD_FLAG_DEASSIGN);
+    return yield* kvm_vm_ioctl(s, {
+      cmd: 'KVM_IOEVENTFD',
+      fd: event_notifier_get_fd(e),
+      addr,
+      len: size,
+      flags,
+      datamatch: match_data ? data : 0,
+    });
+  },
+);
+
+const kvm_mem_ioeventfd_add = fn(
+  'An ioeventfd has come into the guest’s memory map.',
+  function* kvm_mem_ioeventfd_add(s: KVMState, fd: MemoryRegionIoeventfd) {
+    yield* kvm_set_ioeventfd_mmio(s, fd, true);
+  },
+);
+
+const kvm_mem_ioeventfd_del = fn(
+  'An ioeventfd has gone from the guest’s memory map.',
+  function* kvm_mem_ioeventfd_del(s: KVMState, fd: MemoryRegionIoeventfd) {
+    yield* kvm_set_ioeventfd_mmio(s, fd, false);
+  },
+);
+
+const kvm_io_ioeventfd_add = fn(
+  'An ioeventfd has come into the guest’s I/O ports.',
+  function* kvm_io_ioeventfd_add(s: KVMState, fd: MemoryRegionIoeventfd) {
+    yield* kvm_set_ioeventfd_pio(s, fd, true);
+  },
+);
+
+const kvm_io_ioeventfd_del = fn(
+  'An ioeventfd has gone from the guest’s I/O ports.',
+  function* kvm_io_ioeventfd_del(s: KVMState, fd: MemoryRegionIoeventfd) {
+    yield* kvm_set_ioeventfd_pio(s, fd, false);
+  },
+);
+
+/** What kvm_init() stores in the listener of the guest’s memory. */
+export const kvm_init = ops('kvm_init', { eventfd_add: kvm_mem_ioeventfd_add, eventfd_del: kvm_mem_ioeventfd_del });
+/** The listener of the guest’s I/O ports. */
+export const kvm_io_listener = ops('kvm_io_listener', { eventfd_add: kvm_io_ioeventfd_add, eventfd_del: kvm_io_ioeventfd_del });
 
 /** What kvm_memory_listener_register() stores in the listener. */
 export const kvm_memory_listener_register = ops('kvm_memory_listener_register', { region_add: kvm_region_add, region_del: kvm_region_del });

@@ -77,6 +77,6 @@ export const vfio_region_ops = ops('vfio_region_ops', { read: vfio_region_read, 
 export const vfio_region_mmaps_set_enabled = fn(
   'Shows or hides the mappings of a region. QEMU keeps them itself; hidden, the guest’s accesses reach the slow region beneath.',
   function* vfio_region_mmaps_set_enabled({ vbasedev, mmaps }: VFIORegion, enabled: boolean) {
-    for (const mem of mmaps) yield* memory_region_set_enabled(vbasedev.vdev().qemu.address_space_memory, mem, enabled);
+    for (const mem of mmaps) yield* memory_region_set_enabled(vbasedev.vdev().qemu.memory, mem, enabled);
   },
 );

@@ -1,6 +1,7 @@
-import { bool, struct, type InstanceOf } from '../../../../engine/cell';
+import { bool, int, struct, type InstanceOf } from '../../../../engine/cell';
 import type { Pointer } from '../../../../engine/fn';
 import { withOpaque } from '../../opaque';
+import type { EventNotifier } from '../../util/event_notifier-posix';
 
 /** The memory API's structures: regions, the flat view that they make, and who is told when it changes. */
 
@@ -20,7 +21,17 @@ export type MemoryRegion = InstanceOf<typeof MemoryRegionCells> & {
   /** Backed by host memory, so that KVM can map it into the guest. */
   readonly ram: boolean;
   readonly ops: MemoryRegionOps;
+  readonly ioeventfds: MemoryRegionIoeventfd[];
 };
+
+/** A place in a region where a write signals an event instead of calling the region. `size` 0 takes any width. */
+export interface MemoryRegionIoeventfd {
+  readonly addr: number;
+  readonly size: number;
+  readonly match_data: boolean;
+  readonly data: number;
+  readonly e: EventNotifier;
+}
 
 type Range = Pick<MemoryRegion, 'name' | 'addr' | 'size'>;
 interface OpsTable<T> {
@@ -36,6 +47,7 @@ const region =
       addr,
       size,
       ram,
+      ioeventfds: [],
       ops: { read: withOpaque(read, opaque), write: withOpaque(write, opaque) },
     });
 
@@ -47,10 +59,12 @@ export const ram_device_region = region(true);
 /** Which region an address belongs to, after overlaps are resolved: what the guest sees. */
 export type FlatView = readonly MemoryRegion[];
 
-/** Who follows the guest's memory map: KVM, for its slots. */
+/** Who follows the guest's memory map: KVM, for its slots and its ioeventfds. An ioeventfd's `addr` is a guest address here. */
 export interface MemoryListener {
-  readonly region_add: Pointer<[section: MemoryRegion], void>;
-  readonly region_del: Pointer<[section: MemoryRegion], void>;
+  readonly region_add?: Pointer<[section: MemoryRegion], void>;
+  readonly region_del?: Pointer<[section: MemoryRegion], void>;
+  readonly eventfd_add?: Pointer<[fd: MemoryRegionIoeventfd], void>;
+  readonly eventfd_del?: Pointer<[fd: MemoryRegionIoeventfd], void>;
 }
 
 /** An address space: its regions, the one on top first, and the view in force. */
@@ -74,3 +88,23 @@ export function memory_region_add_subregion(as: AddressSpace, mr: MemoryRegion):
   as.root.unshift(mr);
   as.current_map = generate_memory_topology(as.root);
 }
+
+const MemoryCells = struct(
+  'memory',
+  'The memory core’s own variables: how deep in a change it is, and what the end of the change has to do.',
+  {
+    memory_region_transaction_depth: int(),
+    memory_region_update_pending: bool(),
+    ioeventfd_update_pending: bool(),
+  },
+);
+
+/** The memory core of a process: the address spaces, and the ioeventfds that each one's listeners know of. */
+export type Memory = InstanceOf<typeof MemoryCells> & {
+  readonly address_spaces: readonly AddressSpace[];
+  readonly ioeventfds: Map<AddressSpace, readonly MemoryRegionIoeventfd[]>;
+};
+
+/** Makes the memory core. */
+export const memory_core = (...address_spaces: AddressSpace[]): Memory =>
+  Object.assign(MemoryCells('memory'), { address_spaces, ioeventfds: new Map<AddressSpace, readonly MemoryRegionIoeventfd[]>() });

@@ -503,11 +503,14 @@ export const handle_fastpath_hlt = fn(
   },
 );
 
+/** The width of the memory access that is being emulated, in bytes. */
+const mmio_size = ({ cpu: { exit } }: KvmVcpu): number => (exit?.kind === 'mmio' ? (exit.size ?? 4) : 4);
+
 const vcpu_mmio_write = fn(
   'Offers an MMIO write to the devices in the kernel: the vCPU’s own local APIC, then the bus.',
   function* vcpu_mmio_write(vcpu: KvmVcpu, addr: number, val: number) {
-    if ((yield* kvm_iodevice_write(vcpu, vcpu.apic.dev, addr, 4, val)) === 0) return true;
-    return (yield* kvm_io_bus_write(vcpu, 'KVM_MMIO_BUS', addr, 4, val)) === 0;
+    if ((yield* kvm_iodevice_write(vcpu, vcpu.apic.dev, addr, mmio_size(vcpu), val)) === 0) return true;
+    return (yield* kvm_io_bus_write(vcpu, 'KVM_MMIO_BUS', addr, mmio_size(vcpu), val)) === 0;
   },
 );
 
@@ -518,8 +521,8 @@ const write_mmio = fn('An emulated write to what is not memory.', function* writ
 const vcpu_mmio_read = fn(
   'Offers an MMIO read to the devices in the kernel: the vCPU’s own local APIC, then the bus.',
   function* vcpu_mmio_read(vcpu: KvmVcpu, addr: number, val: IoBuffer) {
-    if ((yield* kvm_iodevice_read(vcpu, vcpu.apic.dev, addr, 4, val)) === 0) return true;
-    return (yield* kvm_io_bus_read(vcpu, 'KVM_MMIO_BUS', addr, 4, val)) === 0;
+    if ((yield* kvm_iodevice_read(vcpu, vcpu.apic.dev, addr, mmio_size(vcpu), val)) === 0) return true;
+    return (yield* kvm_io_bus_read(vcpu, 'KVM_MMIO_BUS', addr, mmio_size(vcpu), val)) === 0;
   },
 );
 
@@ -541,7 +544,7 @@ const emulator_read_write = fn(
       vcpu.run.mmio = { ...vcpu.run.mmio, data: val.value };
       return;
     }
-    vcpu.run.mmio = { phys_addr: addr, data: val.value, len: 4, is_write };
+    vcpu.run.mmio = { phys_addr: addr, data: val.value, len: mmio_size(vcpu), is_write };
     at('exit_reason');
     vcpu['run.exit_reason'] = KVM_EXIT_MMIO;
   },

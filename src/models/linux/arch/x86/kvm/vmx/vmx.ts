@@ -6,7 +6,7 @@ import { since } from '../../../../../version';
 import { enter_guest, INTR_INFO_VALID, post_interrupt, VM_EXITS, type VmExit } from '../../../../../hardware/virt_cpu';
 import { pir_set, pir_test } from '../../../../../hardware/pi_desc';
 import { IN_GUEST_MODE, type KvmVcpu } from '../../../../virt/kvm/kvm_types';
-import { kvm_vcpu_kick, kvm_vcpu_wake_up } from '../../../../virt/kvm/kvm_main';
+import { kvm_io_bus_write, kvm_vcpu_kick, kvm_vcpu_wake_up } from '../../../../virt/kvm/kvm_main';
 import { APIC_EOI } from '../../include/asm/apicdef';
 import {
   kvm_apic_set_eoi_accelerated,
@@ -241,8 +241,12 @@ const handle_ept_violation = fn(
 );
 
 const handle_ept_misconfig = fn(
-  'The guest touched an address that is known to be MMIO.',
-  function* handle_ept_misconfig(vcpu: KvmVcpu, _exit: VmExit) {
+  'The guest touched an address that is known to be MMIO. A device that asked for writes of any width and value is told without even decoding the instruction.',
+  function* handle_ept_misconfig(vcpu: KvmVcpu, exit: VmExit) {
+    if (exit.kind === 'mmio' && (yield* kvm_io_bus_write(vcpu, 'KVM_FAST_MMIO_BUS', exit.phys_addr, 0, 0)) === 0) {
+      atCall('kvm_skip_emulated_instruction');
+      return 1;
+    }
     return yield* kvm_mmu_page_fault(vcpu);
   },
 );
