@@ -3,6 +3,7 @@ import { at, atCall } from '../../../engine/steps';
 import type { EventfdCtx } from '../../linux/fs/eventfd';
 import { aio_handler, type AioContext, type AioHandler, type IOHandler } from '../include/block/aio';
 import { aio_notify } from './async';
+import { event_notifier_get_fd, type EventNotifier } from './event_notifier-posix';
 
 /** Watched file descriptors: adding, removing, dispatching. */
 
@@ -34,6 +35,13 @@ export const aio_set_fd_handler = fn(
     }
     if (node !== undefined) yield* aio_remove_fd_handler(ctx, node);
     yield* aio_notify(ctx);
+  },
+);
+
+export const aio_set_event_notifier = fn(
+  'Starts or (with no handler) stops watching an event notifier.',
+  function* aio_set_event_notifier(ctx: AioContext, notifier: EventNotifier, io_read: IOHandler | undefined) {
+    yield* aio_set_fd_handler(ctx, event_notifier_get_fd(notifier), notifier.name, io_read);
   },
 );
 

@@ -5,8 +5,9 @@ import type { EventfdCtx } from '../../linux/fs/eventfd';
 import type { Pollfd } from '../../linux/fs/select';
 import type { AioHandler, IOHandler } from '../include/block/aio';
 import type { Process } from '../machine';
-import { aio_set_fd_handler } from './aio-posix';
+import { aio_set_event_notifier, aio_set_fd_handler } from './aio-posix';
 import { aio_source_funcs } from './async';
+import type { EventNotifier } from './event_notifier-posix';
 import { qemu_clock_run_all_timers, qemu_poll_ns, timerlistgroup_deadline_ns } from './qemu-timer';
 
 /** The main loop: QEMU's own thread, which serves file descriptors and timers under the BQL. */
@@ -63,5 +64,12 @@ export const qemu_set_fd_handler = fn(
   'Makes the main loop call `fd_read` whenever a file descriptor can be read; undefined stops it.',
   function* qemu_set_fd_handler(q: Process, fd: EventfdCtx, name: string, fd_read: IOHandler | undefined) {
     yield* aio_set_fd_handler(q.iohandler_ctx, fd, name, fd_read);
+  },
+);
+
+export const event_notifier_set_handler = fn(
+  'Makes the main loop call a handler whenever an event is signalled; undefined stops it.',
+  function* event_notifier_set_handler(q: Pick<Process, 'iohandler_ctx'>, e: EventNotifier, handler: IOHandler | undefined) {
+    yield* aio_set_event_notifier(q.iohandler_ctx, e, handler);
   },
 );

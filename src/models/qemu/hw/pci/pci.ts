@@ -137,7 +137,10 @@ const pci_default_read_config = fn(
 );
 
 /** What do_pci_register_device() gives a device that has no operations of its own. */
-export const do_pci_register_device = ops('do_pci_register_device', { config_read: pci_default_read_config });
+export const do_pci_register_device = ops('do_pci_register_device', {
+  config_read: pci_default_read_config,
+  config_write: pci_default_write_config,
+});
 
 export const pci_device_route_intx_to_irq = fn(
   'Follows a pin through the bridges to the GSI that the board routes it to now.',

@@ -407,8 +407,7 @@ const vfio_msi_interrupt = fn(
     if (msix_is_masked(pdev, nr)) {
       atCall('set_bit');
       vdev['msix->pending'] |= 1 << nr;
-      if (pdev.msix?.msix_pba_mmio !== undefined)
-        yield* memory_region_set_enabled(vdev.qemu.address_space_memory, pdev.msix.msix_pba_mmio, true);
+      if (pdev.msix?.msix_pba_mmio !== undefined) yield* memory_region_set_enabled(vdev.qemu.memory, pdev.msix.msix_pba_mmio, true);
     }
     yield* through('function pointer', 'get_msg', addressOf(msix_get_message))(pdev, nr);
     yield* through('function pointer', 'notify', addressOf(msix_notify))(pdev, nr);
@@ -524,7 +523,7 @@ const vfio_msix_vector_do_use = fn(
     atCall('clear_bit');
     vdev['msix->pending'] &= ~(1 << nr);
     if (vdev['msix->pending'] === 0 && pdev.msix?.msix_pba_mmio !== undefined)
-      yield* memory_region_set_enabled(qemu.address_space_memory, pdev.msix.msix_pba_mmio, false);
+      yield* memory_region_set_enabled(qemu.memory, pdev.msix.msix_pba_mmio, false);
     return 0;
   },
 );
