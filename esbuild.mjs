@@ -65,6 +65,7 @@ const tests = [
     entryPoints: byOutputName([
       ...filesBelow('test', '.test.ts').filter((file) => !file.startsWith('test/host/')),
       'test/host/run.ts',
+      'test/conform/main.ts',
       'test/desktop/run.ts',
       'test/workbench/start.ts',
       'test/workbench/code-shim.ts',

@@ -92,8 +92,8 @@ export const eventfd_read = fn(
 
 export const eventfd_write = fn(
   'write(2) of an eventfd: adds to the counter and wakes the queue.',
-  function* eventfd_write(ctx: EventfdCtx) {
-    ctx.count += 1;
+  function* eventfd_write(ctx: EventfdCtx, ucnt: number = 1) {
+    ctx.count += ucnt;
     if (ctx.wqh.length > 0) yield* wake_up_locked_poll(ctx.wqh, EPOLLIN);
   },
 );

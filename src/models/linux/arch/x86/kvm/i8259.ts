@@ -40,7 +40,7 @@ type KpicCells = InstanceOf<typeof KpicCells>;
 export type KvmKpicState = KpicCells & { readonly pics_state: KvmPic };
 
 /** What KVM_GET_IRQCHIP and KVM_SET_IRQCHIP carry of one 8259. */
-export type KvmPicState = { -readonly [K in Exclude<keyof KpicCells, symbol>]: KpicCells[K] };
+export type KvmPicState = { readonly [K in Exclude<keyof KpicCells, symbol>]: KpicCells[K] };
 
 type Pin = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15;
 type IrqStates = { readonly [K in `irq_states[${Pin}]`]: Field<number> };
@@ -80,6 +80,26 @@ export function kvm_pic(kvm: Kvm, { master = {}, slave = {} }: PicProgramming = 
     dev_elcr: kvm_iodevice_init(picdev_elcr_ops, () => pics_state),
   });
 }
+
+/** The registers that KVM_GET_IRQCHIP saves. */
+export const savePic = (s: KvmKpicState): KvmPicState => ({
+  last_irr: s.last_irr,
+  irr: s.irr,
+  imr: s.imr,
+  isr: s.isr,
+  priority_add: s.priority_add,
+  irq_base: s.irq_base,
+  read_reg_select: s.read_reg_select,
+  poll: s.poll,
+  special_mask: s.special_mask,
+  init_state: s.init_state,
+  auto_eoi: s.auto_eoi,
+  rotate_on_auto_eoi: s.rotate_on_auto_eoi,
+  special_fully_nested_mode: s.special_fully_nested_mode,
+  init4: s.init4,
+  elcr: s.elcr,
+  elcr_mask: s.elcr_mask,
+});
 
 const { fn, ops } = source('linux', 'arch/x86/kvm/i8259.c');
 

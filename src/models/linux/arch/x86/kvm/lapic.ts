@@ -8,7 +8,14 @@ import { EOPNOTSUPP } from '../../../errno';
 import { kvm_iodevice_init, type IoBuffer, type KvmIoDevice } from '../../../include/kvm/iodev';
 import { hrtimer_cancel, hrtimer_set_expires, hrtimer_start, ktime_get, type HrtimerRestart } from '../../../kernel/time/hrtimer';
 import { kvm_vcpu_kick } from '../../../virt/kvm/kvm_main';
-import { KVM_MP_STATE_INIT_RECEIVED, KVM_MP_STATE_RUNNABLE, irqchip_split, type Kvm, type KvmVcpu } from '../../../virt/kvm/kvm_types';
+import {
+  KVM_MP_STATE_INIT_RECEIVED,
+  KVM_MP_STATE_RUNNABLE,
+  ioapic_in_kernel,
+  irqchip_split,
+  type Kvm,
+  type KvmVcpu,
+} from '../../../virt/kvm/kvm_types';
 import {
   APIC_ARBPRI,
   APIC_BASE_MSR,
@@ -67,7 +74,7 @@ import {
   X2APIC_ENABLE,
 } from '../include/asm/apicdef';
 import { buildApicMap, logicalDestinations, LOGICAL_MODES, type Destinations, type KvmApicMap } from './apic_map';
-import { IOAPIC_EDGE_TRIG, IOAPIC_LEVEL_TRIG, kvm_ioapic_update_eoi } from './ioapic';
+import { IOAPIC_EDGE_TRIG, IOAPIC_LEVEL_TRIG, kvm_ioapic_update_eoi, kvm_rtc_eoi_tracking_restore_one } from './ioapic';
 import { kvm_irq_delivery_to_apic } from './irq_comm';
 import {
   apic_enabled,
@@ -1185,6 +1192,7 @@ export const kvm_apic_set_state = fn(
     yield* __start_apic_timer(apic);
     yield* kvm_apic_update_apicv(vcpu);
     make_request(vcpu, 'KVM_REQ_EVENT');
+    if (ioapic_in_kernel(vcpu.kvm)) yield* kvm_rtc_eoi_tracking_restore_one(vcpu);
     vcpu['arch.apic_arb_prio'] = 0;
     return 0;
   },

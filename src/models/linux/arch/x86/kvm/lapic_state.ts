@@ -1,5 +1,5 @@
 import { bits, bool, hex, int, oneOf, struct, type Field, type InstanceOf } from '../../../../../engine/cell';
-import type { KvmVcpu } from '../../../virt/kvm/kvm_types';
+import { irqchip_split, type KvmVcpu } from '../../../virt/kvm/kvm_types';
 import { hrtimer, type Hrtimer } from '../../../kernel/time/hrtimer';
 import type { KvmIoDevice } from '../../../include/kvm/iodev';
 import * as apicdef from '../include/asm/apicdef';
@@ -95,7 +95,8 @@ export function kvm_lapic(vcpu: KvmVcpu, setup: ApicSetup, apicv_active: boolean
   const booted = setup === 'booted';
   const cells = LapicCells(`vCPU ${vcpu_id}`, {
     APIC_ID: x2apic ? vcpu_id : (vcpu_id << 24) >>> 0,
-    APIC_LVR: APIC_VERSION | ((NR_LVT_ENTRIES - 1) << 16),
+    // An EOI can be kept from the I/O APIC only if that has a register of its own for it: KVM's has none.
+    APIC_LVR: APIC_VERSION | ((NR_LVT_ENTRIES - 1) << 16) | (irqchip_split(vcpu.kvm) ? apicdef.APIC_LVR_DIRECTED_EOI : 0),
     APIC_LVT0: !booted && vcpu_id === 0 ? apicdef.APIC_DM_EXTINT : apicdef.APIC_LVT_MASKED,
     ...(booted ? { APIC_SPIV: 0xff | apicdef.APIC_SPIV_APIC_ENABLED, sw_enabled: true } : {}),
     ...(booted ? { APIC_LDR: x2apic ? x2apic_ldr(vcpu_id) : ((1 << vcpu_id) << 24) >>> 0 } : {}),

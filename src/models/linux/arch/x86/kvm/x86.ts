@@ -17,6 +17,9 @@ import {
   ioapic_in_kernel,
   irqchip_split,
   KVM_EXIT_IOAPIC_EOI,
+  KVM_IRQCHIP_IOAPIC,
+  type KVM_IRQCHIP_PIC_MASTER,
+  type KVM_IRQCHIP_PIC_SLAVE,
   KVM_EXIT_IRQ_WINDOW_OPEN,
   KVM_MP_STATE_HALTED,
   KVM_MP_STATE_INIT_RECEIVED,
@@ -51,7 +54,8 @@ import {
   kvm_cpu_has_pending_timer,
   kvm_inject_pending_timer_irqs,
 } from './irq';
-import { kvm_ioapic_scan_entry } from './ioapic';
+import { kvm_pic_update_irq, savePic, type KvmPicState } from './i8259';
+import { kvm_get_ioapic, kvm_ioapic_scan_entry, kvm_set_ioapic, type KvmIoapicState } from './ioapic';
 import { kvm_scan_ioapic_routes } from './irq_comm';
 import {
   kvm_apic_accept_events,
@@ -139,6 +143,33 @@ export const kvm_vm_ioctl_irq_line = fn(
     atCall('irqchip_in_kernel');
     if (kvm.arch.irqchip_mode === 'KVM_IRQCHIP_NONE') return -ENXIO;
     irq_event.status = yield* kvm_set_irq(kvm, KVM_USERSPACE_IRQ_SOURCE_ID, irq_event.irq, irq_event.level, line_status);
+    return 0;
+  },
+);
+
+/** What KVM_GET_IRQCHIP and KVM_SET_IRQCHIP carry. */
+export type KvmIrqchip =
+  | { readonly chip_id: typeof KVM_IRQCHIP_PIC_MASTER | typeof KVM_IRQCHIP_PIC_SLAVE; readonly pic: KvmPicState }
+  | { readonly chip_id: typeof KVM_IRQCHIP_IOAPIC; readonly ioapic: KvmIoapicState };
+
+export const kvm_vm_ioctl_get_irqchip = fn(
+  'KVM_GET_IRQCHIP: saves a chip’s registers.',
+  function* kvm_vm_ioctl_get_irqchip(kvm: Kvm, chip_id: KvmIrqchip['chip_id']): Run<KvmIrqchip> {
+    if (chip_id === KVM_IRQCHIP_IOAPIC) return { chip_id, ioapic: yield* kvm_get_ioapic(kvm) };
+    atCall('memcpy');
+    return { chip_id, pic: savePic(kvm.arch.vpic!.pics[chip_id]) };
+  },
+);
+
+export const kvm_vm_ioctl_set_irqchip = fn(
+  'KVM_SET_IRQCHIP: loads a chip’s registers, as after a migration, and recomputes the PIC’s output.',
+  function* kvm_vm_ioctl_set_irqchip(kvm: Kvm, chip: KvmIrqchip) {
+    if (chip.chip_id === KVM_IRQCHIP_IOAPIC) yield* kvm_set_ioapic(kvm, chip.ioapic);
+    else {
+      atCall('memcpy');
+      Object.assign(kvm.arch.vpic!.pics[chip.chip_id], chip.pic);
+    }
+    yield* kvm_pic_update_irq(kvm.arch.vpic!);
     return 0;
   },
 );
