@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { NO_STEP } from '../engine/journal';
 import { stackAt } from '../engine/timeline';
 import { CATALOGUE } from '../flows/catalogue';
+import { contextKind, type ContextKind } from '../flows/contexts';
 import { presetOf, type Chapter, type Flow, type Preset } from '../flows/flow';
 import type { Session } from '../flows/session';
 import { resultText, writesOf } from '../flows/text';
@@ -157,13 +158,14 @@ export function registerChainTree(session: Session): vscode.Disposable {
   );
 }
 
-const ICONS: Readonly<Record<string, string>> = {
+const ICONS: Readonly<Record<ContextKind, string>> = {
   device: 'circuit-board',
   hardirq: 'zap',
   kworker: 'gear',
   qemu: 'vm',
   vcpu: 'vm-active',
   guest: 'account',
+  other: 'circle',
 };
 
 function chainItem(session: Session, n: number, hasChildren: boolean): vscode.TreeItem {
@@ -184,7 +186,7 @@ function chainItem(session: Session, n: number, hasChildren: boolean): vscode.Tr
   item.tooltip = note ?? fn.does;
   const icon =
     step.parent === NO_STEP
-      ? (ICONS[thread.context] ?? 'circle')
+      ? ICONS[contextKind(thread.context)]
       : step.kind === 'enter'
         ? 'symbol-method'
         : writes > 0

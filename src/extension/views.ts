@@ -3,6 +3,7 @@ import { NO_STEP } from '../engine/journal';
 import type { ThreadInfo } from '../engine/machine';
 import { describeReference } from '../engine/reference';
 import { lastWrite, stackAt } from '../engine/timeline';
+import { CONTEXT_KINDS, contextKind } from '../flows/contexts';
 import { presetOf, type FlowRun, type ParameterSpec } from '../flows/flow';
 import { referenceOfStep } from '../flows/places';
 import type { Session } from '../flows/session';
@@ -11,13 +12,10 @@ import type { CellView, ComponentView, ParameterView, PositionView, RunView, Ste
 
 /** What the webviews get to see of a session. */
 
-/** The lanes from the device inwards; other kinds of context come last. */
-const CONTEXTS = ['device', 'hardirq', 'kworker', 'qemu', 'vcpu', 'guest'];
-
 /** The threads that run at all, in the order of the lanes. */
 function lanesOf({ journal, threads }: FlowRun): readonly ThreadInfo[] {
   const running = new Set(Array.from({ length: journal.length }, (_, n) => journal.thread(n)));
-  const rank = ({ context }: ThreadInfo): number => (CONTEXTS.includes(context) ? CONTEXTS.indexOf(context) : CONTEXTS.length);
+  const rank = ({ context }: ThreadInfo): number => CONTEXT_KINDS.indexOf(contextKind(context));
   return threads.filter(({ index }) => running.has(index)).toSorted((a, b) => rank(a) - rank(b));
 }
 
@@ -31,7 +29,7 @@ export function runView(run: FlowRun, chapters: Session['chapters']): RunView {
     flow: flow.id,
     title: flow.title,
     ...(preset ? { preset: { title: preset.title, prose: preset.prose } } : {}),
-    lanes: threads.map(({ title, context }, index) => ({ index, title, context })),
+    lanes: threads.map(({ title, context }, index) => ({ index, title, context: contextKind(context) })),
     steps: Array.from({ length: journal.length }, (_, n) => stepRow(run, n, laneOf)),
     parameters: flow.parameters.map((spec) => parameterView(spec, inputs.parameters[spec.name])),
     stimuli: flow.stimuli.map(({ name, title, description }) => ({ name, title, description })),

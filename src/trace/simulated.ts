@@ -1,4 +1,5 @@
 import { NO_STEP } from '../engine/journal';
+import { contextKind, type ContextKind } from '../flows/contexts';
 import type { FlowRun } from '../flows/flow';
 import { KERNEL_EVENTS, USER_EVENTS } from './events';
 import { keyOf, type Lane } from './recorded';
@@ -21,9 +22,12 @@ export interface Entered {
 }
 
 /** The contexts that no tracer of the host sees. */
-const UNSEEN: ReadonlySet<string> = new Set(['guest', 'device']);
+const UNSEEN: ReadonlySet<string> = new Set(['guest', 'device'] satisfies ContextKind[]);
 
-const laneOf = (context: string): Lane => (context === 'hardirq' || context === 'kworker' ? context : 'task');
+function laneOf(context: string): Lane {
+  const kind = contextKind(context);
+  return kind === 'hardirq' || kind === 'kworker' ? kind : 'task';
+}
 
 const worldOf = (world: string): 'kernel' | 'user' | undefined => {
   switch (world) {
@@ -72,7 +76,7 @@ export function entered(run: FlowRun, known: (key: string) => boolean): readonly
     const step = journal.step(n);
     const thread = threads[step.thread]!;
     if (step.kind === 'signal') latestAt.set(n, latest[step.thread]);
-    if (UNSEEN.has(thread.context)) continue;
+    if (UNSEEN.has(contextKind(thread.context))) continue;
     if (step.cause !== NO_STEP) pieces[step.thread] = { from: latestAt.get(step.cause) };
     const world = worldOf(step.site.fn.home.world);
     // The kernel's stack begins where the program entered it.
