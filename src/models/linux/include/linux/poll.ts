@@ -1,6 +1,12 @@
-import { source, through } from '../../../../engine/fn';
+import { boundPointer, source, through, type Pointer } from '../../../../engine/fn';
 import { eventfd_fops, type EventfdCtx, type PollTable } from '../../fs/eventfd';
 import type { WaitQueueHead } from '../../kernel/sched/wait';
+
+/** A file that can be polled: an eventfd, or one that brings its own `f_op->poll`. */
+export type Pollable = EventfdCtx | { readonly poll: Pointer<[pt: PollTable], number> };
+
+const pollOf = (file: Pollable): Pointer<[pt: PollTable], number> =>
+  'poll' in file ? file.poll : boundPointer(eventfd_fops.poll, () => file);
 
 const { fn } = source('linux', 'include/linux/poll.h');
 
@@ -13,7 +19,7 @@ export const poll_wait = fn(
 
 export const vfs_poll = fn(
   'Asks a file what can be done with it now, and to call back when that changes.',
-  function* vfs_poll(file: EventfdCtx, pt: PollTable) {
-    return yield* through('function pointer', 'poll', eventfd_fops.poll)(file, pt);
+  function* vfs_poll(file: Pollable, pt: PollTable) {
+    return yield* through('function pointer', 'poll', pollOf(file))(pt);
   },
 );
