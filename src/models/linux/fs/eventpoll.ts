@@ -69,12 +69,9 @@ const ep_insert = fn('Adds a file to the set. If it is ready already, it is on t
   return 0;
 });
 
-const do_epoll_ctl = fn(
-  'EPOLL_CTL_ADD: adds a file.',
-  function* do_epoll_ctl(ep: Eventpoll, name: string, file: Pollable, data: unknown) {
-    return yield* ep_insert(Object.assign(EpitemCells(name), { ep, file, data }));
-  },
-);
+const do_epoll_ctl = fn('EPOLL_CTL_ADD: adds a file.', function* do_epoll_ctl(ep: Eventpoll, name: string, file: Pollable, data: unknown) {
+  return yield* ep_insert(Object.assign(EpitemCells(name), { ep, file, data }));
+});
 
 const report = function* (epi: Epitem): Run<unknown[]> {
   const revents = yield* ep_item_poll(epi, undefined);

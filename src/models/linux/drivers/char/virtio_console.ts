@@ -60,6 +60,8 @@ export interface PortsDevice {
   readonly ports: Port[];
   readonly system_wq: WorkqueueStruct;
   control_work: WorkStruct | undefined;
+  /** What finding the queues leaves behind in the device: rings, vectors, features. */
+  readonly queues_found: () => void;
 }
 
 const { fn, ops } = source('linux', 'drivers/char/virtio_console.c');
@@ -298,7 +300,8 @@ export const virtcons_probe = fn(
       'control_work',
       bound(control_work_handler, () => portdev),
     );
-    atCall('init_vqs');
+    atCall('init_vqs', 'Some forty accesses to registers, each of which would go the way of the next one. They are told as one step.');
+    portdev.queues_found();
     yield* virtio_device_ready(portdev.vdev);
     if (portdev.use_multiport) yield* fill_queue(portdev.c_ivq);
     else yield* add_port(portdev, 0);

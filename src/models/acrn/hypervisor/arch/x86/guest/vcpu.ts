@@ -1,5 +1,6 @@
 import { source } from '../../../../../../engine/fn';
-import { at, atCall } from '../../../../../../engine/steps';
+import { at, atCall, signal } from '../../../../../../engine/steps';
+import { vm_entry, VMX_EXIT_REASONS } from '../../../../../hardware/vmx_cpu';
 import { bitmap_assign } from '../../../bitmaps';
 import type { AcrnVcpu } from '../../../include/arch/x86/asm/guest/vcpu';
 import { on_pcpu } from '../../../include/arch/x86/asm/per_cpu';
@@ -58,3 +59,14 @@ export const vcpu_reset_eoi_exit_bitmaps = fn(
     yield* vcpu_make_request(vcpu, 'ACRN_REQUEST_EOI_EXIT_BITMAP_UPDATE');
   },
 );
+
+export const launch_vcpu = fn('Lets a vCPU’s thread run.', function* launch_vcpu(vcpu: AcrnVcpu) {
+  vcpu.launchedBy = signal('function pointer', 'wake_thread');
+});
+
+export const run_vcpu = fn('Enters the guest, and returns when it has left it again: with the reason.', function* run_vcpu(vcpu: AcrnVcpu) {
+  atCall('exec_vmentry');
+  yield* vm_entry(vcpu);
+  vcpu['arch.exit_reason'] = VMX_EXIT_REASONS[vcpu.cpu.exit!.reason];
+  return 0;
+});

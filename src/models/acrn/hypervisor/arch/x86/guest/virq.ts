@@ -1,5 +1,5 @@
 import { source } from '../../../../../../engine/fn';
-import { at, atCall } from '../../../../../../engine/steps';
+import { at, atCall, atWrite } from '../../../../../../engine/steps';
 import { signal_event } from '../../../common/event';
 import { vpic_intr_accepted, vpic_pending_intr, NO_VECTOR } from '../../../dm/vpic';
 import { ACRN_REQUESTS, type AcrnRequest, type AcrnVcpu } from '../../../include/arch/x86/asm/guest/vcpu';
@@ -11,6 +11,9 @@ import { vlapic_has_pending_delivery_intr, vlapic_inject_intr } from './vlapic';
 export const VMX_INT_INFO_VALID = 0x80000000;
 const VMX_INT_TYPE_NMI = 2;
 const IDT_NMI = 2;
+const IDT_GP = 13;
+/** VMX_INT_TYPE_HW_EXP with EXCEPTION_ERROR_CODE_VALID, in place. */
+const VMX_HW_EXP_WITH_ERROR = 0xb00;
 
 const { fn } = source('acrn', 'hypervisor/arch/x86/guest/virq.c');
 
@@ -44,6 +47,29 @@ export const vcpu_inject_extint = fn(
 export const vcpu_inject_nmi = fn('Asks for a non-maskable interrupt.', function* vcpu_inject_nmi(vcpu: AcrnVcpu) {
   yield* vcpu_make_request(vcpu, 'ACRN_REQUEST_NMI');
   yield* signal_event(vcpu.events.VCPU_EVENT_VIRTUAL_INTERRUPT);
+});
+
+export const vcpu_queue_exception = fn(
+  'Notes an exception for the next entry.',
+  function* vcpu_queue_exception(vcpu: AcrnVcpu, vector: number) {
+    vcpu['arch.exception_info.exception'] = vector;
+    yield* vcpu_make_request(vcpu, 'ACRN_REQUEST_EXCP');
+    return 0;
+  },
+);
+
+export const vcpu_inject_gp = fn(
+  'The guest gets a general protection fault for what the hypervisor could not do.',
+  function* vcpu_inject_gp(vcpu: AcrnVcpu) {
+    yield* vcpu_queue_exception(vcpu, IDT_GP);
+  },
+);
+
+const vcpu_inject_exception = fn('Injects the exception that was noted.', function* vcpu_inject_exception(vcpu: AcrnVcpu) {
+  atCall('exec_vmwrite32');
+  vcpu.vmcs.VMX_ENTRY_INT_INFO_FIELD = VMX_INT_INFO_VALID | VMX_HW_EXP_WITH_ERROR | vcpu['arch.exception_info.exception'];
+  atWrite('exception', 'exec_vmwrite32');
+  vcpu['arch.exception_info.exception'] = 0xff;
 });
 
 const is_guest_irq_enabled = fn(
@@ -87,9 +113,11 @@ export const acrn_handle_pending_request = fn(
   'Serves a vCPU’s requests just before it enters its guest: injects what can be, and asks for an exit as soon as the guest can take what could not.',
   function* acrn_handle_pending_request(vcpu: AcrnVcpu) {
     if (take(vcpu, 'ACRN_REQUEST_EOI_EXIT_BITMAP_UPDATE')) yield* vcpu_set_vmcs_eoi_exit(vcpu);
-    const nmi = take(vcpu, 'ACRN_REQUEST_NMI');
+    const exception = take(vcpu, 'ACRN_REQUEST_EXCP');
+    if (exception) yield* vcpu_inject_exception(vcpu);
+    const nmi = !exception && take(vcpu, 'ACRN_REQUEST_NMI');
     if (nmi) inject_nmi(vcpu);
-    yield* acrn_inject_pending_intr(vcpu, nmi);
+    yield* acrn_inject_pending_intr(vcpu, exception || nmi);
     if (vcpu['arch.irq_window_enabled']) return 0;
     at('irq_window_enabled');
     if (requested(vcpu, 'ACRN_REQUEST_EXTINT') || (yield* vlapic_has_pending_delivery_intr(vcpu))) {
@@ -107,6 +135,14 @@ export const interrupt_window_vmexit_handler = fn(
     vcpu['arch.irq_window_enabled'] = false;
     atCall('exec_vmwrite32');
     vcpu.vmcs['VMX_PROC_VM_EXEC_CONTROLS.VMX_PROCBASED_CTLS_IRQ_WIN'] = false;
+    return 0;
+  },
+);
+
+export const external_interrupt_vmexit_handler = fn(
+  'An interrupt for the CPU itself: a kick has no other purpose than this exit.',
+  function* external_interrupt_vmexit_handler(_vcpu: AcrnVcpu) {
+    atCall('dispatch_interrupt');
     return 0;
   },
 );

@@ -1,8 +1,10 @@
-import { bits, bool, struct, type InstanceOf } from '../../../../../../../../engine/cell';
+import { bits, bool, hex, int, oneOf, struct, type InstanceOf } from '../../../../../../../../engine/cell';
 import { bitmap } from '../../../../../bitmaps';
 import { sched_event, type SchedEvent } from '../../../../../common/event';
+import { ACRN_IOREQ_TYPE_PORTIO, ACRN_IOREQ_TYPES, ACRN_IOREQ_DIR_READ, ACRN_IOREQ_DIRS } from '../../../../public/acrn_common';
 import { acrn_vlapic, type AcrnApicvOps, type AcrnVlapic } from '../../../../../arch/x86/guest/vlapic';
 import { vmcs, type Pcpu, type Vmcs } from '../per_cpu';
+import { vmx_cpu, type VmxCpu } from '../../../../../../../hardware/vmx_cpu';
 import type { AcrnVm } from './vm';
 
 /** A vCPU of the hypervisor. */
@@ -20,6 +22,9 @@ export type AcrnRequest = keyof typeof ACRN_REQUESTS;
 const VcpuCells = struct('acrn_vcpu', 'A vCPU: what it has to do before it enters its guest again.', {
   'arch.pending_req': bits(32, Object.keys(ACRN_REQUESTS)),
   'arch.irq_window_enabled': bool(),
+  'arch.exit_reason': hex(8),
+  /** The exception to inject; 0xff is none. */
+  'arch.exception_info.exception': hex(8, 0xff),
   // uint64_t eoi_exit_bitmap[4], in 32-bit words.
   ...bitmap('arch.eoi_exit_bitmap'),
 });
@@ -29,6 +34,16 @@ const PiDescCells = struct('pi_desc', 'The posted-interrupt descriptor: vectors 
   // uint64_t pir[4], in 32-bit words.
   ...bitmap('pir'),
 });
+
+const IoRequestCells = struct('io_request', 'The access of the guest that is being emulated: what is written, or was read.', {
+  io_type: oneOf(ACRN_IOREQ_TYPES, ACRN_IOREQ_TYPE_PORTIO),
+  direction: oneOf(ACRN_IOREQ_DIRS, ACRN_IOREQ_DIR_READ),
+  address: hex(32),
+  size: int(),
+  value: hex(32),
+});
+
+export type IoRequest = InstanceOf<typeof IoRequestCells>;
 
 export type PiDesc = InstanceOf<typeof PiDescCells>;
 
@@ -40,10 +55,13 @@ export type AcrnVcpu = InstanceOf<typeof VcpuCells> & {
   readonly vlapic: AcrnVlapic;
   readonly pid: PiDesc;
   readonly events: { readonly VCPU_EVENT_IOREQ: SchedEvent; readonly VCPU_EVENT_VIRTUAL_INTERRUPT: SchedEvent };
-  /** The I/O request that is being emulated: what is written, or was read. */
-  readonly req: { value: number };
+  readonly req: IoRequest;
   /** What VMX_EXIT_QUALIFICATION said of the last exit. */
   exit_qualification: number;
+  /** The CPU as the guest sees it. */
+  readonly cpu: VmxCpu;
+  /** The step that let the thread run; -1 before. */
+  launchedBy: number;
 };
 
 /** Makes a vCPU of `vm` on a physical CPU, and adds it to the VM. Its local APIC’s identifier is its number. */
@@ -61,8 +79,10 @@ export function acrn_vcpu(vm: AcrnVm, cpu: Pcpu, ops: AcrnApicvOps): AcrnVcpu {
       VCPU_EVENT_IOREQ: sched_event(`${name} VCPU_EVENT_IOREQ`),
       VCPU_EVENT_VIRTUAL_INTERRUPT: sched_event(`${name} VCPU_EVENT_VIRTUAL_INTERRUPT`),
     },
-    req: { value: 0 },
+    req: IoRequestCells(name),
     exit_qualification: 0,
+    cpu: vmx_cpu(name),
+    launchedBy: -1,
   });
   vm.vcpu_array.push(vcpu);
   return vcpu;

@@ -1,0 +1,152 @@
+import { bool, int, struct, type InstanceOf } from '../../engine/cell';
+import { architecturally, source } from '../../engine/fn';
+import type { Run } from '../../engine/machine';
+import { running } from '../../engine/running';
+import { causedBy, until } from '../../engine/steps';
+import { runs_on } from '../acrn/hypervisor/include/arch/x86/asm/per_cpu';
+import type { AcrnVcpu } from '../acrn/hypervisor/include/arch/x86/asm/guest/vcpu';
+import {
+  boot,
+  instruction_boundary,
+  interrupted,
+  LOCAL_TIMER_VECTOR,
+  set_IF,
+  vm_exit,
+  write_EOI,
+  type GuestAccess,
+  type VmxExit,
+} from '../hardware/vmx_cpu';
+import { common_interrupt } from '../linux/arch/x86/kernel/irq';
+import { virtcons_probe, type PortsDevice } from '../linux/drivers/char/virtio_console';
+import { hvc_write } from '../linux/drivers/tty/hvc/hvc_console';
+import type { IrqDesc } from '../linux/kernel/irq/irqdesc';
+import { process_one_work, type WorkqueueStruct } from '../linux/kernel/workqueue';
+import type { GuestCpu } from './cpu';
+
+/** A User VM under ACRN: Linux on one CPU, with a virtio console that a program writes to. */
+
+const GuestCells = struct('guest', 'The User VM’s Linux: what a program has still to write, and whether the kernel is still alive.', {
+  to_write: int(),
+  oops: bool(),
+});
+
+/** A guest. */
+export interface ConsoleGuest {
+  readonly cells: InstanceOf<typeof GuestCells>;
+  readonly vcpu: AcrnVcpu;
+  readonly cpu: GuestCpu;
+  readonly system_wq: WorkqueueStruct;
+  /** Which interrupt a vector is. */
+  readonly vector_irq: Map<number, IrqDesc>;
+}
+
+const { fn } = source('guest', 'console_guest');
+
+const general_protection = fn(
+  'A fault in kernel mode that nobody expects: the kernel prints an oops and stops. An OUT instruction cannot fail, except under this hypervisor.',
+  function* general_protection(guest: ConsoleGuest) {
+    guest.cells.oops = true;
+    yield* until(() => false);
+  },
+);
+
+const timer_interrupt = fn('The guest’s timer: a program that sleeps gets its turn.', function* timer_interrupt(guest: ConsoleGuest) {
+  yield* write_EOI(guest.vcpu);
+});
+
+/** Between two instructions: takes what is due. */
+function* boundary(guest: ConsoleGuest): Run {
+  const { vcpu, vector_irq } = guest;
+  for (let event = yield* instruction_boundary(vcpu); event !== undefined; event = yield* instruction_boundary(vcpu)) {
+    if (event.kind === 'fault') yield* general_protection(guest);
+    else {
+      const desc = vector_irq.get(event.vector);
+      if (desc !== undefined) yield* architecturally('hardirq', common_interrupt)(desc);
+      else if (event.vector === LOCAL_TIMER_VECTOR) yield* timer_interrupt(guest);
+      yield* set_IF(vcpu, true);
+    }
+  }
+}
+
+function* leave(guest: ConsoleGuest, exit: VmxExit): Run {
+  yield* boundary(guest);
+  yield* vm_exit(guest.vcpu, exit);
+  yield* boundary(guest);
+}
+
+/** Makes a guest on a virtual CPU. */
+export function console_guest(vcpu: AcrnVcpu): ConsoleGuest {
+  const io = (access: GuestAccess): Run => leave(guest, { reason: 'VMX_EXIT_REASON_IO_INSTRUCTION', access });
+  const mmio = (access: GuestAccess): Run => leave(guest, { reason: 'VMX_EXIT_REASON_EPT_VIOLATION', access });
+  const read = function* (by: typeof io, address: number, size: number): Run<number> {
+    yield* by({ address, size, write: false, value: 0 });
+    return vcpu.cpu.RAX;
+  };
+  const cpu: GuestCpu = {
+    out: (address, size, value) => io({ address, size, write: true, value }),
+    in: (address, size) => read(io, address, size),
+    store: (address, size, value) => mmio({ address, size, write: true, value }),
+    load: (address, size) => read(mmio, address, size),
+    interrupts_on: () => vcpu.vmcs['VMX_GUEST_RFLAGS.IF'],
+    *set_interrupts(on) {
+      yield* set_IF(vcpu, on);
+      if (on) yield* boundary(guest);
+    },
+    *spin(done) {
+      while (!done()) {
+        yield* until(() => done() || interrupted(vcpu));
+        yield* boundary(guest);
+      }
+    },
+  };
+  const guest: ConsoleGuest = {
+    cells: GuestCells(`VM${vcpu.vm.vm_id}`),
+    vcpu,
+    cpu,
+    system_wq: { name: 'events', worklist: [], current_work: undefined },
+    vector_irq: new Map(),
+  };
+  return guest;
+}
+
+/** The guest's CPU: the driver's probe; then work, the program, or nothing to do. */
+export function guest_context(guest: ConsoleGuest, portdev: PortsDevice, priority: number): void {
+  const { vcpu, system_wq, cells } = guest;
+  running().thread('guest', 'User VM: guest CPU 0', 'guest', priority, function* () {
+    runs_on(vcpu.pcpu);
+    yield* until(() => vcpu.cpu.running);
+    causedBy(vcpu.cpu.enteredAt);
+    yield* boot(vcpu);
+    yield* virtcons_probe(portdev);
+    for (;;) {
+      yield* boundary(guest);
+      const [work] = system_wq.worklist;
+      const hvc = portdev.ports[0]?.hvc;
+      if (work !== undefined) {
+        causedBy(work.queuedAt);
+        yield* process_one_work(system_wq, work);
+      } else if (hvc !== undefined && cells.to_write > 0) {
+        yield* program_writes(guest);
+        yield* hvc_write(hvc, 'Hello');
+      } else yield* vm_exit(vcpu, { reason: 'VMX_EXIT_REASON_HLT' });
+    }
+  });
+}
+
+const program_writes = fn('A program of the guest writes to its console.', function* program_writes({ cells }: ConsoleGuest) {
+  cells.to_write -= 1;
+});
+
+/** The dwords of an MSI-X table's entry. */
+const VECTOR_CTRL = 12;
+const MSG_DATA = 8;
+
+export const moves_interrupt = fn(
+  'The guest moves a queue’s interrupt to another vector: masks the entry of the MSI-X table, rewrites it, unmasks it. PCI wants it in this order.',
+  function* moves_interrupt({ cpu }: ConsoleGuest, entry: number, data: number) {
+    yield* cpu.store(entry + VECTOR_CTRL, 4, 1);
+    yield* cpu.store(entry + MSG_DATA, 4, data);
+    yield* cpu.store(entry + VECTOR_CTRL, 4, 0);
+    yield* cpu.load(entry + MSG_DATA, 4);
+  },
+);

@@ -1,0 +1,245 @@
+import { bool, hex, struct, type InstanceOf } from '../../engine/cell';
+import { architecturally, source } from '../../engine/fn';
+import type { Run } from '../../engine/machine';
+import { causedBy, preempt, signal, until } from '../../engine/steps';
+import { bitmap_assign, bitmap_test, highest_above_31 } from '../acrn/hypervisor/bitmaps';
+import { vmexit_handler } from '../acrn/hypervisor/arch/x86/guest/vmexit';
+import { apicv_advanced_ops } from '../acrn/hypervisor/arch/x86/guest/vlapic';
+import type { Hypercall } from '../acrn/hypervisor/include/public/acrn_hv_defs';
+import type { AcrnVcpu } from '../acrn/hypervisor/include/arch/x86/asm/guest/vcpu';
+
+/**
+ * A CPU with VT-x under ACRN, from both sides: how the hypervisor enters, and what a guest's instructions do. Interrupt
+ * messages for the CPU itself wait in `per_cpu_region.irr`.
+ */
+
+export const VMX_EXIT_REASONS = {
+  VMX_EXIT_REASON_EXTERNAL_INTERRUPT: 0x01,
+  VMX_EXIT_REASON_INTERRUPT_WINDOW: 0x07,
+  VMX_EXIT_REASON_HLT: 0x0c,
+  VMX_EXIT_REASON_VMCALL: 0x12,
+  VMX_EXIT_REASON_IO_INSTRUCTION: 0x1e,
+  VMX_EXIT_REASON_WRMSR: 0x20,
+  VMX_EXIT_REASON_VIRTUALIZED_EOI: 0x2d,
+  VMX_EXIT_REASON_EPT_VIOLATION: 0x30,
+} as const;
+
+/** An access of the guest that left it. */
+export interface GuestAccess {
+  readonly address: number;
+  readonly size: number;
+  readonly write: boolean;
+  readonly value: number;
+}
+
+/** Why the guest stopped running, with what the exit handler needs to know of it. */
+export type VmxExit =
+  | {
+      readonly reason: 'VMX_EXIT_REASON_EXTERNAL_INTERRUPT' | 'VMX_EXIT_REASON_INTERRUPT_WINDOW' | 'VMX_EXIT_REASON_HLT';
+    }
+  | { readonly reason: 'VMX_EXIT_REASON_VMCALL'; readonly call: Hypercall }
+  | { readonly reason: 'VMX_EXIT_REASON_IO_INSTRUCTION' | 'VMX_EXIT_REASON_EPT_VIOLATION'; readonly access: GuestAccess }
+  | { readonly reason: 'VMX_EXIT_REASON_WRMSR'; readonly msr: number; readonly value: number }
+  | { readonly reason: 'VMX_EXIT_REASON_VIRTUALIZED_EOI'; readonly vector: number };
+
+const GuestCpuCells = struct('guest_cpu', 'A virtual CPU, as its guest sees it.', {
+  running: bool(),
+  /** What a read or a hypercall returned. */
+  RAX: hex(32),
+});
+
+/** The guest's side of a virtual CPU. */
+export type VmxCpu = InstanceOf<typeof GuestCpuCells> & {
+  exit: VmxExit | undefined;
+  enteredAt: number;
+  exitedAt: number;
+};
+
+/** Makes a virtual CPU that has not been entered yet. */
+export const vmx_cpu = (name: string): VmxCpu => Object.assign(GuestCpuCells(name), { exit: undefined, enteredAt: -1, exitedAt: -1 });
+
+const VMX_INT_INFO_VALID = 0x80000000;
+/** Type and vector of what is injected. */
+const GP_FAULT = 0xb0d;
+
+const { fn } = source('hardware', 'vmx_cpu');
+
+/** Posted interrupts with virtual-interrupt delivery: the CPU evaluates the virtual APIC by itself. */
+const posts = ({ vlapic }: AcrnVcpu): boolean => vlapic.ops === apicv_advanced_ops;
+
+const evaluate = ({ vlapic, vmcs }: AcrnVcpu): void => {
+  const rvi = highest_above_31(vlapic, 'apic_page.irr');
+  if (vmcs['VMX_GUEST_INTR_STATUS.RVI'] !== rvi) vmcs['VMX_GUEST_INTR_STATUS.RVI'] = rvi;
+};
+
+const process_posted_interrupts = fn(
+  'The CPU moves the posted vectors into the virtual IRR and evaluates: no exit, no hypervisor.',
+  function* process_posted_interrupts(vcpu: AcrnVcpu) {
+    vcpu.pcpu['irr.POSTED_INTR_VECTOR'] = false;
+    vcpu.pid.POSTED_INTR_ON = false;
+    for (let vector = 32; vector < 256; vector++) {
+      if (bitmap_test(vcpu.pid, 'pir', vector)) {
+        bitmap_assign(vcpu.pid, 'pir', vector, false);
+        bitmap_assign(vcpu.vlapic, 'apic_page.irr', vector, true);
+      }
+    }
+    evaluate(vcpu);
+  },
+);
+
+const enter_guest = fn('VM entry: the CPU runs guest code until something makes it leave.', function* enter_guest(vcpu: AcrnVcpu) {
+  const { cpu, pcpu } = vcpu;
+  cpu.exit = undefined;
+  cpu.running = true;
+  cpu.enteredAt = signal('vmentry', 'running');
+  if (pcpu['irr.POSTED_INTR_VECTOR'] && posts(vcpu)) yield* process_posted_interrupts(vcpu);
+});
+
+const leave_guest = fn('VM exit: the CPU is back in the hypervisor.', function* leave_guest({ cpu }: AcrnVcpu, exit: VmxExit) {
+  cpu.running = false;
+  cpu.exit = exit;
+  cpu.exitedAt = signal('vmexit', exit.reason);
+});
+
+const take_own_interrupts = fn(
+  'Outside of the guest, with interrupts on, messages for the CPU itself are taken: neither asks for more than was done already.',
+  function* take_own_interrupts({ pcpu }: AcrnVcpu) {
+    if (pcpu['irr.NOTIFY_VCPU_VECTOR']) pcpu['irr.NOTIFY_VCPU_VECTOR'] = false;
+    if (pcpu['irr.POSTED_INTR_VECTOR']) pcpu['irr.POSTED_INTR_VECTOR'] = false;
+  },
+);
+
+/** Enters the guest, and waits until it has left again. */
+export function* vm_entry(vcpu: AcrnVcpu): Run {
+  const { cpu } = vcpu;
+  yield* enter_guest(vcpu);
+  yield* until(() => cpu.exit !== undefined);
+  causedBy(cpu.exitedAt);
+}
+
+/** With interrupts on again after an exit: what came for the CPU itself is taken. */
+export function* open_interrupts(vcpu: AcrnVcpu): Run {
+  const { pcpu } = vcpu;
+  if (pcpu['irr.NOTIFY_VCPU_VECTOR'] || pcpu['irr.POSTED_INTR_VECTOR']) yield* take_own_interrupts(vcpu);
+}
+
+/** Leaves the guest, and comes back when the hypervisor enters it again. */
+export function* vm_exit(vcpu: AcrnVcpu, exit: VmxExit): Run {
+  yield* leave_guest(vcpu, exit);
+  yield* entered(vcpu);
+}
+
+function* entered({ cpu }: AcrnVcpu): Run {
+  if (cpu.running) return;
+  yield* until(() => cpu.running);
+  causedBy(cpu.enteredAt);
+}
+
+/** A vector that the guest takes now, or `undefined`. A fault comes whether interrupts are on or not. */
+function deliverable(vcpu: AcrnVcpu): number | undefined {
+  const { vmcs, vlapic } = vcpu;
+  const injected = vmcs.VMX_ENTRY_INT_INFO_FIELD;
+  if (injected & VMX_INT_INFO_VALID) return injected & 0xfff;
+  const rvi = vmcs['VMX_GUEST_INTR_STATUS.RVI'];
+  return posts(vcpu) && vmcs['VMX_GUEST_RFLAGS.IF'] && rvi >> 4 > vlapic['apic_page.ppr'] >> 4 ? rvi : undefined;
+}
+
+/** Whether the CPU has something to do besides the guest's next instruction. */
+export const interrupted = (vcpu: AcrnVcpu): boolean =>
+  vcpu.cpu.running &&
+  (vcpu.pcpu['irr.NOTIFY_VCPU_VECTOR'] || (posts(vcpu) && vcpu.pcpu['irr.POSTED_INTR_VECTOR']) || deliverable(vcpu) !== undefined);
+
+const accept_vector = fn(
+  'The guest’s CPU takes the interrupt: interrupts are off from here to the return from it.',
+  function* accept_vector(vcpu: AcrnVcpu, vector: number) {
+    const { vmcs, vlapic } = vcpu;
+    if (vmcs.VMX_ENTRY_INT_INFO_FIELD !== 0) vmcs.VMX_ENTRY_INT_INFO_FIELD = 0;
+    else {
+      bitmap_assign(vlapic, 'apic_page.isr', vector, true);
+      bitmap_assign(vlapic, 'apic_page.irr', vector, false);
+      vmcs['VMX_GUEST_INTR_STATUS.SVI'] = vector;
+      vlapic['apic_page.ppr'] = vector & 0xf0;
+      evaluate(vcpu);
+    }
+    vmcs['VMX_GUEST_RFLAGS.IF'] = false;
+  },
+);
+
+/** What came between two instructions of the guest: a vector that it takes, or the end of it by a fault. */
+export type Event = { readonly kind: 'vector'; readonly vector: number } | { readonly kind: 'fault' };
+
+/**
+ * Between two instructions: leaves the guest if the CPU is kicked, takes posted vectors, and the vector that is due.
+ * The result is that vector, if there is one.
+ */
+export function* instruction_boundary(vcpu: AcrnVcpu): Run<Event | undefined> {
+  yield* preempt();
+  yield* entered(vcpu);
+  while (interrupted(vcpu)) {
+    const { pcpu } = vcpu;
+    if (pcpu['irr.NOTIFY_VCPU_VECTOR']) {
+      pcpu['irr.NOTIFY_VCPU_VECTOR'] = false;
+      yield* vm_exit(vcpu, { reason: 'VMX_EXIT_REASON_EXTERNAL_INTERRUPT' });
+      continue;
+    }
+    if (pcpu['irr.POSTED_INTR_VECTOR'] && posts(vcpu)) {
+      yield* process_posted_interrupts(vcpu);
+      continue;
+    }
+    const event = deliverable(vcpu);
+    if (event === undefined) continue;
+    yield* accept_vector(vcpu, event & 0xff);
+    return event === GP_FAULT ? { kind: 'fault' } : { kind: 'vector', vector: event & 0xff };
+  }
+  return undefined;
+}
+
+/** CLI, STI and IRET. Opening interrupts makes a CPU leave whose hypervisor waits for just that. */
+export const set_IF = fn('RFLAGS.IF changes.', function* set_IF(vcpu: AcrnVcpu, on: boolean) {
+  const { vmcs } = vcpu;
+  vmcs['VMX_GUEST_RFLAGS.IF'] = on;
+  if (on && vmcs['VMX_PROC_VM_EXEC_CONTROLS.VMX_PROCBASED_CTLS_IRQ_WIN'])
+    yield* vm_exit(vcpu, { reason: 'VMX_EXIT_REASON_INTERRUPT_WINDOW' });
+});
+
+const virtualize_EOI = fn(
+  'EOI virtualization: the CPU ends the interrupt in the virtual APIC itself, and leaves only for vectors in the EOI-exit bitmap.',
+  function* virtualize_EOI(vcpu: AcrnVcpu) {
+    const { vmcs, vlapic } = vcpu;
+    const vector = vmcs['VMX_GUEST_INTR_STATUS.SVI'];
+    bitmap_assign(vlapic, 'apic_page.isr', vector, false);
+    const next = highest_above_31(vlapic, 'apic_page.isr');
+    vmcs['VMX_GUEST_INTR_STATUS.SVI'] = next;
+    vlapic['apic_page.ppr'] = next & 0xf0;
+    if (bitmap_test(vmcs, 'VMX_EOI_EXIT', vector)) yield* vm_exit(vcpu, { reason: 'VMX_EXIT_REASON_VIRTUALIZED_EOI', vector });
+  },
+);
+
+const X2APIC_EOI = 0x80b;
+
+export const write_EOI = fn('The guest writes its local APIC’s EOI register.', function* write_EOI(vcpu: AcrnVcpu) {
+  if (posts(vcpu)) yield* virtualize_EOI(vcpu);
+  else yield* vm_exit(vcpu, { reason: 'VMX_EXIT_REASON_WRMSR', msr: X2APIC_EOI, value: 0 });
+});
+
+export const vmcall = fn(
+  'A guest’s kernel calls the hypervisor: an exit like any other, on the CPU that the caller runs on.',
+  function* vmcall(vcpu: AcrnVcpu, call: Hypercall) {
+    yield* leave_guest(vcpu, { reason: 'VMX_EXIT_REASON_VMCALL', call });
+    yield* architecturally('hypercall', vmexit_handler)(vcpu);
+    vcpu.cpu.running = true;
+    return vcpu.cpu.RAX | 0;
+  },
+);
+
+/** Linux's vector for the local APIC's timer. */
+export const LOCAL_TIMER_VECTOR = 0xec;
+
+export const boot = fn(
+  'What a guest’s boot has left: its local APIC enabled, in x2APIC mode, and its timer’s entry open.',
+  function* boot({ vlapic }: AcrnVcpu) {
+    vlapic.msr_apicbase = (0xfee00000 | 0xc00) >>> 0;
+    vlapic['apic_page.svr'] = 0x1ff;
+    vlapic['apic_page.lvt[0]'] = LOCAL_TIMER_VECTOR;
+  },
+);
