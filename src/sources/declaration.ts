@@ -1,5 +1,5 @@
 import type { Lexeme, Text } from './lexer';
-import { isAttribute, isCapitals, isControl, isQualifier, mayBeType, mayTrail } from './vocabulary';
+import { definesObject, isAttribute, isCapitals, isControl, isQualifier, mayBeType, mayTrail } from './vocabulary';
 
 /** An identifier and where it starts. */
 export interface Word {
@@ -78,6 +78,11 @@ export function functionName({ head }: Declaration): Word | undefined {
 export function objectName({ head, object }: Declaration): Word | undefined {
   if (head === undefined) return object;
   return head.wrapped ? head.name : head.lastArgument;
+}
+
+/** The object's name, if a ';' at this point ends a macro that defines and initializes one. */
+export function macroObjectName({ head }: Declaration): Word | undefined {
+  return head !== undefined && definesObject(head.name.text) ? head.firstArgument : undefined;
 }
 
 function wordOf(token: Lexeme, text: Text): Word {

@@ -1,4 +1,4 @@
-import { afterAggregate, extendDeclaration, functionName, NO_DECLARATION, objectName } from './declaration';
+import { afterAggregate, extendDeclaration, functionName, macroObjectName, NO_DECLARATION, objectName } from './declaration';
 import type { Declaration, Word } from './declaration';
 import { createLiveLexer, type Directive } from './directives';
 import type { Lexeme, Span, Text } from './lexer';
@@ -78,6 +78,13 @@ export function scanC(text: Text): readonly Definition[] {
     }
   }
 
+  function defineByMacro(declaration: Declaration, { start: end }: Lexeme): void {
+    const name = macroObjectName(declaration);
+    if (name === undefined) return;
+    const body = { start: name.start + name.text.length, end };
+    definitions.push({ name: name.text, kind: 'object', nameStart: name.start, body });
+  }
+
   function advance(token: Lexeme): Scope {
     switch (scope.in) {
       case 'file':
@@ -107,6 +114,8 @@ export function scanC(text: Text): readonly Definition[] {
     if (declaration.nesting === 0) {
       switch (token.sign) {
         case ';':
+          defineByMacro(declaration, token);
+          return AT_FILE;
         case '}':
           return AT_FILE;
         case '{':

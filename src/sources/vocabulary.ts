@@ -17,6 +17,13 @@ const ATTRIBUTES = new Set(
    __latent_entropy __bss_decrypted __hyp_ro __noreturn __cold __malloc __pure __ref __bpf_kfunc`.split(/\s+/),
 );
 
+const DEFINERS = new Set('DECLARE_WORK DECLARE_DELAYED_WORK DECLARE_TASKLET DECLARE_TASKLET_OLD DEFINE_TIMER'.split(' '));
+
+/** A macro whose first argument names an object that the others initialize: `DECLARE_WORK(work, function);`. */
+export function definesObject(macro: string): boolean {
+  return DEFINERS.has(macro);
+}
+
 /** A word that opens a statement or an operator, so that what follows it in parentheses declares nothing. */
 export function isControl(word: string): boolean {
   return CONTROL.has(word);

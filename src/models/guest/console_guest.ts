@@ -3,6 +3,7 @@ import { architecturally, source } from '../../engine/fn';
 import type { Run } from '../../engine/machine';
 import { running } from '../../engine/running';
 import { causedBy, until } from '../../engine/steps';
+import { vlapic_timer_expired } from '../acrn/hypervisor/arch/x86/guest/vlapic';
 import { runs_on } from '../acrn/hypervisor/include/arch/x86/asm/per_cpu';
 import type { AcrnVcpu } from '../acrn/hypervisor/include/arch/x86/asm/guest/vcpu';
 import {
@@ -18,17 +19,24 @@ import {
 } from '../hardware/vmx_cpu';
 import { common_interrupt } from '../linux/arch/x86/kernel/irq';
 import { virtcons_probe, type PortsDevice } from '../linux/drivers/char/virtio_console';
-import { hvc_write } from '../linux/drivers/tty/hvc/hvc_console';
+import { hvc_write, type HvcStruct } from '../linux/drivers/tty/hvc/hvc_console';
 import type { IrqDesc } from '../linux/kernel/irq/irqdesc';
 import { process_one_work, type WorkqueueStruct } from '../linux/kernel/workqueue';
 import type { GuestCpu } from './cpu';
 
 /** A User VM under ACRN: Linux on one CPU, with a virtio console that a program writes to. */
 
-const GuestCells = struct('guest', 'The User VM’s Linux: what a program has still to write, and whether the kernel is still alive.', {
+const GuestCells = struct('guest', 'The User VM’s Linux: what it has still to do, and whether it is still alive.', {
   to_write: int(),
+  to_move_interrupt: int(),
+  to_read_config: int(),
+  /** The interrupt of the input queue is being moved: its entry is masked. */
+  moving: bool(),
   oops: bool(),
 });
+
+/** What a task of the guest does when its time has come. */
+export type Chore = 'to_write' | 'to_move_interrupt' | 'to_read_config';
 
 /** A guest. */
 export interface ConsoleGuest {
@@ -38,6 +46,8 @@ export interface ConsoleGuest {
   readonly system_wq: WorkqueueStruct;
   /** Which interrupt a vector is. */
   readonly vector_irq: Map<number, IrqDesc>;
+  /** The input queue’s entry of the MSI-X table. */
+  readonly input_entry: number;
 }
 
 const { fn } = source('guest', 'console_guest');
@@ -75,7 +85,7 @@ function* leave(guest: ConsoleGuest, exit: VmxExit): Run {
 }
 
 /** Makes a guest on a virtual CPU. */
-export function console_guest(vcpu: AcrnVcpu): ConsoleGuest {
+export function console_guest(vcpu: AcrnVcpu, input_entry: number): ConsoleGuest {
   const io = (access: GuestAccess): Run => leave(guest, { reason: 'VMX_EXIT_REASON_IO_INSTRUCTION', access });
   const mmio = (access: GuestAccess): Run => leave(guest, { reason: 'VMX_EXIT_REASON_EPT_VIOLATION', access });
   const read = function* (by: typeof io, address: number, size: number): Run<number> {
@@ -105,11 +115,12 @@ export function console_guest(vcpu: AcrnVcpu): ConsoleGuest {
     cpu,
     system_wq: { name: 'events', worklist: [], current_work: undefined },
     vector_irq: new Map(),
+    input_entry,
   };
   return guest;
 }
 
-/** The guest's CPU: the driver's probe; then work, the program, or nothing to do. */
+/** The guest's CPU: the driver's probe; then work, tasks, or nothing to do. */
 export function guest_context(guest: ConsoleGuest, portdev: PortsDevice, priority: number): void {
   const { vcpu, system_wq, cells } = guest;
   running().thread('guest', 'User VM: guest CPU 0', 'guest', priority, function* () {
@@ -125,28 +136,52 @@ export function guest_context(guest: ConsoleGuest, portdev: PortsDevice, priorit
       if (work !== undefined) {
         causedBy(work.queuedAt);
         yield* process_one_work(system_wq, work);
-      } else if (hvc !== undefined && cells.to_write > 0) {
-        yield* program_writes(guest);
-        yield* hvc_write(hvc, 'Hello');
-      } else yield* vm_exit(vcpu, { reason: 'VMX_EXIT_REASON_HLT' });
+      } else if (cells.to_write > 0 && hvc !== undefined) yield* writes_hello(guest, hvc);
+      else if (cells.to_move_interrupt > 0) yield* moves_interrupt(guest);
+      else if (cells.to_read_config > 0) yield* reads_config(guest);
+      else yield* vm_exit(vcpu, { reason: 'VMX_EXIT_REASON_HLT' });
     }
   });
 }
 
-const program_writes = fn('A program of the guest writes to its console.', function* program_writes({ cells }: ConsoleGuest) {
+export const task_wakes = fn(
+  'A task of the guest has slept long enough: the hypervisor’s timer fires for the guest’s local APIC.',
+  function* task_wakes({ cells, vcpu }: ConsoleGuest, chore: Chore) {
+    cells[chore] += 1;
+    yield* vlapic_timer_expired(vcpu);
+  },
+);
+
+const writes_hello = fn('A program writes to the console.', function* writes_hello({ cells }: ConsoleGuest, hvc: HvcStruct) {
   cells.to_write -= 1;
+  yield* hvc_write(hvc, 'Hello');
 });
 
-/** The dwords of an MSI-X table's entry. */
-const VECTOR_CTRL = 12;
+/** The dwords of an MSI-X table's entry that are written. */
 const MSG_DATA = 8;
+const VECTOR_CTRL = 12;
 
-export const moves_interrupt = fn(
-  'The guest moves a queue’s interrupt to another vector: masks the entry of the MSI-X table, rewrites it, unmasks it. PCI wants it in this order.',
-  function* moves_interrupt({ cpu }: ConsoleGuest, entry: number, data: number) {
-    yield* cpu.store(entry + VECTOR_CTRL, 4, 1);
-    yield* cpu.store(entry + MSG_DATA, 4, data);
-    yield* cpu.store(entry + VECTOR_CTRL, 4, 0);
-    yield* cpu.load(entry + MSG_DATA, 4);
+const moves_interrupt = fn(
+  'The guest moves the input queue’s interrupt, as it does to have another CPU handle it: masks the entry of the MSI-X table, rewrites it, unmasks it. PCI wants it in this order.',
+  function* moves_interrupt({ cells, cpu, input_entry, vector_irq }: ConsoleGuest) {
+    cells.to_move_interrupt -= 1;
+    cells.moving = true;
+    yield* cpu.store(input_entry + VECTOR_CTRL, 4, 1);
+    yield* cpu.store(input_entry + MSG_DATA, 4, Math.min(...vector_irq.keys()));
+    yield* cpu.store(input_entry + VECTOR_CTRL, 4, 0);
+    yield* cpu.load(input_entry + MSG_DATA, 4);
+    cells.moving = false;
+  },
+);
+
+const CONFIG_ADDRESS = 0xcf8;
+const CONFIG_DATA = 0xcfc;
+
+const reads_config = fn(
+  'The guest reads a register of the host bridge’s configuration space: the address goes to one port, the data comes from another.',
+  function* reads_config({ cells, cpu }: ConsoleGuest) {
+    cells.to_read_config -= 1;
+    yield* cpu.out(CONFIG_ADDRESS, 4, 0x80000000);
+    yield* cpu.in(CONFIG_DATA, 4);
   },
 );

@@ -117,6 +117,11 @@ export function* vm_entry(vcpu: AcrnVcpu): Run {
   causedBy(cpu.exitedAt);
 }
 
+const kicked = fn('A kick reaches the CPU while it runs guest code.', function* kicked(vcpu: AcrnVcpu) {
+  vcpu.pcpu['irr.NOTIFY_VCPU_VECTOR'] = false;
+  yield* leave_guest(vcpu, { reason: 'VMX_EXIT_REASON_EXTERNAL_INTERRUPT' });
+});
+
 /** With interrupts on again after an exit: what came for the CPU itself is taken. */
 export function* open_interrupts(vcpu: AcrnVcpu): Run {
   const { pcpu } = vcpu;
@@ -178,8 +183,8 @@ export function* instruction_boundary(vcpu: AcrnVcpu): Run<Event | undefined> {
   while (interrupted(vcpu)) {
     const { pcpu } = vcpu;
     if (pcpu['irr.NOTIFY_VCPU_VECTOR']) {
-      pcpu['irr.NOTIFY_VCPU_VECTOR'] = false;
-      yield* vm_exit(vcpu, { reason: 'VMX_EXIT_REASON_EXTERNAL_INTERRUPT' });
+      yield* kicked(vcpu);
+      yield* entered(vcpu);
       continue;
     }
     if (pcpu['irr.POSTED_INTR_VECTOR'] && posts(vcpu)) {

@@ -35,6 +35,7 @@ const DEFINES: readonly (readonly [title: string, text: string, ...expected: str
   ['a per-CPU array', 'static DEFINE_PER_CPU(struct a, f[N]) = { 1 };', 'object f'],
   ['an object of an unnamed struct', 'static struct { int a; } f = { 1 };', 'object f'],
   ['an object with a statement expression', 'int f = ({ a; b; });\nint g(void) {}', 'object f', 'function g'],
+  ['a work item', 'static void g(struct work_struct *w);\nstatic DECLARE_WORK(f, g);\nint h(void) {}', 'object f', 'function h'],
   ['no object without initializer', 'static int f;\nextern struct a b[];'],
   ['macros with and without parameters', '#define f(a, b) g(a)\n# define h (1)', 'macro f', 'macro h'],
   ['a macro inside a function', 'int f(void) {\n#define g 1\n}', 'macro g', 'function f'],

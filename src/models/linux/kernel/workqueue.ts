@@ -142,6 +142,9 @@ export function init_delayed_work(name: string, func: Pointer<[], void>): Delaye
 /** Soft interrupts run before any thread. */
 const TIMER_PRIORITY = 1;
 
+/** DECLARE_WORK(), at file level: the function stands in the declaration of the work item itself. */
+export const declare_work = (name: string, func: Pointer<[], void>): WorkStruct => Object.assign(WorkCells(name), { func, queuedAt: -1 });
+
 /** schedule_work(): onto the system workqueue. */
 export const schedule_work = via('schedule_work', queue_work_on);
 /** queue_work(): onto a workqueue of one's own. */

@@ -1,6 +1,6 @@
 import { source, through } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
-import { at, atCall, atWrite, preempt, until } from '../../../../engine/steps';
+import { at, atCall, preempt, until } from '../../../../engine/steps';
 import { arch_fire_hsm_interrupt, emulate_pio_complete } from '../arch/x86/guest/vmx_io';
 import { wait_event } from '../common/event';
 import type { AcrnVcpu } from '../include/arch/x86/asm/guest/vcpu';

@@ -176,7 +176,6 @@ export const virtqueue_kick = fn(
 const more_used = ({ last_used_idx, vring: { used } }: Virtqueue): boolean => last_used_idx !== used.idx;
 
 const detach_buf_split = fn('Takes a used descriptor back into the free list.', function* detach_buf_split(vq: Virtqueue, head: number) {
-  at('desc_state');
   vq.desc_state[head] = undefined;
   vq[`split.desc_extra[${head}].next`] = vq.free_head;
   vq.free_head = head;

@@ -10,5 +10,5 @@ const { fn } = source('acrn', 'devicemodel/hw/platform/ioapic.c');
 
 export const ioapic_pci_alloc_irq = fn('The next free pin.', function* ioapic_pci_alloc_irq(dev: PciVdev) {
   at('last_pin');
-  return LEGACY_IRQ_NUM + dev.vmctx.pci_devices.length;
+  return LEGACY_IRQ_NUM + dev.vmctx.pci_devices.indexOf(dev);
 });

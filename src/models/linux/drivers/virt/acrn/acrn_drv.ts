@@ -15,7 +15,7 @@ export interface Hsm {
   readonly vmcall: Vmcall;
   readonly acrn_vm_list: AcrnVm[];
   readonly ioreq_wq: WorkqueueStruct;
-  ioreq_work: WorkStruct | undefined;
+  readonly ioreq_work: WorkStruct;
   /** The pointer in arch/x86/kernel/cpu/acrn.c that the upcall goes through. */
   acrn_intr_handler: Pointer<[], void> | undefined;
   /** Starts a kernel thread. */

@@ -1,4 +1,4 @@
-import { addressOf, bound, source, through } from '../../../../../engine/fn';
+import { addressOf, bound, boundPointer, source, through } from '../../../../../engine/fn';
 import type { Run } from '../../../../../engine/machine';
 import { acquire, release } from '../../../../../engine/mutex';
 import { at, atCall, atWrite, causedBy, preempt, signal, until } from '../../../../../engine/steps';
@@ -16,13 +16,13 @@ import {
 } from '../../../../acrn/hypervisor/include/public/acrn_common';
 import { EEXIST, EINVAL } from '../../../errno';
 import { acrn_setup_intr_handler } from '../../../arch/x86/kernel/cpu/acrn';
-import { init_work, queue_work } from '../../../kernel/workqueue';
+import { declare_work, queue_work, type WorkStruct } from '../../../kernel/workqueue';
 import { acrn_ioreq_client, type AcrnIoreqClient, type AcrnIoreqRange, type AcrnVm, type Hsm, type IoreqHandler } from './acrn_drv';
 import { hcall_notify_req_finish, hcall_set_ioreq_buffer } from './hypercall';
 
 /** I/O requests: from the hypervisor's upcall to the client that handles them, and back. */
 
-const { fn } = source('linux', 'drivers/virt/acrn/ioreq.c');
+const { fn, ops } = source('linux', 'drivers/virt/acrn/ioreq.c');
 
 const has_pending_request = fn(
   'Whether a slot waits for this client. The thread looks at its own bitmap, not at the shared page.',
@@ -212,18 +212,19 @@ const ioreq_dispatcher = fn(
   },
 );
 
+const ioreq_work = ops('ioreq_work', { func: ioreq_dispatcher });
+
+/** The work item of the upcall, which is there from the start. */
+export const ioreq_work_of = (hsm: () => Hsm): WorkStruct => declare_work('ioreq_work', boundPointer(ioreq_work.func, hsm));
+
 const ioreq_intr_handler = fn(
   'The upcall, in hard-interrupt context: leaves everything to an ordered workqueue. While the work is still queued, another upcall adds nothing.',
   function* ioreq_intr_handler(hsm: Hsm) {
-    yield* queue_work(hsm.ioreq_wq, hsm.ioreq_work!);
+    yield* queue_work(hsm.ioreq_wq, hsm.ioreq_work);
   },
 );
 
 export const acrn_ioreq_intr_setup = fn('Makes the upcall reach this module.', function* acrn_ioreq_intr_setup(hsm: Hsm) {
-  hsm.ioreq_work = init_work(
-    'ioreq_work',
-    bound(ioreq_dispatcher, () => hsm),
-  );
   yield* acrn_setup_intr_handler(hsm, addressOf(bound(ioreq_intr_handler, () => hsm)));
   at('ioreq_wq');
   return 0;

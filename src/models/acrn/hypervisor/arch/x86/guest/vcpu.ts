@@ -6,6 +6,7 @@ import type { AcrnVcpu } from '../../../include/arch/x86/asm/guest/vcpu';
 import { on_pcpu } from '../../../include/arch/x86/asm/per_cpu';
 import { kick_pcpu } from '../lapic';
 import { vcpu_make_request } from './virq';
+import { load_vmcs } from './vmcs';
 import { apicv_advanced_ops } from './vlapic';
 
 /** vCPUs: the part of them that interrupt delivery uses. */
@@ -57,6 +58,13 @@ export const vcpu_reset_eoi_exit_bitmaps = fn(
       if (vcpu[`arch.eoi_exit_bitmap[${word}]`] !== 0) vcpu[`arch.eoi_exit_bitmap[${word}]`] = 0;
     }
     yield* vcpu_make_request(vcpu, 'ACRN_REQUEST_EOI_EXIT_BITMAP_UPDATE');
+  },
+);
+
+export const context_switch_in = fn(
+  'The scheduler gives the physical CPU to a vCPU: its VMCS is loaded, so that a kick finds it.',
+  function* context_switch_in(vcpu: AcrnVcpu) {
+    yield* load_vmcs(vcpu);
   },
 );
 
