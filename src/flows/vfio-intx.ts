@@ -23,14 +23,8 @@ import { vfio_device_file } from '../models/linux/drivers/vfio/vfio_main';
 import { PCI_COMMAND_INTX_DISABLE } from '../models/linux/include/uapi/linux/pci_regs';
 import { irq_desc } from '../models/linux/kernel/irq/irqdesc';
 import { alloc_workqueue } from '../models/linux/kernel/workqueue';
-import { kvm_vm } from '../models/linux/virt/kvm/kvm_main';
-import {
-  kvm_memory_slot,
-  kvm_vcpu,
-  KVM_IRQCHIP_IOAPIC,
-  KVM_IRQCHIP_PIC_SLAVE,
-  type KvmIrqRoutingEntry,
-} from '../models/linux/virt/kvm/kvm_types';
+import { kvm_vcpu, kvm_vm } from '../models/linux/virt/kvm/kvm_main';
+import { kvm_memory_slot, KVM_IRQCHIP_IOAPIC, KVM_IRQCHIP_PIC_SLAVE, type KvmIrqRoutingEntry } from '../models/linux/virt/kvm/kvm_types';
 import { kvm_vcpu_thread_fn } from '../models/qemu/accel/kvm/kvm-accel-ops';
 import { BAR0_ADDR, BAR0_SLOT, qemu, qemu_main, vfioConfigAddress } from '../models/qemu/machine';
 import { flow } from './flow';

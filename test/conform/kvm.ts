@@ -23,13 +23,12 @@ import {
   kvm_irqfd,
 } from '../../src/models/linux/virt/kvm/eventfd';
 import { kvm_send_userspace_msi, kvm_set_irq_routing } from '../../src/models/linux/virt/kvm/irqchip';
-import { kvm_vm } from '../../src/models/linux/virt/kvm/kvm_main';
+import { kvm_vcpu, kvm_vm } from '../../src/models/linux/virt/kvm/kvm_main';
 import {
   KVM_EXIT_IO,
   KVM_IRQCHIP_IOAPIC,
   KVM_IRQCHIP_PIC_MASTER,
   KVM_IRQCHIP_PIC_SLAVE,
-  kvm_vcpu,
   type Kvm,
   type KvmIrqRoutingEntry,
   type KvmVcpu,

@@ -101,6 +101,7 @@ export interface VirtCpu {
   idt: { readonly apic: KvmLapic; readonly handle: (vector: number) => Run } | undefined;
   /** A posted-interrupt notification has reached the CPU. */
   notified: boolean;
+  notifiedAt: number;
   /** MMIO pages whose absence the page tables have cached already. */
   readonly cachedMmio: Set<number>;
   enteredAt: number;
@@ -123,6 +124,7 @@ export function virt_cpu(mode: LapicMode, id: number, lapic: HostLapic | undefin
     exit: undefined,
     idt: undefined,
     notified: false,
+    notifiedAt: -1,
     cachedMmio: new Set(),
     enteredAt: -1,
     exitedAt: -1,
@@ -187,7 +189,7 @@ export const post_interrupt = fn(
   'The posted-interrupt notification vector reaches the CPU. It does not exit: it takes the posted vectors itself.',
   function* post_interrupt(cpu: VirtCpu) {
     cpu.notified = true;
-    signal('msi', 'notified');
+    cpu.notifiedAt = signal('msi', 'notified');
   },
 );
 
@@ -325,12 +327,23 @@ function* running(cpu: VirtCpu) {
   causedBy(cpu.enteredAt);
 }
 
+/** Polls for something to happen, as a guest with nothing to do may instead of halting: it goes on behind the next interrupt. */
+export function* idle(cpu: VirtCpu): Run {
+  const { idt, guest } = cpu;
+  if (idt === undefined) return;
+  yield* until(() => guest.running && (cpu.notified || windowIsDue(cpu) || pendingVector(cpu, idt.apic) >= 0));
+  causedBy(cpu.notified ? cpu.notifiedAt : cpu.enteredAt);
+}
+
 /** Waits in the guest's idle loop for an interrupt to take, and takes it. The result is its vector. */
 export function* await_interrupt(cpu: VirtCpu, apic: KvmLapic) {
   for (;;) {
     yield* until(() => cpu.guest.running && (cpu.notified || windowIsDue(cpu) || pendingVector(cpu, apic) >= 0));
     if (windowIsDue(cpu)) yield* vm_exit(cpu, { kind: 'interrupt window' });
-    if (cpu.notified) yield* process_posted_interrupts(cpu, apic);
+    if (cpu.notified) {
+      causedBy(cpu.notifiedAt);
+      yield* process_posted_interrupts(cpu, apic);
+    }
     const vector = pendingVector(cpu, apic);
     if (vector < 0) continue;
     causedBy(cpu.enteredAt);

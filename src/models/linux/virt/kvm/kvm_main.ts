@@ -15,7 +15,11 @@ import {
   type KvmX86Ops,
 } from '../../arch/x86/kvm/x86';
 import { EINTR, EINVAL, EOPNOTSUPP } from '../../errno';
-import { interrupt_cpu } from '../../../hardware/virt_cpu';
+import type { HostLapic } from '../../../hardware/host_lapic';
+import { interrupt_cpu, isX2apic, virt_cpu, type LapicMode } from '../../../hardware/virt_cpu';
+import { buildApicMap } from '../../arch/x86/kvm/apic_map';
+import { kvm_lapic, type ApicSetup } from '../../arch/x86/kvm/lapic_state';
+import { APIC_DEFAULT_PHYS_BASE, MSR_IA32_APICBASE_BSP, MSR_IA32_APICBASE_ENABLE, X2APIC_ENABLE } from '../../arch/x86/include/asm/apicdef';
 import type { EventfdCtx } from '../../fs/eventfd';
 import { kvm_iodevice_read, kvm_iodevice_write, type IoBuffer, type KvmIoDevice } from '../../include/kvm/iodev';
 import { rcuwait_wake_up } from '../../kernel/exit';
@@ -27,6 +31,8 @@ import {
   kvm_assignment,
   EXITING_GUEST_MODE,
   IN_GUEST_MODE,
+  KVM_EXIT_IO_IN,
+  kvm_vcpu_cells,
   KVM_IRQCHIP_NUM_PINS,
   KVM_IRQFD_RESAMPLE_IRQ_SOURCE_ID,
   KVM_USERSPACE_IRQ_SOURCE_ID,
@@ -231,6 +237,8 @@ export interface KvmVm {
   readonly routing?: readonly KvmIrqRoutingEntry[];
   readonly pic?: PicProgramming;
   readonly memslots?: Map<number, KvmMemorySlot>;
+  /** KVM's module parameter; true unless given. */
+  readonly vector_hashing?: boolean;
   /** Whether the IOMMU can post interrupts to a guest; false unless given. */
   readonly irq_posting_cap?: boolean;
 }
@@ -246,6 +254,7 @@ export function kvm_vm({
   routing,
   pic,
   memslots,
+  vector_hashing = true,
   irq_posting_cap = false,
 }: KvmVm): Kvm {
   const inKernel = irqchip_mode === 'KVM_IRQCHIP_KERNEL';
@@ -261,12 +270,13 @@ export function kvm_vm({
       x2apic_broadcast_quirk_disabled: false,
       apic_map: undefined,
       apic_map_dirty: false,
+      vector_hashing,
       disabled_lapic_found: false,
       vapics_in_nmi_mode: 0,
       mask_notifier_list: [],
       irq_sources_bitmap: (1 << KVM_USERSPACE_IRQ_SOURCE_ID) | (1 << KVM_IRQFD_RESAMPLE_IRQ_SOURCE_ID),
     },
-    irq_routing: irq_routing_table(routing ?? (inKernel ? default_routing : [])),
+    irq_routing: irq_routing_table(routing ?? (inKernel ? default_routing() : [])),
     irq_srcu: srcu_struct('kvm.irq_srcu', RCU_PRIORITY),
     irq_ack_notifier_list: [],
     irqfds: { items: [], resampler_list: [] },
@@ -287,6 +297,38 @@ export function kvm_vm({
   insertRange(kvm.buses.KVM_PIO_BUS, { addr: 0x4d0, len: 2, dev: vpic.dev_elcr });
   insertRange(kvm.buses.KVM_MMIO_BUS, { addr: vioapic.base_address, len: IOAPIC_MEM_LENGTH, dev: vioapic.dev });
   return kvm;
+}
+
+/** What distinguishes one virtual CPU from another when a run begins. */
+export interface KvmVcpuOptions {
+  /** `booted`: a Linux guest has set its local APIC up, in x2APIC mode if the hardware has that. `reset`: KVM_CREATE_VCPU. */
+  readonly setup?: ApicSetup;
+  /** The local APIC of the host's CPU that it runs on, where posted interrupts have to find it. */
+  readonly host_lapic?: HostLapic;
+}
+
+/** Makes the next virtual CPU of a machine, with its local APIC and its hardware, and puts it into the table of destinations. */
+export function kvm_vcpu(kvm: Kvm, mode: LapicMode, { setup = 'booted', host_lapic }: KvmVcpuOptions = {}): KvmVcpu {
+  const vcpu_id = kvm.vcpus.length;
+  const first = vcpu_id === 0 ? MSR_IA32_APICBASE_BSP : 0;
+  const x2apic = setup === 'booted' && isX2apic(mode) ? X2APIC_ENABLE : 0;
+  const cells = kvm_vcpu_cells(`vCPU ${vcpu_id}`, {
+    'arch.apic_base': (APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE | first | x2apic) >>> 0,
+  });
+  const run: KvmVcpu['run'] = {
+    get exit_reason() {
+      return cells['run.exit_reason'];
+    },
+    io: { port: 0, data: 0, size: 0, direction: KVM_EXIT_IO_IN },
+    mmio: { phys_addr: 0, data: 0, len: 0, is_write: false },
+  };
+  // Each of the two points to the other: the local APIC is added to the object that it knows.
+  const parts = { kvm, vcpu_id, cpu: virt_cpu(mode, vcpu_id, host_lapic), run, complete_userspace_io: undefined, thread: -1, wokenAt: -1 };
+  const bare = Object.assign(cells, parts);
+  const vcpu: KvmVcpu = Object.assign(bare, { apic: kvm_lapic(bare as unknown as KvmVcpu, setup, mode === 'vmx-apicv') });
+  kvm.vcpus.push(vcpu);
+  kvm.arch.apic_map = buildApicMap(kvm);
+  return vcpu;
 }
 
 export const kvm_vm_fops = ops('kvm_vm_fops', { unlocked_ioctl: kvm_vm_ioctl });

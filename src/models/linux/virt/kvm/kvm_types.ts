@@ -4,14 +4,12 @@ import type { SrcuStruct } from '../../kernel/rcu/srcutree';
 import type { WorkqueueStruct } from '../../kernel/workqueue';
 import type { KvmIoapic } from '../../arch/x86/kvm/ioapic';
 import type { KvmPic } from '../../arch/x86/kvm/i8259';
-import { buildApicMap, type KvmApicMap } from '../../arch/x86/kvm/apic_map';
-import { kvm_lapic, type ApicSetup, type KvmLapic } from '../../arch/x86/kvm/lapic_state';
+import type { KvmApicMap } from '../../arch/x86/kvm/apic_map';
+import type { KvmLapic } from '../../arch/x86/kvm/lapic_state';
 import type { KvmX86Ops } from '../../arch/x86/kvm/x86';
 import type { KvmIoDevice } from '../../include/kvm/iodev';
 import type { IoEventfd, KvmKernelIrqfd, KvmKernelIrqfdResampler } from './eventfd';
-import type { HostLapic } from '../../../hardware/host_lapic';
-import { isX2apic, virt_cpu, type LapicMode, type VirtCpu } from '../../../hardware/virt_cpu';
-import { APIC_DEFAULT_PHYS_BASE, MSR_IA32_APICBASE_BSP, MSR_IA32_APICBASE_ENABLE, X2APIC_ENABLE } from '../../arch/x86/include/asm/apicdef';
+import type { VirtCpu } from '../../../hardware/virt_cpu';
 
 /** The structures of KVM that its files share. */
 
@@ -158,6 +156,8 @@ export interface KvmArch {
   apic_map: KvmApicMap | undefined;
   /** A register that the table depends on has changed since it was built. */
   apic_map_dirty: boolean;
+  /** KVM's parameter: a lowest-priority interrupt goes to the CPU that its vector picks, else to the one that had the fewest. */
+  readonly vector_hashing: boolean;
   /** A lowest-priority interrupt was lost, since the one CPU that its vector chose has its local APIC off. */
   disabled_lapic_found: boolean;
   /** How many CPUs take the 8254's interrupt as an NMI, for their watchdogs. */
@@ -200,7 +200,8 @@ const words = {
   'ioapic_handled_vectors[7]': hex(32),
 };
 
-const VcpuCells = struct('kvm_vcpu', 'A virtual CPU as KVM runs it.', {
+/** The fields of a virtual CPU. */
+export const kvm_vcpu_cells = struct('kvm_vcpu', 'A virtual CPU as KVM runs it.', {
   mode: oneOf({ OUTSIDE_GUEST_MODE, IN_GUEST_MODE, EXITING_GUEST_MODE }, OUTSIDE_GUEST_MODE),
   requests: bits(32, REQUEST_NAMES),
   'wait.task': bool(),
@@ -241,7 +242,7 @@ export interface KvmRunIo {
   readonly direction: typeof KVM_EXIT_IO_IN | typeof KVM_EXIT_IO_OUT;
 }
 
-export type KvmVcpu = InstanceOf<typeof VcpuCells> & {
+export type KvmVcpu = InstanceOf<typeof kvm_vcpu_cells> & {
   readonly kvm: Kvm;
   readonly vcpu_id: number;
   readonly apic: KvmLapic;
@@ -254,35 +255,3 @@ export type KvmVcpu = InstanceOf<typeof VcpuCells> & {
   /** The step that woke it up last. */
   wokenAt: number;
 };
-
-/** What distinguishes one virtual CPU from another when a run begins. */
-export interface KvmVcpuOptions {
-  /** `booted`: a Linux guest has set its local APIC up, in x2APIC mode if the hardware has that. `reset`: KVM_CREATE_VCPU. */
-  readonly setup?: ApicSetup;
-  /** The local APIC of the host's CPU that it runs on, where posted interrupts have to find it. */
-  readonly host_lapic?: HostLapic;
-}
-
-/** Makes the next virtual CPU of a machine, with its local APIC and its hardware, and puts it into the table of destinations. */
-export function kvm_vcpu(kvm: Kvm, mode: LapicMode, { setup = 'booted', host_lapic }: KvmVcpuOptions = {}): KvmVcpu {
-  const vcpu_id = kvm.vcpus.length;
-  const first = vcpu_id === 0 ? MSR_IA32_APICBASE_BSP : 0;
-  const x2apic = setup === 'booted' && isX2apic(mode) ? X2APIC_ENABLE : 0;
-  const cells = VcpuCells(`vCPU ${vcpu_id}`, {
-    'arch.apic_base': (APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE | first | x2apic) >>> 0,
-  });
-  const run: KvmVcpu['run'] = {
-    get exit_reason() {
-      return cells['run.exit_reason'];
-    },
-    io: { port: 0, data: 0, size: 0, direction: KVM_EXIT_IO_IN },
-    mmio: { phys_addr: 0, data: 0, len: 0, is_write: false },
-  };
-  // Each of the two points to the other: the local APIC is added to the object that it knows.
-  const parts = { kvm, vcpu_id, cpu: virt_cpu(mode, vcpu_id, host_lapic), run, complete_userspace_io: undefined, thread: -1, wokenAt: -1 };
-  const bare = Object.assign(cells, parts);
-  const vcpu: KvmVcpu = Object.assign(bare, { apic: kvm_lapic(bare as unknown as KvmVcpu, setup, mode === 'vmx-apicv') });
-  kvm.vcpus.push(vcpu);
-  kvm.arch.apic_map = buildApicMap(kvm);
-  return vcpu;
-}

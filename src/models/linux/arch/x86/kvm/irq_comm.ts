@@ -27,7 +27,6 @@ import {
   kvm_apic_set_irq,
   kvm_intr_is_single_vcpu_fast,
   kvm_irq_delivery_to_apic_fast,
-  kvm_vector_hashing_enabled,
   kvm_vector_to_index,
   type DestMap,
   type KvmLapicIrq,
@@ -67,7 +66,7 @@ export const kvm_irq_delivery_to_apic = fn(
       if (!isLowestPriority(message)) r = Math.max(r, 0) + (yield* kvm_apic_set_irq(vcpu, message, dest_map));
       else if (kvm_apic_sw_enabled(vcpu.apic)) candidates.push(vcpu);
     }
-    const lowest = yield* arbitrate(message, candidates);
+    const lowest = yield* arbitrate(kvm, message, candidates);
     return lowest === undefined ? r : yield* kvm_apic_set_irq(lowest, message, dest_map);
   },
 );
@@ -82,9 +81,9 @@ function toEverybody(irq: KvmLapicIrq): KvmLapicIrq {
 }
 
 /** Which of the candidates gets a lowest-priority interrupt: as the vector says, or who had the fewest so far. */
-function* arbitrate(irq: KvmLapicIrq, candidates: readonly KvmVcpu[]): Run<KvmVcpu | undefined> {
+function* arbitrate(kvm: Kvm, irq: KvmLapicIrq, candidates: readonly KvmVcpu[]): Run<KvmVcpu | undefined> {
   if (candidates.length === 0) return undefined;
-  if (!kvm_vector_hashing_enabled()) return candidates.reduce((lowest, vcpu) => (kvm_apic_compare_prio(vcpu, lowest) < 0 ? vcpu : lowest));
+  if (!kvm.arch.vector_hashing) return candidates.reduce((lowest, vcpu) => (kvm_apic_compare_prio(vcpu, lowest) < 0 ? vcpu : lowest));
   return candidates[yield* kvm_vector_to_index(irq.vector, [...candidates.keys()])];
 }
 
@@ -224,9 +223,8 @@ const picPin = (gsi: number): KvmIrqRoutingEntry => ({
 });
 
 /** The table of KVM_CREATE_IRQCHIP: a GSI is the pin of its number, below 16 of both chips. */
-export const default_routing: readonly KvmIrqRoutingEntry[] = Array.from({ length: KVM_IRQCHIP_NUM_PINS }, (_, gsi) =>
-  gsi < PIC_NUM_PINS ? [ioapicPin(gsi), picPin(gsi)] : [ioapicPin(gsi)],
-).flat();
+export const default_routing = (): readonly KvmIrqRoutingEntry[] =>
+  Array.from({ length: KVM_IRQCHIP_NUM_PINS }, (_, gsi) => (gsi < PIC_NUM_PINS ? [ioapicPin(gsi), picPin(gsi)] : [ioapicPin(gsi)])).flat();
 
 export const kvm_arch_post_irq_routing_update = fn(
   'With the I/O APIC in user space its pins are message routes here, and every vCPU must look again which EOIs have to be seen.',

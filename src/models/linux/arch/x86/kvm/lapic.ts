@@ -1,6 +1,5 @@
 import { boundPointer, source, through } from '../../../../../engine/fn';
 import type { Run } from '../../../../../engine/machine';
-import { running } from '../../../../../engine/running';
 import { at, atCall } from '../../../../../engine/steps';
 import { since } from '../../../../version';
 import { pir_drain, type PiDesc } from '../../../../hardware/pi_desc';
@@ -134,9 +133,6 @@ function set_reg(apic: KvmLapic, register: ApicRegister, value: number, token: s
 
 /** kvm_lowest_prio_delivery(). */
 const kvm_lowest_prio_delivery = (irq: KvmLapicIrq): boolean => irq.delivery_mode === APIC_DM_LOWEST || irq.msi_redir_hint;
-
-/** kvm_vector_hashing_enabled(): the module parameter `vector_hashing`, which is on unless the run says otherwise. */
-export const kvm_vector_hashing_enabled = (): boolean => running().parameters['vector_hashing'] !== false;
 
 // ---- the table of destinations
 
@@ -423,7 +419,7 @@ const kvm_apic_map_get_dest_lapic = fn(
     atCall('kvm_apic_map_get_logical_dest');
     const addressed = logicalDestinations(map, irq.dest_id);
     if (addressed === undefined || !kvm_lowest_prio_delivery(irq) || addressed.bitmap === 0) return addressed;
-    if (!kvm_vector_hashing_enabled()) return only(addressed, leastInterrupted(addressed));
+    if (!kvm.arch.vector_hashing) return only(addressed, leastInterrupted(addressed));
     const lowest = yield* kvm_vector_to_index(irq.vector, bitsOf(addressed.bitmap));
     if (addressed.dst[lowest] !== undefined) return only(addressed, lowest);
     atCall(
