@@ -32,13 +32,15 @@ export type PciFunction = InstanceOf<typeof PciFunctionCells> & {
   readonly pci_2_3: boolean;
   /** What it sends messages with, where it can. */
   readonly messages: MessageSource | undefined;
+  /** Registers of the header that only say something, by their offset. */
+  readonly header: ReadonlyMap<number, number>;
   /** The step that last raised the wire. */
   raisedAt: number;
 };
 
 /** Makes a device. */
-export const pci_function = (name: string, pci_2_3: boolean, messages?: MessageSource): PciFunction =>
-  Object.assign(PciFunctionCells(name), { pci_2_3, messages, raisedAt: -1 });
+export const pci_function = (name: string, pci_2_3: boolean, messages?: MessageSource, header?: ReadonlyMap<number, number>): PciFunction =>
+  Object.assign(PciFunctionCells(name), { pci_2_3, messages, header: header ?? new Map<number, number>(), raisedAt: -1 });
 
 const { fn } = source('hardware', 'pci_function');
 
@@ -88,7 +90,8 @@ export const read_config = fn(
   'A read of the configuration space reaches the device.',
   function* read_config(dev: PciFunction, where: number) {
     if (where === PCI_COMMAND) return dev.PCI_COMMAND;
-    return dev.messages === undefined ? 0 : (message_register(dev.messages, where)?.value ?? 0);
+    const message = dev.messages === undefined ? undefined : message_register(dev.messages, where);
+    return message?.value ?? dev.header.get(where) ?? 0;
   },
 );
 

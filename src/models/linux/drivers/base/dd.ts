@@ -175,6 +175,10 @@ const device_release_driver_internal = fn(
   },
 );
 
+export const device_release_driver = fn('Takes a device that goes away from its driver.', function* device_release_driver(dev: Device) {
+  yield* device_release_driver_internal(dev);
+});
+
 export const device_driver_detach = fn('Takes a device away from its driver.', function* device_driver_detach(dev: Device) {
   yield* device_release_driver_internal(dev);
 });

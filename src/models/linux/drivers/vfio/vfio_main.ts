@@ -82,7 +82,7 @@ export function vfio_device_file(device: VfioDevice, access_granted = true): Vfi
 
 /** The ioctls of a device that the models speak. */
 export type VfioDeviceIoctl =
-  | { readonly cmd: 'VFIO_DEVICE_GET_INFO' }
+  | { readonly cmd: 'VFIO_DEVICE_GET_INFO'; readonly info?: VfioDeviceInfo }
   | { readonly cmd: 'VFIO_DEVICE_GET_REGION_INFO'; readonly info: VfioRegionInfo }
   | { readonly cmd: 'VFIO_DEVICE_GET_IRQ_INFO'; readonly info: VfioIrqInfo }
   | { readonly cmd: 'VFIO_DEVICE_SET_IRQS'; readonly set: VfioIrqSet };
@@ -93,10 +93,18 @@ export type VfioDeviceCdevIoctl =
   | { readonly cmd: 'VFIO_DEVICE_ATTACH_IOMMUFD_PT'; readonly pt_id: number }
   | { readonly cmd: 'VFIO_DEVICE_DETACH_IOMMUFD_PT' };
 
-/** `vfio_region_info`: the driver fills in the size, in bytes. */
+/** `vfio_device_info`: the driver fills in what kind of device it is, and how many regions and kinds of interrupts it has. */
+export interface VfioDeviceInfo {
+  flags: number;
+  num_regions: number;
+  num_irqs: number;
+}
+
+/** `vfio_region_info`: the driver fills in the size, in bytes, and what can be done with it. */
 export interface VfioRegionInfo {
   readonly index: number;
   size: number;
+  flags?: number;
 }
 
 /** `vfio_irq_info`: the driver fills in how many interrupts the index has, and what they can do. */

@@ -17,6 +17,7 @@ import {
   VFIO_PCI_MSI_IRQ_INDEX,
   VFIO_PCI_MSIX_IRQ_INDEX,
   VFIO_PCI_NUM_IRQS,
+  VFIO_PCI_REQ_IRQ_INDEX,
 } from '../../../include/uapi/linux/vfio';
 import { IRQ_HANDLED, IRQ_NONE, type IrqDesc, type irqreturn_t } from '../../../kernel/irq/irqdesc';
 import { disable_irq_nosync, enable_irq, free_irq, IRQF_NO_AUTOEN, IRQF_SHARED, request_irq } from '../../../kernel/irq/manage';
@@ -33,7 +34,7 @@ import {
 import { get_cached_msi_msg, pci_write_msi_msg } from '../../pci/msi/msi';
 import { irq_bypass_register_producer, irq_bypass_unregister_producer } from '../../../virt/lib/irqbypass';
 import { vfio_virqfd_disable, vfio_virqfd_enable, type VirqfdHost } from '../virqfd';
-import { vfio_pci_memory_lock_and_enable, vfio_pci_memory_unlock_and_restore } from './vfio_pci_core';
+import { vfio_pci_eventfd_replace_locked, vfio_pci_memory_lock_and_enable, vfio_pci_memory_unlock_and_restore } from './vfio_pci_core';
 import { vfio_pci_irq_ctx, type VfioPciCoreDevice, type VfioPciIrqCtx } from './vfio_pci_priv';
 
 /** Interrupts of an assigned PCI device: setting them up, taking them, masking and unmasking them. */
@@ -436,6 +437,41 @@ const vfio_pci_set_msi_trigger: Ioctl = fn(
   },
 );
 
+const vfio_pci_set_ctx_trigger_single: Ioctl = fn(
+  'Connects an eventfd to something that is no interrupt of the device, or tries it.',
+  function* vfio_pci_set_ctx_trigger_single(vdev: VfioPciCoreDevice, _host: VirqfdHost, { flags, count, data }: VfioIrqSet) {
+    at('flags');
+    if (flags & VFIO_IRQ_SET_DATA_NONE) {
+      if (vdev.req_trigger === undefined) return -EINVAL;
+      if (count > 0) yield* eventfd_signal(vdev.req_trigger);
+      else yield* replace_req_trigger(vdev, undefined);
+      return 0;
+    }
+    if (count === 0) return -EINVAL;
+    atCall('eventfd_ctx_fdget');
+    yield* replace_req_trigger(vdev, data);
+    return 0;
+  },
+);
+
+/** The assignment of the eventfd; since 6.13, and in the stable trees before, readers need no lock for it. */
+function* replace_req_trigger(vdev: VfioPciCoreDevice, data: EventfdCtx | undefined): Run {
+  if (since('linux', '6.12')) {
+    yield* vfio_pci_eventfd_replace_locked(vdev, data);
+    return;
+  }
+  at('ctx');
+  vdev.req_trigger = data;
+}
+
+const vfio_pci_set_req_trigger: Ioctl = fn(
+  'The eventfd by which the kernel asks for the device.',
+  function* vfio_pci_set_req_trigger(vdev: VfioPciCoreDevice, host: VirqfdHost, set: VfioIrqSet) {
+    at('index');
+    return set.count > 1 ? -EINVAL : yield* vfio_pci_set_ctx_trigger_single(vdev, host, set);
+  },
+);
+
 export const vfio_pci_set_irqs_ioctl = fn(
   'Chooses the function that serves this interrupt index and action. The caller holds igate.',
   function* vfio_pci_set_irqs_ioctl(vdev: VfioPciCoreDevice, host: VirqfdHost, set: VfioIrqSet) {
@@ -454,6 +490,8 @@ function actionOf({ index, flags }: VfioIrqSet): Ioctl | undefined {
     case VFIO_PCI_MSI_IRQ_INDEX:
     case VFIO_PCI_MSIX_IRQ_INDEX:
       return action === VFIO_IRQ_SET_ACTION_TRIGGER ? vfio_pci_set_msi_trigger : undefined;
+    case VFIO_PCI_REQ_IRQ_INDEX:
+      return action === VFIO_IRQ_SET_ACTION_TRIGGER ? vfio_pci_set_req_trigger : undefined;
     default:
       return undefined;
   }

@@ -1,8 +1,14 @@
 /** The PCI configuration registers that the models touch, with the header's names: the kernel's, and QEMU's copy of it. */
 
+export const PCI_VENDOR_ID = 0x00;
+export const PCI_DEVICE_ID = 0x02;
 export const PCI_COMMAND = 0x04;
 export const PCI_STATUS = 0x06;
+export const PCI_BASE_ADDRESS_0 = 0x10;
+export const PCI_INTERRUPT_LINE = 0x3c;
+export const PCI_INTERRUPT_PIN = 0x3d;
 export const PCI_COMMAND_MEMORY = 0x2;
+export const PCI_COMMAND_MASTER = 0x4;
 export const PCI_COMMAND_INTX_DISABLE = 0x400;
 export const PCI_STATUS_INTERRUPT = 0x08;
 

@@ -1,5 +1,12 @@
 /** The part of VFIO's user interface that the models speak, with the header's names and values. */
 
+export const VFIO_DEVICE_FLAGS_RESET = 1 << 0;
+export const VFIO_DEVICE_FLAGS_PCI = 1 << 1;
+
+export const VFIO_REGION_INFO_FLAG_READ = 1 << 0;
+export const VFIO_REGION_INFO_FLAG_WRITE = 1 << 1;
+export const VFIO_REGION_INFO_FLAG_MMAP = 1 << 2;
+
 export const VFIO_IRQ_INFO_EVENTFD = 1 << 0;
 export const VFIO_IRQ_INFO_MASKABLE = 1 << 1;
 export const VFIO_IRQ_INFO_AUTOMASKED = 1 << 2;
