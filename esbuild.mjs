@@ -13,7 +13,7 @@ import * as esbuild from 'esbuild';
 const production = process.argv.includes('--production');
 const watching = process.argv.includes('--watch');
 
-/** Models are known by `Function.name` at run time, so names are kept and identifiers never shortened. */
+/** Models are known by `Function.name` at run time: those names are kept, whatever becomes of identifiers. */
 const common = /** @satisfies {esbuild.BuildOptions} */ ({
   bundle: true,
   outdir: 'dist',
@@ -21,6 +21,7 @@ const common = /** @satisfies {esbuild.BuildOptions} */ ({
   keepNames: true,
   sourcemap: !production,
   minifySyntax: production,
+  minifyIdentifiers: production,
   minifyWhitespace: production,
   metafile: true,
   logLevel: 'warning',
@@ -31,13 +32,8 @@ const common = /** @satisfies {esbuild.BuildOptions} */ ({
 /** @type {readonly Bundle[]} */
 const product = [
   {
-    entryPoints: { 'node/extension': 'src/extension/main.ts' },
-    platform: 'node',
-    format: 'cjs',
-    external: ['vscode'],
-  },
-  {
-    entryPoints: { 'web/extension': 'src/extension/main.ts' },
+    // One bundle for both hosts: what runs in a web worker runs in Node too.
+    entryPoints: { extension: 'src/extension/main.ts' },
     platform: 'browser',
     format: 'cjs',
     external: ['vscode'],
@@ -111,7 +107,7 @@ await main().catch((error) => {
 
 async function main() {
   if (production) {
-    const outputs = ['dist/node', 'dist/web', 'dist/webview', 'dist/cli.js', 'dist/cli.js.map'];
+    const outputs = ['dist/extension.js', 'dist/extension.js.map', 'dist/webview', 'dist/cli.js', 'dist/cli.js.map'];
     for (const output of outputs) rmSync(output, { recursive: true, force: true });
   }
   const started = Date.now();

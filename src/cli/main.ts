@@ -65,6 +65,9 @@ async function main(args: string[]): Promise<number> {
   }
 }
 
+// Whoever reads may have seen enough: `virtflow run … | head`.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 2));
+
 main(process.argv.slice(2)).then(
   (status) => {
     process.exitCode = status;
