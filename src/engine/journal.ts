@@ -33,6 +33,7 @@ export const EDGE_KINDS = [
   'msi',
   'line',
   'hypercall',
+  'translated code',
 ] as const;
 /** How a step was reached. */
 export type EdgeKind = (typeof EDGE_KINDS)[number];

@@ -8,8 +8,8 @@ import { cpu_reset_interrupt } from '../../src/models/qemu/hw/core/cpu-common';
 import { qemu_set_irq, type IRQState } from '../../src/models/qemu/hw/core/irq';
 import { cpu_get_pic_interrupt } from '../../src/models/qemu/hw/i386/x86';
 import { apic_get_ppr, apic_io_ops } from '../../src/models/qemu/hw/intc/apic';
-import { pic_base_ioport_ops, pic_elcr_ioport_ops, pic_read_irq, pic_realize_inputs } from '../../src/models/qemu/hw/intc/i8259';
-import { ioapic_io_ops, ioapic_realize_inputs } from '../../src/models/qemu/hw/intc/ioapic';
+import { i8259_init, pic_base_ioport_ops, pic_elcr_ioport_ops, pic_read_irq } from '../../src/models/qemu/hw/intc/i8259';
+import { ioapic_class_init, ioapic_io_ops } from '../../src/models/qemu/hw/intc/ioapic';
 import { io_region, memory_region_add_subregion, type AddressSpace } from '../../src/models/qemu/include/exec/memory';
 import { CPU_INTERRUPT_HARD, x86_cpu } from '../../src/models/qemu/include/hw/core/cpu';
 import {
@@ -20,7 +20,7 @@ import {
   type APICCommonState,
 } from '../../src/models/qemu/include/hw/i386/apic_internal';
 import { ioapic_common_state, type IOAPICCommonState } from '../../src/models/qemu/include/hw/i386/ioapic_internal';
-import { pic_common_state, type PICCommonState } from '../../src/models/qemu/include/hw/isa/i8259_internal';
+import type { PICCommonState } from '../../src/models/qemu/include/hw/isa/i8259_internal';
 import type { Element } from '../../src/models/qemu/element';
 
 /** QEMU's interrupt chips by themselves, wired to nothing but each other, and driven as the recordings drove the real ones. */
@@ -63,19 +63,18 @@ export const emptyBoard = (): Board => ({
   cpus_accel: {},
 });
 
-/** Makes the pair in the machine that is set up or running, as after power-on. */
-export function pic_pair(): PicPair {
+/** Makes the pair, as after power-on. */
+export function* pic_pair(): Run<PicPair> {
   const board = emptyBoard();
-  const [master, slave] = [pic_common_state(true), pic_common_state(false)];
-  board.isa_pic = master;
-  board.slave_pic = slave;
-  const input = (chip: PICCommonState, n: number): IRQState => ({ handler: withOpaque(pic_realize_inputs.handler, () => chip), n });
+  const output: IRQState = { handler: withOpaque(watch, () => pair), n: 0 };
+  const inputs = yield* i8259_init(board, { address_space_io: emptyAddressSpace(), irqs: [] }, output);
+  const [master, slave] = [board.isa_pic!, board.slave_pic!];
   const pair: PicPair = {
     master,
     slave,
     int: 0,
     edges: [],
-    set_irq: (pin, level) => qemu_set_irq(input(pin < 8 ? master : slave, pin & 7), level),
+    set_irq: (pin, level) => qemu_set_irq(inputs[pin], level),
     *outb(port, val) {
       const { chip, addr, table } = decode(port);
       yield* table.write.target(chip, addr, val, 1);
@@ -91,8 +90,6 @@ export function pic_pair(): PicPair {
     const chip = (elcr ? port === 0x4d0 : port < 0xa0) ? master : slave;
     return { chip, addr: elcr ? 0 : port & 1, table: elcr ? pic_elcr_ioport_ops : pic_base_ioport_ops };
   }
-  master.int_out[0] = { handler: withOpaque(watch, () => pair), n: 0 };
-  slave.int_out[0] = input(master, 2);
   return pair;
 }
 
@@ -108,8 +105,8 @@ export interface ApicPair {
   ppr(): Run<number>;
 }
 
-/** Makes both in the machine that is set up or running. Call it on the thread that shall be the CPU. */
-export function apic_pair(version: 0x11 | 0x20 = 0x20): ApicPair {
+/** Makes both; the running thread is the CPU. */
+export function* apic_pair(version: 0x11 | 0x20 = 0x20): Run<ApicPair> {
   const board = emptyBoard();
   const cpu = x86_cpu(board, 0);
   const lapic = apic_common_state(cpu);
@@ -117,7 +114,7 @@ export function apic_pair(version: 0x11 | 0x20 = 0x20): ApicPair {
   cpu.apic_state = lapic;
   cpu.thread = running().currentThread;
   board.local_apics.push(lapic);
-  board.ioapics.push(ioapic);
+  yield* ioapic_class_init.realize.target(ioapic);
   memory_region_add_subregion(
     board.ioapic_as,
     io_region({ name: 'apic-msi', addr: APIC_DEFAULT_ADDRESS, size: APIC_SPACE_SIZE }, apic_io_ops, () => board),
@@ -126,7 +123,7 @@ export function apic_pair(version: 0x11 | 0x20 = 0x20): ApicPair {
   return {
     ioapic,
     lapic,
-    set_irq: (pin, level) => ioapic_realize_inputs.handler.target(ioapic, pin, level),
+    set_irq: (pin, level) => qemu_set_irq(ioapic.gpio_in[pin], level),
     *mmio_write(addr, val) {
       if (isLocal(addr)) yield* apic_io_ops.write.target(board, addr - APIC_DEFAULT_ADDRESS, val, 4);
       else yield* ioapic_io_ops.write.target(ioapic, addr & 0xfff, val, 4);

@@ -11,6 +11,7 @@ import { gsis } from './hw/i386/pc';
 import { pc_q35_init } from './hw/i386/pc_q35';
 import { ich9_lpc } from './hw/isa/lpc_ich9';
 import { config_address, CONFIG_ADDRESS, CONFIG_DATA, pci_host, pci_host_conf_le_ops, pci_host_data_le_ops } from './hw/pci/pci_host';
+import type { QIOChannelFDSource } from './io/channel-watch';
 import { pcie_mmcfg_ops } from './hw/pci/pcie_host';
 import { vfio_pci_device, vfio_realize, type VFIOPCIDevice } from './hw/vfio/pci';
 import { aio_context, type AioContext } from './include/block/aio';
@@ -35,6 +36,8 @@ export interface Process {
   readonly memory: Memory;
   /** The CPUs, and QEMU's own interrupt controllers. */
   readonly board: Board;
+  /** What else the main loop watches: the host sides of character devices. */
+  readonly sources: QIOChannelFDSource[];
   /** The main thread's poll. */
   readonly poll: PollWqueues;
   /** The main thread has taken the BQL: from now on other threads are created. */
@@ -69,6 +72,7 @@ export function qemu_process(kvm_state: KVMState | undefined, address_space_memo
       kvm_state,
       cpus_accel,
     },
+    sources: [],
     poll: poll_wqueues('QEMU main thread'),
     initialized: false,
   };
@@ -123,7 +127,7 @@ export function qemu({
     kvm_state,
     pci_bus: root_bus(kvm_state),
   };
-  for (const [index, vcpu] of kvm.vcpus.entries()) x86_cpu(q.board, index, vcpu);
+  for (const [index, vcpu] of kvm.vcpus.entries()) x86_cpu(q.board, index, { kvm: vcpu });
   memory_region_add_subregion(
     q.address_space_memory,
     io_region(MMCONFIG, pcie_mmcfg_ops, () => q.pci_bus),

@@ -4,15 +4,15 @@ import type { Run } from '../../../engine/machine';
 import { running } from '../../../engine/running';
 import { at, atCall, causedBy, signal, until } from '../../../engine/steps';
 import { NO_STEP } from '../../../engine/journal';
-import { vfs_poll } from '../include/linux/poll';
+import { vfs_poll, type Pollable } from '../include/linux/poll';
 import { add_wait_queue, EPOLLHUP, EPOLLIN, type WaitQueueEntry, type WaitQueueHead } from '../kernel/sched/wait';
-import type { EventfdCtx, PollTable } from './eventfd';
+import type { PollTable } from './eventfd';
 
 /** poll(2): sleeping until one of many files has something to say. */
 
 /** A file that a poll asks about, and the answer. */
 export interface Pollfd {
-  readonly fd: EventfdCtx;
+  readonly fd: Pollable;
   readonly events: number;
   revents: number;
 }

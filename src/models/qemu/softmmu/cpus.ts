@@ -3,6 +3,7 @@ import { running } from '../../../engine/running';
 import { acquire, release } from '../../../engine/mutex';
 import { at, atCall, until } from '../../../engine/steps';
 import type { X86CPU } from '../include/hw/core/cpu';
+import { pendingInterrupt } from '../target/i386/cpu';
 
 /** Getting a CPU's attention, from any thread. */
 
@@ -51,7 +52,7 @@ const cpu_thread_is_idle = fn('Whether a CPU’s thread has nothing to do.', fun
 });
 
 /** A halted CPU for which nobody has asked. */
-const isIdle = ({ halted, interrupt_request }: X86CPU): boolean => halted && interrupt_request === 0;
+const isIdle = (cpu: X86CPU): boolean => cpu.halted && pendingInterrupt(cpu, cpu.interrupt_request) === 0;
 
 const qemu_wait_io_event_common = fn(
   'The CPU’s thread is awake: the next one who wants it has to signal it again.',

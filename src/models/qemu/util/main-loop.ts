@@ -3,7 +3,8 @@ import { acquire, release } from '../../../engine/mutex';
 import { atCall, preempt } from '../../../engine/steps';
 import type { EventfdCtx } from '../../linux/fs/eventfd';
 import type { Pollfd } from '../../linux/fs/select';
-import type { AioHandler, IOHandler } from '../include/block/aio';
+import { qio_channel_fd_source_funcs, type QIOChannelFDSource } from '../io/channel-watch';
+import { G_IO_IN, type AioHandler, type IOHandler } from '../include/block/aio';
 import type { Process } from '../machine';
 import { aio_set_event_notifier, aio_set_fd_handler } from './aio-posix';
 import { aio_source_funcs } from './async';
@@ -12,27 +13,37 @@ import { qemu_clock_run_all_timers, qemu_poll_ns, timerlistgroup_deadline_ns } f
 
 /** The main loop: QEMU's own thread, which serves file descriptors and timers under the BQL. */
 
-/** What a handler asked to be polled. */
-type PolledHandler = Pollfd & { readonly node: AioHandler };
+/** What a handler, or an event source of its own, asked to be polled. */
+type Polled = Pollfd & ({ readonly node: AioHandler } | { readonly source: QIOChannelFDSource });
 
 const { fn } = source('qemu', 'util/main-loop.c');
 
-const glib_pollfds_fill = fn('Collects what to poll from every event source.', function* glib_pollfds_fill({ iohandler_ctx }: Process) {
-  yield* through('function pointer', 'g_main_context_prepare', aio_source_funcs.prepare)(iohandler_ctx);
-  atCall('g_main_context_query');
-  return iohandler_ctx.aio_handlers.map((node): PolledHandler => ({ node, fd: node['pfd.fd']!, events: node['pfd.events'], revents: 0 }));
-});
+const glib_pollfds_fill = fn(
+  'Collects what to poll from every event source.',
+  function* glib_pollfds_fill({ iohandler_ctx, sources }: Process) {
+    yield* through('function pointer', 'g_main_context_prepare', aio_source_funcs.prepare)(iohandler_ctx);
+    atCall('g_main_context_query');
+    return [
+      ...iohandler_ctx.aio_handlers.map((node): Polled => ({ node, fd: node['pfd.fd']!, events: node['pfd.events'], revents: 0 })),
+      ...sources.map((one): Polled => ({ source: one, fd: one.fd, events: G_IO_IN, revents: 0 })),
+    ];
+  },
+);
 
 const glib_pollfds_poll = fn(
   'Hands the result of polling to the event sources, and dispatches those that have something to do.',
-  function* glib_pollfds_poll({ iohandler_ctx }: Process, pollfds: readonly PolledHandler[]) {
-    for (const { node, revents } of pollfds) {
-      if (revents === 0) continue;
+  function* glib_pollfds_poll({ iohandler_ctx }: Process, pollfds: readonly Polled[]) {
+    for (const polled of pollfds) {
+      if (!('node' in polled) || polled.revents === 0) continue;
       atCall('g_main_context_check');
-      node['pfd.revents'] = revents;
+      polled.node['pfd.revents'] = polled.revents;
     }
     if (yield* through('function pointer', 'g_main_context_check', aio_source_funcs.check)(iohandler_ctx)) {
       yield* through('function pointer', 'g_main_context_dispatch', aio_source_funcs.dispatch)(iohandler_ctx);
+    }
+    for (const polled of pollfds) {
+      if ('source' in polled && polled.revents !== 0)
+        yield* through('function pointer', 'g_main_context_dispatch', qio_channel_fd_source_funcs.dispatch)(polled.source);
     }
   },
 );

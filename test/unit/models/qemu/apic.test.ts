@@ -18,7 +18,7 @@ describe('the local APIC of QEMU', () => {
   it('computes priorities as the real code does', () => {
     for (const { tpr, isr, irr, ppr, qemu } of goldenLapic()) {
       onMachine(function* () {
-        const { lapic, ppr: ppr_now } = apic_pair();
+        const { lapic, ppr: ppr_now } = yield* apic_pair();
         lapic.spurious_vec |= 0x100;
         lapic.tpr = tpr;
         if (isr >= 0) apic_set_bit(lapic.isr, isr);
@@ -33,7 +33,7 @@ describe('the local APIC of QEMU', () => {
     fc.assert(
       fc.property(vectors, (sent) =>
         onMachine(function* () {
-          const pair = apic_pair();
+          const pair = yield* apic_pair();
           yield* pair.mmio_write(SVR, 0x1ff);
           for (const vector of sent) yield* pair.mmio_write(ICR, SELF | vector);
           const taken: number[] = [];
@@ -58,7 +58,7 @@ describe('the local APIC of QEMU', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0x20, max: 0xfe }), fc.integer({ min: 0, max: 255 }), (vector, tpr) =>
         onMachine(function* () {
-          const pair = apic_pair();
+          const pair = yield* apic_pair();
           yield* pair.mmio_write(SVR, 0x1ff);
           yield* pair.mmio_write(TPR, tpr);
           yield* pair.mmio_write(ICR, SELF | vector);

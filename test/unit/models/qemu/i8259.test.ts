@@ -57,7 +57,7 @@ describe('the 8259 pair of QEMU agrees with the real code', () => {
   for (const [name, { ops, q72 }] of Object.entries(goldenPic())) {
     it(name, () => {
       const steps = onMachine(function* () {
-        const pair = pic_pair();
+        const pair = yield* pic_pair();
         yield* initialize(pair);
         const before = pair.edges.length;
         const seen: GoldenPicStep[] = [];
@@ -117,7 +117,7 @@ describe('laws of the 8259 pair', () => {
     fc.assert(
       fc.property(fc.array(operation, { maxLength: 60 }), (operations) =>
         onMachine(function* () {
-          const pair = pic_pair();
+          const pair = yield* pic_pair();
           yield* initialize(pair);
           for (const op of operations) {
             const masks =
@@ -136,7 +136,7 @@ describe('laws of the 8259 pair', () => {
     fc.assert(
       fc.property(requests, (steps) =>
         onMachine(function* () {
-          const pair = pic_pair();
+          const pair = yield* pic_pair();
           yield* initialize(pair);
           for (const { pin, eoi } of steps) {
             yield* pair.set_irq(pin, 1);
@@ -156,7 +156,7 @@ describe('laws of the 8259 pair', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom(0 as const, 1 as const), { maxLength: 20 }), (levels) =>
         onMachine(function* () {
-          const pair = pic_pair();
+          const pair = yield* pic_pair();
           yield* initialize(pair);
           let line = 0;
           let rises = 0;
@@ -178,7 +178,7 @@ describe('laws of the 8259 pair', () => {
     fc.assert(
       fc.property(fc.array(operation, { maxLength: 60 }), (operations) =>
         onMachine(function* () {
-          const pair = pic_pair();
+          const pair = yield* pic_pair();
           yield* initialize(pair);
           yield* pair.outb(0x4d1, 0xde);
           let line = 0;
@@ -200,7 +200,7 @@ describe('laws of the 8259 pair', () => {
         fc.integer({ min: 0, max: 7 }).filter((pin) => pin !== 2),
         (pin) =>
           onMachine(function* () {
-            const pair = pic_pair();
+            const pair = yield* pic_pair();
             yield* initialize(pair);
             yield* pair.set_irq(pin, 1);
             yield* pair.acknowledge();
@@ -216,7 +216,7 @@ describe('laws of the 8259 pair', () => {
     fc.assert(
       fc.property(fc.array(operation, { maxLength: 120 }), (operations) =>
         onMachine(function* () {
-          const pair = pic_pair();
+          const pair = yield* pic_pair();
           for (const op of operations) {
             const value = yield* carryOut(pair, op);
             assert.ok(value === undefined || (value >= 0 && value <= 255));

@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { source } from '../../../../src/engine/fn';
 import type { Run } from '../../../../src/engine/machine';
-import { ioapic_eoi_broadcast, ioapic_io_ops, ioapic_realize_inputs } from '../../../../src/models/qemu/hw/intc/ioapic';
+import { qemu_set_irq } from '../../../../src/models/qemu/hw/core/irq';
+import { ioapic_class_init, ioapic_eoi_broadcast, ioapic_io_ops } from '../../../../src/models/qemu/hw/intc/ioapic';
 import { io_region, memory_region_add_subregion } from '../../../../src/models/qemu/include/exec/memory';
 import { ioapic_common_state, type IOAPICCommonState } from '../../../../src/models/qemu/include/hw/i386/ioapic_internal';
 import { pic_common_state } from '../../../../src/models/qemu/include/hw/isa/i8259_internal';
@@ -29,7 +30,7 @@ const nothing = fn('Nothing to read.', function* nothing(_sink: Sink, _addr: num
 const sink_ops = ops('sink_ops', { read: nothing, write: accept });
 
 /** An I/O APIC whose messages are taken down, beside a PIC. */
-function alone() {
+function* alone() {
   const board = emptyBoard();
   const sink: Sink = { sent: [] };
   memory_region_add_subregion(
@@ -39,7 +40,7 @@ function alone() {
   const [isa_pic, slave_pic] = [pic_common_state(true), pic_common_state(false)];
   Object.assign(board, { isa_pic, slave_pic });
   const s = ioapic_common_state(board, { active_timers: [] });
-  board.ioapics.push(s);
+  yield* ioapic_class_init.realize.target(s);
   return { board, s, isa_pic, sent: sink.sent };
 }
 
@@ -48,13 +49,13 @@ function* writeLow(s: IOAPICCommonState, pin: number, low: number): Run {
   yield* ioapic_io_ops.write.target(s, 0x10, low, 4);
 }
 
-const set_irq = ioapic_realize_inputs.handler.target;
+const set_irq = (s: IOAPICCommonState, n: number, level: 0 | 1): Run => qemu_set_irq(s.gpio_in[n], level);
 
 describe('the I/O APIC of QEMU agrees with the real code', () => {
   for (const [name, { ops: operations, q72 }] of Object.entries(goldenIoapic())) {
     it(name, () => {
       const steps = onMachine(function* () {
-        const { board, s, isa_pic, sent } = alone();
+        const { board, s, isa_pic, sent } = yield* alone();
         isa_pic.irq_base = 0x30;
         isa_pic.irr = 1;
         const seen: GoldenIoapicStep[] = [];
@@ -98,7 +99,7 @@ describe('laws of QEMU’s I/O APIC', () => {
     fc.assert(
       fc.property(steps, (operations) =>
         onMachine(function* () {
-          const { board, s, sent } = alone();
+          const { board, s, sent } = yield* alone();
           for (const op of operations) {
             const waiting = s.ioredtbl.map(({ low: half }) => (half.value & (REMOTE_IRR | LEVEL)) === (REMOTE_IRR | LEVEL));
             sent.length = 0;
@@ -119,7 +120,7 @@ describe('laws of QEMU’s I/O APIC', () => {
     fc.assert(
       fc.property(fc.integer({ min: 3, max: 23 }), fc.array(level, { minLength: 1, maxLength: 8 }), (n, levels) =>
         onMachine(function* () {
-          const { board, s, sent } = alone();
+          const { board, s, sent } = yield* alone();
           yield* writeLow(s, n, 0x31 | LEVEL);
           yield* set_irq(s, n, 1);
           for (const now of levels) yield* set_irq(s, n, now);
@@ -133,7 +134,7 @@ describe('laws of QEMU’s I/O APIC', () => {
 
   it('a guest that ends an interrupt without serving it is slowed down after 10000 times', () => {
     onMachine(function* () {
-      const { board, s, sent } = alone();
+      const { board, s, sent } = yield* alone();
       yield* writeLow(s, 5, 0x31 | LEVEL);
       yield* set_irq(s, 5, 1);
       for (let i = 0; i < 9999; i++) yield* ioapic_eoi_broadcast(board, 0x31);
@@ -150,7 +151,7 @@ describe('laws of QEMU’s I/O APIC', () => {
       [0x11, false],
     ] as const) {
       onMachine(function* () {
-        const pair = apic_pair(version);
+        const pair = yield* apic_pair(version);
         yield* pair.mmio_write(0xfec00000, 0x10 + 2 * 5);
         yield* pair.mmio_write(0xfec00010, 0x31 | LEVEL);
         yield* pair.set_irq(5, 1);
@@ -180,7 +181,7 @@ describe('laws of QEMU’s I/O APIC', () => {
     fc.assert(
       fc.property(steps, (operations) =>
         onMachine(function* () {
-          const pair = apic_pair();
+          const pair = yield* apic_pair();
           for (const op of operations) {
             if ('val' in op) yield* pair.mmio_write(op.addr, op.val);
             else if ('addr' in op) assert.ok((yield* pair.mmio_read(op.addr)) >= 0);

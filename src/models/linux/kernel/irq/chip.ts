@@ -93,9 +93,35 @@ export const handle_fasteoi_irq = fn(
 );
 
 const mask_ack_irq = fn('Masks the line and acknowledges what it sent.', function* mask_ack_irq(desc: IrqDesc) {
+  const { irq_mask_ack } = desc.chip;
+  if (irq_mask_ack !== undefined) {
+    yield* through('function pointer', 'irq_mask_ack', irq_mask_ack)(desc);
+    return setFlag(desc, 'irq_data.IRQD_IRQ_MASKED', true, 'irq_state_set_masked');
+  }
   yield* mask_irq(desc);
   yield* through('function pointer', 'irq_ack', desc.chip.irq_ack!)(desc);
 });
+
+const cond_unmask_irq = fn(
+  'Unmasks the line after its handlers, unless somebody disabled it meanwhile.',
+  function* cond_unmask_irq(desc: IrqDesc) {
+    if (!desc['irq_data.IRQD_IRQ_DISABLED'] && desc['irq_data.IRQD_IRQ_MASKED']) yield* unmask_irq(desc);
+  },
+);
+
+export const handle_level_irq = fn(
+  'The flow handler of the 8259’s interrupts, edges too: masked and acknowledged first, handled then. One that nobody handles stays masked.',
+  function* handle_level_irq(desc: IrqDesc) {
+    yield* mask_ack_irq(desc);
+    if (desc.action === undefined || desc['irq_data.IRQD_IRQ_DISABLED']) {
+      atWrite('istate', 'irqd_irq_disabled');
+      desc.istate |= IRQS_PENDING;
+      return;
+    }
+    yield* handle_irq_event(desc);
+    yield* cond_unmask_irq(desc);
+  },
+);
 
 export const handle_edge_irq = fn(
   'The flow handler of edges and messages: acknowledged before the handlers run, because nothing would repeat an edge that comes meanwhile.',

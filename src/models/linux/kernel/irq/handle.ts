@@ -4,6 +4,13 @@ import { IRQ_NONE, type IrqDesc, type irqreturn_t } from './irqdesc';
 
 const { fn } = source('linux', 'kernel/irq/handle.c');
 
+export const no_action = fn(
+  'Handles nothing: for an interrupt that only has to be unmasked.',
+  function* no_action(_cpl: number): Run<irqreturn_t> {
+    return IRQ_NONE;
+  },
+);
+
 const __handle_irq_event_percpu = fn(
   'Calls every handler that shares the interrupt number.',
   function* __handle_irq_event_percpu(desc: IrqDesc): Run<irqreturn_t> {

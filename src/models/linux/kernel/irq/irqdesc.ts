@@ -45,6 +45,8 @@ export interface IrqChip {
   readonly irq_unmask?: Pointer<[desc: IrqDesc], void>;
   /** Of chips whose interrupts are edges: acknowledges before the handlers run. */
   readonly irq_ack?: Pointer<[desc: IrqDesc], void>;
+  /** Of chips that do both at once: masks and acknowledges before the handlers run. */
+  readonly irq_mask_ack?: Pointer<[desc: IrqDesc], void>;
   /** Of chips whose interrupts are levels: acknowledges after the handlers ran. */
   readonly irq_eoi?: Pointer<[desc: IrqDesc], void>;
   /** Programs the device with the message behind an interrupt. */

@@ -51,6 +51,13 @@ export const __wake_up = fn(
   },
 );
 
+export const __wake_up_sync_key = fn(
+  'Wakes whoever waits on the queue; the waker is about to sleep itself. What wake_up_interruptible_sync_poll() expands to.',
+  function* __wake_up_sync_key(wq_head: WaitQueueHead, key: number) {
+    yield* __wake_up_common_lock(wq_head, 1, key);
+  },
+);
+
 export const add_wait_queue_priority = fn(
   'Puts an exclusive entry at the head of the queue, so that it is called before everybody else and can consume the event.',
   function* add_wait_queue_priority(wq_head: WaitQueueHead, wait: WaitQueueEntry) {

@@ -171,6 +171,13 @@ const kvm_add_routing_entry = fn(
   },
 );
 
+export const kvm_irqchip_add_irq_route = fn(
+  'Routes a GSI to a pin of one of the kernel’s chips.',
+  function* kvm_irqchip_add_irq_route(s: KVMState, irq: number, irqchip: number, pin: number) {
+    yield* kvm_add_routing_entry(s, { gsi: irq, type: 'KVM_IRQ_ROUTING_IRQCHIP', irqchip: { irqchip, pin } });
+  },
+);
+
 export const kvm_irqchip_commit_routes = fn(
   'Gives the kernel the whole routing table, in place of the one it has.',
   function* kvm_irqchip_commit_routes(s: KVMState) {

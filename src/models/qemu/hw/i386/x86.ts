@@ -1,12 +1,14 @@
-import { source } from '../../../../engine/fn';
+import { addressOf, bound, source, via, type Pointer } from '../../../../engine/fn';
 import { running } from '../../../../engine/running';
-import { at } from '../../../../engine/steps';
+import { at, atCall } from '../../../../engine/steps';
+import { memory_region_add_subregion, type AddressSpace, type MemoryRegion } from '../../include/exec/memory';
+import { device_set_realized } from '../core/qdev';
 import type { Board } from '../../board';
 import { CPU_INTERRUPT_HARD, type X86CPU } from '../../include/hw/core/cpu';
 import { kvm_irqchip_in_kernel } from '../../include/sysemu/kvm';
 import { cpu_interrupt } from '../../softmmu/cpus';
 import { cpu_reset_interrupt } from '../core/cpu-common';
-import { qemu_set_irq, type IRQState } from '../core/irq';
+import { qemu_allocate_irq, qemu_set_irq, type IRQState } from '../core/irq';
 import { apic_accept_pic_intr, apic_deliver_pic_intr, apic_get_interrupt } from '../intc/apic';
 import { pic_read_irq } from '../intc/i8259';
 
@@ -20,7 +22,7 @@ export interface GSIState {
 
 export const ISA_NUM_IRQS = 16;
 
-const { fn, ops } = source('qemu', 'hw/i386/x86.c');
+const { fn } = source('qemu', 'hw/i386/x86.c');
 
 const pic_irq_request = fn(
   'The PIC’s output has changed. Every CPU whose local APIC leaves LINT0 open hears of it; where the local APICs are in the kernel, the first CPU alone.',
@@ -36,8 +38,12 @@ const pic_irq_request = fn(
   },
 );
 
-/** What x86_allocate_cpu_irq() puts at the end of the PIC's output. */
-export const x86_allocate_cpu_irq_handler = ops('x86_allocate_cpu_irq', { handler: pic_irq_request });
+export const x86_allocate_cpu_irq = fn(
+  'Makes the line that the PIC’s output is connected to: it leads to the CPUs.',
+  function* x86_allocate_cpu_irq(board: Board) {
+    return yield* qemu_allocate_irq(addressOf(bound(pic_irq_request, () => board)), 0);
+  },
+);
 
 export const cpu_get_pic_interrupt = fn(
   'The CPU acknowledges: which vector? The local APIC is asked first, the PIC if that has nothing or lets it go before. -1 if nobody answers.',
@@ -59,6 +65,25 @@ export const cpu_get_current_apic = fn(
     return board.cpus.find(({ thread }) => thread === running().currentThread)?.apic_state;
   },
 );
+
+export const ioapic_init_gsi = fn(
+  'Makes the I/O APIC, in QEMU or as a front for the kernel’s, and connects its pins to the GSIs.',
+  function* ioapic_init_gsi(chip: RealizableIoapic, gsi_state: GSIState, memory: AddressSpace) {
+    atCall('kvm_ioapic_in_kernel');
+    yield* via('sysbus_realize_and_unref', device_set_realized)(chip.realize);
+    const { io_memory, gpio_in } = chip.state;
+    atCall('sysbus_mmio_map');
+    if (io_memory !== undefined) memory_region_add_subregion(memory, io_memory);
+    at('ioapic_irq');
+    for (const [pin, line] of gpio_in.entries()) gsi_state.ioapic_irq[pin] = line;
+  },
+);
+
+/** An I/O APIC that is still to be realized. */
+export interface RealizableIoapic {
+  readonly realize: Pointer<[], void>;
+  readonly state: { readonly io_memory: MemoryRegion | undefined; readonly gpio_in: readonly IRQState[] };
+}
 
 export const gsi_handler = fn(
   'Drives a GSI: below 16 the PIC’s input and the I/O APIC’s, from 16 on the I/O APIC’s alone. With both chips in the kernel, either call reaches both.',

@@ -1,9 +1,12 @@
-import { source } from '../../../../engine/fn';
+import { addressOf, bound, source, through } from '../../../../engine/fn';
 import { at, atCall, atWrite } from '../../../../engine/steps';
 import type { Board } from '../../board';
 import type { PICCommonState } from '../../include/hw/isa/i8259_internal';
 import { qemu_irq_lower, qemu_irq_raise } from '../../include/hw/irq';
-import { pic_reset_common } from './i8259_common';
+import { io_region } from '../../include/exec/memory';
+import type { IRQState } from '../core/irq';
+import type { ISABus } from '../isa/isa-bus';
+import { i8259_common_class_init, i8259_init_chip, picPorts, pic_reset_common } from './i8259_common';
 
 /** The 8259 pair as QEMU emulates it: two equal chips, wired to each other like any two devices. */
 
@@ -236,8 +239,35 @@ const elcr_ioport_read = fn(
 export const pic_base_ioport_ops = ops('pic_base_ioport_ops', { read: pic_ioport_read, write: pic_ioport_write });
 export const pic_elcr_ioport_ops = ops('pic_elcr_ioport_ops', { read: elcr_ioport_read, write: elcr_ioport_write });
 
-/** What pic_realize() puts behind a chip's inputs. */
-export const pic_realize_inputs = ops('pic_realize', { handler: pic_set_irq });
+const pic_realize = fn('Gives a chip its registers and its eight inputs.', function* pic_realize(s: PICCommonState, isa: ISABus) {
+  atCall('memory_region_init_io');
+  const { base, elcr } = picPorts(s);
+  const base_io = io_region(base, pic_base_ioport_ops, () => s);
+  const elcr_io = io_region(elcr, pic_elcr_ioport_ops, () => s);
+  atCall('qdev_init_gpio_in');
+  const handler = addressOf(bound(pic_set_irq, () => s));
+  s.gpio_in = Array.from({ length: 8 }, (_, n) => ({ handler, n }));
+  yield* through('function pointer', 'parent_realize', i8259_common_class_init.realize)(isa, base_io, elcr_io);
+});
+
+const i8259_class_init = ops('i8259_class_init', { realize: pic_realize });
+
+export const i8259_init = fn(
+  'Makes the pair and wires it: the slave’s output is an input of the master like any other, number 2, and the master’s leads to the CPUs.',
+  function* i8259_init(board: Board, bus: ISABus, parent_irq: IRQState) {
+    const master = yield* i8259_init_chip(i8259_class_init.realize, bus, true);
+    atCall('qdev_connect_gpio_out');
+    master.int_out[0] = parent_irq;
+    at('isa_pic');
+    board.isa_pic = master;
+    const slave = yield* i8259_init_chip(i8259_class_init.realize, bus, false);
+    atCall('qdev_connect_gpio_out');
+    slave.int_out[0] = master.gpio_in[2];
+    at('slave_pic');
+    board.slave_pic = slave;
+    return [...master.gpio_in, ...slave.gpio_in];
+  },
+);
 
 function requirePics({ isa_pic, slave_pic }: Board) {
   if (isa_pic === undefined || slave_pic === undefined) throw new Error('the PIC of this board is not in QEMU');

@@ -1,8 +1,10 @@
-import { source } from '../../../../engine/fn';
+import { addressOf, bound, source } from '../../../../engine/fn';
 import { at, atCall, atWrite } from '../../../../engine/steps';
 import { kvm_set_irq } from '../../accel/kvm/kvm-all';
 import type { Board } from '../../board';
+import { io_region } from '../../include/exec/memory';
 import {
+  IO_APIC_DEFAULT_ADDRESS,
   IOAPIC_DM_EXTINT,
   IOAPIC_EOI,
   IOAPIC_IOREGSEL,
@@ -17,17 +19,19 @@ import {
   IOAPIC_REG_VER,
   IOAPIC_RO_BITS,
   IOAPIC_VECTOR_MASK,
+  ioapic_common_state,
   type IOAPICCommonState,
   type RedirectionEntry,
 } from '../../include/hw/i386/ioapic_internal';
 import { kvm_irqchip_is_split } from '../../include/sysemu/kvm';
 import { address_space_st } from '../../softmmu/physmem';
-import { qemu_clock_get_ns, timer_mod_anticipate } from '../../util/qemu-timer';
+import { qemu_clock_get_ns, timer_mod_anticipate, type QEMUTimerList } from '../../util/qemu-timer';
+import type { RealizableIoapic } from '../i386/x86';
 import { pic_read_irq } from './i8259';
 
 /** The I/O APIC as QEMU emulates it: each pin becomes a message, which is sent like any MSI. */
 
-export const APIC_DEFAULT_ADDRESS = 0xfee00000;
+const APIC_DEFAULT_ADDRESS = 0xfee00000;
 const SUCCESSIVE_IRQ_MAX_COUNT = 10000;
 const DELAY_NS = 10_000_000;
 
@@ -117,8 +121,17 @@ const ioapic_set_irq = fn(
   },
 );
 
-/** What ioapic_realize() puts behind the pins. */
-export const ioapic_realize_inputs = ops('ioapic_realize', { handler: ioapic_set_irq });
+const ioapic_realize = fn('Gives the chip its registers and its 24 pins.', function* ioapic_realize(s: IOAPICCommonState) {
+  atCall('memory_region_init_io');
+  s.io_memory = io_region({ name: 'ioapic', addr: IO_APIC_DEFAULT_ADDRESS, size: 0x1000 }, ioapic_io_ops, () => s);
+  atCall('qdev_init_gpio_in');
+  const handler = addressOf(bound(ioapic_set_irq, () => s));
+  s.gpio_in = Array.from({ length: IOAPIC_NUM_PINS }, (_, n) => ({ handler, n }));
+  at('ioapics');
+  s.board.ioapics.push(s);
+});
+
+export const ioapic_class_init = ops('ioapic_class_init', { realize: ioapic_realize });
 
 export const ioapic_eoi_broadcast = fn(
   'A local APIC has ended a level-triggered vector: every entry with that vector may send again, and does so if its line is still high.',
@@ -239,3 +252,10 @@ const ioapic_fix_edge_remote_irr = fn(
 );
 
 export const ioapic_io_ops = ops('ioapic_io_ops', { read: ioapic_mem_read, write: ioapic_mem_write });
+
+/** qdev_new(TYPE_IOAPIC). */
+export function new_ioapic(board: Board, timers: QEMUTimerList): RealizableIoapic {
+  const state = ioapic_common_state(board, timers);
+  const { target, registration } = ioapic_class_init.realize;
+  return { state, realize: { target: bound(target, () => state), registration } };
+}

@@ -1,5 +1,6 @@
 import { bits, bool, struct, type InstanceOf } from '../../../../../engine/cell';
 import type { KvmVcpu } from '../../../../linux/virt/kvm/kvm_types';
+import type { TranslatedCode } from '../../../../hardware/translated_code';
 import type { Board } from '../../../board';
 import type { APICCommonState } from '../i386/apic_internal';
 
@@ -41,16 +42,23 @@ export type X86CPU = InstanceOf<typeof X86CPUCells> & {
   thread: number | undefined;
   /** KVM's side of it: kvm_fd and kvm_run. */
   readonly kvm: KvmVcpu | undefined;
+  /** What TCG runs, where that runs it. */
+  readonly code: TranslatedCode | undefined;
 };
 
+/** What carries a CPU's instructions out. */
+export type Execution = { readonly kvm: KvmVcpu } | { readonly code: TranslatedCode };
+
 /** Makes a CPU of a board. */
-export function x86_cpu(board: Board, cpu_index: number, kvm?: KvmVcpu): X86CPU {
+export function x86_cpu(board: Board, cpu_index: number, execution?: Execution): X86CPU {
   const cpu: X86CPU = Object.assign(X86CPUCells(`CPU ${cpu_index}`), {
     cpu_index,
     board,
     apic_state: undefined,
     thread: undefined,
-    kvm,
+    kvm: undefined,
+    code: undefined,
+    ...execution,
   });
   board.cpus.push(cpu);
   return cpu;

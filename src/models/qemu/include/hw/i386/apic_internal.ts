@@ -63,13 +63,17 @@ export type APICCommonState = InstanceOf<typeof APICCommonStateCells> & {
   readonly lvt: readonly Element[];
 };
 
-/** The local APIC of a CPU, as after reset. */
-export function apic_common_state(cpu: X86CPU): APICCommonState {
+/** LVT0 of the boot CPU as firmware leaves it: LINT0 is the PIC's. */
+const LVT0_FIRMWARE = APIC_LVT_LEVEL_TRIGGER | (APIC_DM_EXTINT << 8);
+
+/** The local APIC of a CPU: as after reset, or as firmware leaves it for an operating system that knows of PICs only. */
+export function apic_common_state(cpu: X86CPU, setup: 'reset' | 'virtual wire' = 'reset'): APICCommonState {
   const { cpu_index } = cpu;
   const bsp = cpu_index === 0 ? MSR_IA32_APICBASE_BSP : 0;
   const cells = APICCommonStateCells(`CPU ${cpu_index}`, {
     id: cpu_index,
     apicbase: (APIC_DEFAULT_ADDRESS | MSR_IA32_APICBASE_ENABLE | bsp) >>> 0,
+    ...(setup === 'virtual wire' ? { spurious_vec: APIC_SV_ENABLE | 0xff, 'lvt[3]': LVT0_FIRMWARE } : {}),
   });
   const words = (set: VectorSet) => elements(cells, WORDS.length, (word) => `${set}[${word}]`);
   return Object.assign(cells, {

@@ -1,6 +1,8 @@
 import { hex, int, struct, type InstanceOf } from '../../../../../engine/cell';
 import type { Board } from '../../../board';
 import { elements, type Element } from '../../../element';
+import type { IRQState } from '../../../hw/core/irq';
+import type { MemoryRegion } from '../../exec/memory';
 import { delayed_ioapic_service } from '../../../hw/intc/ioapic';
 import { withOpaque } from '../../../opaque';
 import { timer_new_ns, type QEMUTimer, type QEMUTimerList } from '../../../util/qemu-timer';
@@ -8,6 +10,7 @@ import { timer_new_ns, type QEMUTimer, type QEMUTimerList } from '../../../util/
 /** The I/O APIC as both forms of it in QEMU share it. */
 
 export const IOAPIC_NUM_PINS = 24;
+export const IO_APIC_DEFAULT_ADDRESS = 0xfec00000;
 
 export const IOAPIC_LVT_MASKED = 1 << 16;
 export const IOAPIC_LVT_TRIGGER_MODE = 1 << 15;
@@ -63,6 +66,9 @@ export type IOAPICCommonState = InstanceOf<typeof IOAPICCommonStateCells> & {
   /** How many ends of interrupt in a row each pin answered with another interrupt. */
   readonly irq_eoi: readonly Element[];
   readonly delayed_ioapic_service_timer: QEMUTimer;
+  /** The registers and the inputs, once the chip is realized. */
+  io_memory: MemoryRegion | undefined;
+  gpio_in: readonly IRQState[];
 };
 
 /** An I/O APIC as after reset. */
@@ -80,6 +86,8 @@ export function ioapic_common_state(board: Board, timers: QEMUTimerList, version
       timers,
       withOpaque(delayed_ioapic_service.cb, () => s),
     ),
+    io_memory: undefined,
+    gpio_in: [],
   });
   return s;
 }

@@ -31,6 +31,8 @@ export type PICCommonState = InstanceOf<typeof PICCommonStateCells> & {
   readonly elcr_mask: number;
   /** The output: the master's leads to the CPUs, the slave's to input 2 of the master. */
   readonly int_out: [IRQState | undefined];
+  /** The inputs, once the chip is realized. */
+  gpio_in: readonly IRQState[];
 };
 
 /** One chip of the pair, as after power-on. */
@@ -39,4 +41,5 @@ export const pic_common_state = (master: boolean): PICCommonState =>
     master,
     elcr_mask: master ? 0xf8 : 0xde,
     int_out: [undefined] as [IRQState | undefined],
+    gpio_in: [],
   });
