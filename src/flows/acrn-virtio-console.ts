@@ -49,7 +49,7 @@ interface World {
 }
 
 /** Who runs first when several can: a smaller number is more urgent. */
-const PRIORITY = { hardirq: 0, hypervisor: 1, kworker: 2, kthread: 3, dm: 4, guest: 5, outside: 6 } as const;
+const PRIORITY = { hardirq: 0, hypervisor: 1, kworker: 2, kthread: 3, guest: 4, dm: 5, outside: 6 } as const;
 
 const RING_SIZE = 4;
 const INTERVAL_MS = 1000;
@@ -424,7 +424,7 @@ The gain is latency of the *access*, not of the write: \`put_chars\` spins until
 
 The access after that finds the slot occupied. \`acrn_insert_request\` returns \`-EINVAL\`, \`vcpu_thread\` makes a general protection fault of it, and the guest’s kernel dies of an OUT instruction. The comment above the store to PENDING asks to clear the signal first; the code does not.`,
       parameters: { writes: 3 },
-      stimuli: [{ at: 0, name: 'finish-late' }],
+      stimuli: [{ at: 3600, name: 'finish-late' }],
     },
     {
       id: 'finish-of-a-free-slot',

@@ -181,13 +181,15 @@ export function* instruction_boundary(vcpu: AcrnVcpu): Run<Event | undefined> {
   yield* preempt();
   yield* entered(vcpu);
   while (interrupted(vcpu)) {
-    const { pcpu } = vcpu;
-    if (pcpu['irr.NOTIFY_VCPU_VECTOR']) {
+    const { pcpu, vmcs } = vcpu;
+    // What is injected is delivered as a part of the entry: before a kick makes the CPU leave again.
+    const injected = (vmcs.VMX_ENTRY_INT_INFO_FIELD & VMX_INT_INFO_VALID) !== 0;
+    if (pcpu['irr.NOTIFY_VCPU_VECTOR'] && !injected) {
       yield* kicked(vcpu);
       yield* entered(vcpu);
       continue;
     }
-    if (pcpu['irr.POSTED_INTR_VECTOR'] && posts(vcpu)) {
+    if (pcpu['irr.POSTED_INTR_VECTOR'] && posts(vcpu) && !injected) {
       yield* process_posted_interrupts(vcpu);
       continue;
     }
