@@ -254,4 +254,6 @@ export type KvmVcpu = InstanceOf<typeof kvm_vcpu_cells> & {
   thread: number;
   /** The step that woke it up last. */
   wokenAt: number;
+  /** A field of Linux 6.15 and later, and so no cell of the older kernels that the flows show. */
+  highest_stale_pending_ioapic_eoi: number;
 };

@@ -44,7 +44,7 @@ export type KvmPicState = { readonly [K in Exclude<keyof KpicCells, symbol>]: Kp
 
 type Pin = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15;
 type IrqStates = { readonly [K in `irq_states[${Pin}]`]: Field<number> };
-const irq_states = Object.fromEntries(Array.from({ length: PIC_NUM_PINS }, (_, pin) => [`irq_states[${pin}]`, hex(8)])) as IrqStates;
+const irq_states = Object.fromEntries(Array.from({ length: PIC_NUM_PINS }, (_, pin) => [`irq_states[${pin}]`, hex(32)])) as IrqStates;
 
 const PicCells = struct('kvm_pic', 'The 8259 pair, its output to the CPU, and which sources hold each pin up.', {
   output: bool(),

@@ -77,7 +77,7 @@ export type KvmIoapicRedirectEntry = InstanceOf<typeof EntryCells>;
 const PinCells = struct(
   'kvm_ioapic_pin',
   'The sources that hold a pin up, one bit each, and the end-of-interrupts in a row that found it still up.',
-  { irq_states: hex(8), irq_eoi: int() },
+  { irq_states: hex(32), irq_eoi: int() },
 );
 type PinCells = InstanceOf<typeof PinCells>;
 
@@ -350,6 +350,17 @@ const kvm_ioapic_inject_all = fn(
   },
 );
 
+/**
+ * Whether the EOI of a level-triggered vector may come from this vCPU: it is addressed, or has one on its way from when it
+ * was. The second is over with that one's EOI, which since 6.15 has the routes scanned again.
+ */
+export function* mayOweEoi(vcpu: KvmVcpu, dest_id: number, dest_mode: number, vector: number): Run<boolean> {
+  if (yield* kvm_apic_match_dest(vcpu, undefined, APIC_DEST_NOSHORT, dest_id, dest_mode)) return true;
+  if (!(yield* kvm_apic_pending_eoi(vcpu, vector))) return false;
+  vcpu.highest_stale_pending_ioapic_eoi = Math.max(vcpu.highest_stale_pending_ioapic_eoi, vector);
+  return true;
+}
+
 export const kvm_ioapic_scan_entry = fn(
   'Finds the vectors whose EOI must be seen: those of level pins, of pins with an ack notifier and of the RTC’s, if this vCPU is addressed or still has such an interrupt on its way.',
   function* kvm_ioapic_scan_entry(vcpu: KvmVcpu, ioapic_handled_vectors: Set<number>) {
@@ -359,11 +370,7 @@ export const kvm_ioapic_scan_entry = fn(
     for (let index = 0; index < IOAPIC_NUM_PINS; index++) {
       const e = peekEntry(ioapic, index);
       if (!isLevel(e) && index !== RTC_GSI && !(yield* kvm_irq_has_notifier(ioapic.kvm, KVM_IRQCHIP_IOAPIC, index))) continue;
-      if (
-        (yield* kvm_apic_match_dest(vcpu, undefined, APIC_DEST_NOSHORT, e['fields.dest_id'], destMode(e))) ||
-        (yield* kvm_apic_pending_eoi(vcpu, e['fields.vector']))
-      )
-        ioapic_handled_vectors.add(e['fields.vector']);
+      if (yield* mayOweEoi(vcpu, e['fields.dest_id'], destMode(e), e['fields.vector'])) ioapic_handled_vectors.add(e['fields.vector']);
     }
   },
 );

@@ -2,7 +2,7 @@ import { source, through } from '../../../../../engine/fn';
 import type { Run } from '../../../../../engine/machine';
 import { at, atCall } from '../../../../../engine/steps';
 import { since } from '../../../../version';
-import { EINVAL, EWOULDBLOCK } from '../../../errno';
+import { EFAULT, EINVAL, EWOULDBLOCK } from '../../../errno';
 import { kvm_irq_map_chip_pin } from '../../../virt/kvm/irqchip';
 import {
   KVM_IRQCHIP_IOAPIC,
@@ -18,12 +18,11 @@ import {
   type KvmVcpu,
 } from '../../../virt/kvm/kvm_types';
 import { kvm_pic_clear_all, kvm_pic_set_irq, PIC_NUM_PINS } from './i8259';
-import { kvm_ioapic_clear_all, kvm_ioapic_set_irq } from './ioapic';
+import { kvm_ioapic_clear_all, kvm_ioapic_set_irq, mayOweEoi } from './ioapic';
 import { APIC_DEST_LOGICAL, APIC_DEST_NOSHORT, APIC_DEST_PHYSICAL, APIC_DM_FIXED, APIC_DM_LOWEST } from '../include/asm/apicdef';
 import {
   kvm_apic_compare_prio,
   kvm_apic_match_dest,
-  kvm_apic_pending_eoi,
   kvm_apic_set_irq,
   kvm_intr_is_single_vcpu_fast,
   kvm_irq_delivery_to_apic_fast,
@@ -139,7 +138,8 @@ export const kvm_request_irq_source_id = fn(
   function* kvm_request_irq_source_id(kvm: Kvm) {
     at('irq_sources_bitmap');
     const taken = kvm.arch.irq_sources_bitmap;
-    const irq_source_id = Math.log2(~taken & -~taken);
+    if (taken === ~0) return -EFAULT;
+    const irq_source_id = 31 - Math.clz32(~taken & -~taken);
     kvm.arch.irq_sources_bitmap = taken | (1 << irq_source_id);
     return irq_source_id;
   },
@@ -241,6 +241,12 @@ export const kvm_arch_irq_routing_update = fn(
   },
 );
 
+/** Whether a message's EOI may come from this vCPU; until 6.11 those still on their way were forgotten. */
+const mayEnd = (vcpu: KvmVcpu, { dest_id, dest_mode, vector }: KvmLapicIrq): Run<boolean> =>
+  since('linux', '6.12')
+    ? mayOweEoi(vcpu, dest_id, dest_mode, vector)
+    : kvm_apic_match_dest(vcpu, undefined, APIC_DEST_NOSHORT, dest_id, dest_mode);
+
 export const kvm_scan_ioapic_routes = fn(
   'Finds the vectors whose EOI user space’s I/O APIC must see: those of its pins’ level-triggered messages that this vCPU gets or, since 6.12, still has on their way.',
   function* kvm_scan_ioapic_routes(vcpu: KvmVcpu, ioapic_handled_vectors: Set<number>) {
@@ -252,12 +258,7 @@ export const kvm_scan_ioapic_routes = fn(
       for (const entry of map.get(gsi) ?? []) {
         if (entry.type !== 'KVM_IRQ_ROUTING_MSI') continue;
         const irq = yield* kvm_set_msi_irq(kvm, entry);
-        if (!irq.trig_mode) continue;
-        if (
-          (yield* kvm_apic_match_dest(vcpu, undefined, APIC_DEST_NOSHORT, irq.dest_id, irq.dest_mode)) ||
-          (since('linux', '6.12') && (yield* kvm_apic_pending_eoi(vcpu, irq.vector)))
-        )
-          ioapic_handled_vectors.add(irq.vector);
+        if (irq.trig_mode && (yield* mayEnd(vcpu, irq))) ioapic_handled_vectors.add(irq.vector);
       }
     }
   },

@@ -576,6 +576,7 @@ const kvm_ioapic_send_eoi = fn(
     const { vcpu } = apic;
     atCall('kvm_ioapic_handles_vector');
     if (!kvm_ioapic_handles_vector(apic, vector)) return;
+    if (since('linux', '6.15') && vcpu.highest_stale_pending_ioapic_eoi === vector) make_request(vcpu, 'KVM_REQ_SCAN_IOAPIC');
     if (irqchip_split(vcpu.kvm)) {
       at('pending_ioapic_eoi');
       vcpu['arch.pending_ioapic_eoi'] = vector;

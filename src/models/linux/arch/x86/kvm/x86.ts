@@ -179,6 +179,7 @@ export const vcpu_scan_ioapic = fn('Rebuilds the set of vectors whose EOI has to
   const { apicv } = vcpu.kvm.x86_ops;
   if (apicv !== undefined) yield* through('function pointer', kvm_x86_op('sync_pir_to_irr'), apicv.sync_pir_to_irr)(vcpu);
   const handled = new Set<number>();
+  vcpu.highest_stale_pending_ioapic_eoi = -1;
   if (irqchip_split(vcpu.kvm)) yield* kvm_scan_ioapic_routes(vcpu, handled);
   else if (vcpu.kvm.arch.vioapic !== undefined) yield* kvm_ioapic_scan_entry(vcpu, handled);
   at('ioapic_handled_vectors');
