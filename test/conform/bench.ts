@@ -1,10 +1,11 @@
 import { source } from '../../src/engine/fn';
-import { createMachine, type Parameters, type Run } from '../../src/engine/machine';
+import { createMachine, type Machine, type Parameters, type Run } from '../../src/engine/machine';
 import { running } from '../../src/engine/running';
 import { until } from '../../src/engine/steps';
 
 /** A machine that does one thing at a time, and comes to rest after each: work that it left for other threads included. */
 export interface Bench {
+  readonly machine: Machine;
   /** Runs `body` on the bench's own thread and gives what it returns. Throws if it waits for what never comes. */
   readonly perform: <T>(body: () => Run<T>) => T;
 }
@@ -14,12 +15,12 @@ const step = fn('What is done to the models from outside.', function* step(body:
   return yield* body();
 });
 
-/** Makes a machine and lets `setUp` build what is on it. */
-export function createBench<T>(parameters: Parameters, setUp: () => T): { readonly bench: Bench; readonly made: T } {
+/** Makes a machine and lets `setUp` build what is on it. `recording`: whether it keeps a journal. */
+export function createBench<T>(parameters: Parameters, setUp: () => T, recording = false): { readonly bench: Bench; readonly made: T } {
   let made: { readonly value: T } | undefined;
   const asked: (() => Run<unknown>)[] = [];
   let result: { readonly value: unknown } | undefined;
-  const options = { parameters, seed: 0, stepLimit: Infinity, timeLimit: Number.MAX_VALUE, stimuli: [], recording: false };
+  const options = { parameters, seed: 0, stepLimit: Infinity, timeLimit: Number.MAX_VALUE, stimuli: [], recording };
   const machine = createMachine(options, () => {
     made = { value: setUp() };
     running().thread('bench', 'bench', 'bench', 0, function* () {
@@ -36,5 +37,5 @@ export function createBench<T>(parameters: Parameters, setUp: () => T): { readon
     if (result === undefined) throw new Error('the models wait for something that never comes');
     return (result as { readonly value: R }).value;
   };
-  return { bench: { perform }, made: made!.value };
+  return { bench: { machine, perform }, made: made!.value };
 }

@@ -29,7 +29,7 @@ export interface Eventpoll {
 }
 
 /** epoll_create1(). */
-export const epoll_create1 = (name: string): Eventpoll => ({ name, rdllist: [], waiting: false, wokenAt: -1, highest_stale_pending_ioapic_eoi: -1 });
+export const epoll_create1 = (name: string): Eventpoll => ({ name, rdllist: [], waiting: false, wokenAt: -1 });
 
 const { fn, ops } = source('linux', 'fs/eventpoll.c');
 

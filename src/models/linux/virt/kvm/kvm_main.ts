@@ -323,7 +323,16 @@ export function kvm_vcpu(kvm: Kvm, mode: LapicMode, { setup = 'booted', host_lap
     mmio: { phys_addr: 0, data: 0, len: 0, is_write: false },
   };
   // Each of the two points to the other: the local APIC is added to the object that it knows.
-  const parts = { kvm, vcpu_id, cpu: virt_cpu(mode, vcpu_id, host_lapic), run, complete_userspace_io: undefined, thread: -1, wokenAt: -1, highest_stale_pending_ioapic_eoi: -1 };
+  const parts = {
+    kvm,
+    vcpu_id,
+    cpu: virt_cpu(mode, vcpu_id, host_lapic),
+    run,
+    complete_userspace_io: undefined,
+    thread: -1,
+    wokenAt: -1,
+    highest_stale_pending_ioapic_eoi: -1,
+  };
   const bare = Object.assign(cells, parts);
   const vcpu: KvmVcpu = Object.assign(bare, { apic: kvm_lapic(bare as unknown as KvmVcpu, setup, mode === 'vmx-apicv') });
   kvm.vcpus.push(vcpu);

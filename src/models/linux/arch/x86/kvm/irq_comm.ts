@@ -222,7 +222,7 @@ const picPin = (gsi: number): KvmIrqRoutingEntry => ({
   irqchip: { irqchip: gsi < 8 ? KVM_IRQCHIP_PIC_MASTER : KVM_IRQCHIP_PIC_SLAVE, pin: gsi % 8 },
 });
 
-/** The table of KVM_CREATE_IRQCHIP: a GSI is the pin of its number, below 16 of both chips. */
+/** default_routing[], the table of KVM_CREATE_IRQCHIP: a GSI is the pin of its number, below 16 of both chips. */
 export const default_routing = (): readonly KvmIrqRoutingEntry[] =>
   Array.from({ length: KVM_IRQCHIP_NUM_PINS }, (_, gsi) => (gsi < PIC_NUM_PINS ? [ioapicPin(gsi), picPin(gsi)] : [ioapicPin(gsi)])).flat();
 
