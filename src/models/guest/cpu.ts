@@ -19,16 +19,19 @@ export interface GuestCpu {
   readonly spin: (done: () => boolean) => Run;
 }
 
-/** spin_lock_irqsave() where nobody contends for the lock: what matters is that interrupts are off. The result is whether they were on. */
-export function* spin_lock_irqsave(cpu: GuestCpu): Run<boolean> {
+/**
+ * spin_lock_irqsave() where nobody contends for the lock: what matters is that interrupts are off. The result is whether they were on.
+ * @param token the function in the caller that does it, where that is another one
+ */
+export function* spin_lock_irqsave(cpu: GuestCpu, token = 'spin_lock_irqsave'): Run<boolean> {
   const flags = cpu.interrupts_on();
-  atCall('spin_lock_irqsave');
+  atCall(token);
   if (flags) yield* cpu.set_interrupts(false);
   return flags;
 }
 
 /** spin_unlock_irqrestore(). */
-export function* spin_unlock_irqrestore(cpu: GuestCpu, flags: boolean): Run {
-  atCall('spin_unlock_irqrestore');
+export function* spin_unlock_irqrestore(cpu: GuestCpu, flags: boolean, token = 'spin_unlock_irqrestore'): Run {
+  atCall(token);
   if (flags) yield* cpu.set_interrupts(true);
 }

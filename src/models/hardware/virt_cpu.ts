@@ -225,10 +225,26 @@ const accept_vector = fn(
 export const return_from_interrupt = fn(
   'IRET: the guest accepts interrupts again. A hypervisor that asked for the window gets an exit.',
   function* return_from_interrupt(cpu: VirtCpu) {
-    cpu.guest.IF = true;
-    const { vmcs, vmcb } = cpu;
-    if (vmcs?.CPU_BASED_INTR_WINDOW_EXITING === true || vmcb?.['control.int_ctl.V_IRQ'] === true)
-      yield* vm_exit(cpu, { kind: 'interrupt window' });
+    yield* open_window(cpu);
+  },
+);
+
+/** RFLAGS.IF becomes 1. */
+function* open_window(cpu: VirtCpu) {
+  cpu.guest.IF = true;
+  const { vmcs, vmcb } = cpu;
+  if (vmcs?.CPU_BASED_INTR_WINDOW_EXITING === true || vmcb?.['control.int_ctl.V_IRQ'] === true)
+    yield* vm_exit(cpu, { kind: 'interrupt window' });
+}
+
+export const cli = fn('CLI: the guest accepts no interrupt from here on.', function* cli(cpu: VirtCpu) {
+  cpu.guest.IF = false;
+});
+
+export const sti = fn(
+  'STI: the guest accepts interrupts again. A hypervisor that asked for the window gets an exit.',
+  function* sti(cpu: VirtCpu) {
+    yield* open_window(cpu);
   },
 );
 

@@ -52,3 +52,6 @@ export const UART_MSR_DSR = 0x20;
 export const UART_MSR_DCD = 0x80;
 
 export const UART_SCR = 7;
+
+export const UART_DLL = 0;
+export const UART_DLM = 1;
