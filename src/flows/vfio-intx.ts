@@ -26,7 +26,7 @@ import { alloc_workqueue } from '../models/linux/kernel/workqueue';
 import { kvm_vcpu, kvm_vm } from '../models/linux/virt/kvm/kvm_main';
 import { kvm_memory_slot, KVM_IRQCHIP_IOAPIC, KVM_IRQCHIP_PIC_SLAVE, type KvmIrqRoutingEntry } from '../models/linux/virt/kvm/kvm_types';
 import { kvm_vcpu_thread_fn } from '../models/qemu/accel/kvm/kvm-accel-ops';
-import { BAR0_ADDR, BAR0_SLOT, qemu, qemu_main, vfioConfigAddress } from '../models/qemu/machine';
+import { bar0, BAR0_ADDR, BAR0_SLOT, qemu, qemu_main, vfioConfigAddress } from '../models/qemu/machine';
 import { flow } from './flow';
 
 /** VFIO INTx: from a device's wire to a guest's handler and back, through KVM or through QEMU. */
@@ -74,7 +74,7 @@ function setUp(parameters: Parameters): World {
   const pdev = pci_dev(device, desc, '0000:00:03.0');
   const vdev = vfio_pci_core_device(pdev, { system_wq, vfio_irqfd_cleanup_wq }, vfio_pci_ops);
   const interrupt_pin = () => (vdev['vconfig.PCI_INTERRUPT_PIN'] ? 1 : 0);
-  const q = qemu({ kvm, vfio_fd: vfio_device_file(vdev.vdev), interrupt_pin, device });
+  const q = qemu({ kvm, vfio_fd: vfio_device_file(vdev.vdev), interrupt_pin, bars: [bar0(device)] });
   running().thread('qemu', 'QEMU main loop', 'qemu', PRIORITY.qemu, () => qemu_main(q));
   running().thread('vcpu', 'vCPU 0', 'vcpu', PRIORITY.vcpu, () => kvm_vcpu_thread_fn(q, q.board.cpus[0]!));
 

@@ -2,16 +2,7 @@ import { architecturally } from '../../engine/fn';
 import type { Run } from '../../engine/machine';
 import { running } from '../../engine/running';
 import { preempt, until } from '../../engine/steps';
-import {
-  await_interrupt,
-  cli,
-  instruction_boundary,
-  interrupt_waits,
-  return_from_interrupt,
-  sti,
-  vm_exit,
-  write_EOI,
-} from '../hardware/virt_cpu';
+import { cli, idle, instruction_boundary, sti, vm_exit, write_EOI } from '../hardware/virt_cpu';
 import { common_interrupt } from '../linux/arch/x86/kernel/irq';
 import { ioapic_chip, mp_register_handler } from '../linux/arch/x86/kernel/apic/io_apic';
 import { IOAPIC_DEFAULT_BASE_ADDRESS } from '../linux/arch/x86/kvm/ioapic';
@@ -31,6 +22,13 @@ export interface KvmGuest {
 export function kvm_guest(vcpu: KvmVcpu): KvmGuest {
   const { cpu, apic } = vcpu;
   const vectors = new Map<number, IrqDesc>();
+  cpu.idt = {
+    apic,
+    *handle(vector) {
+      const desc = vectors.get(vector);
+      if (desc !== undefined) yield* architecturally('hardirq', common_interrupt)(desc);
+    },
+  };
   const guestCpu: GuestCpu = {
     *out(port, size, value) {
       yield* instruction_boundary(cpu);
@@ -58,10 +56,6 @@ export function kvm_guest(vcpu: KvmVcpu): KvmGuest {
       }
       yield* sti(cpu);
       yield* instruction_boundary(cpu);
-      while (interrupt_waits(cpu, apic)) {
-        yield* take_interrupt(vcpu, vectors);
-        yield* instruction_boundary(cpu);
-      }
     },
     *spin(done) {
       while (!done()) {
@@ -73,19 +67,15 @@ export function kvm_guest(vcpu: KvmVcpu): KvmGuest {
   return { cpu: guestCpu, vectors };
 }
 
-function* take_interrupt({ cpu, apic }: KvmVcpu, vectors: ReadonlyMap<number, IrqDesc>): Run {
-  const vector = yield* await_interrupt(cpu, apic);
-  const desc = vectors.get(vector);
-  if (desc !== undefined) yield* architecturally('hardirq', common_interrupt)(desc);
-  yield* return_from_interrupt(cpu);
-}
-
 /** The guest's CPU as a thread: `main` when it first runs, then the idle loop and the interrupts that reach it. */
-export function kvm_guest_context({ vectors }: KvmGuest, vcpu: KvmVcpu, priority: number, main: () => Run): void {
+export function kvm_guest_context({ cpu }: KvmVcpu, priority: number, main: () => Run): void {
   running().thread('guest', 'guest CPU', 'guest', priority, function* () {
-    yield* until(() => vcpu.cpu.guest.running);
+    yield* until(() => cpu.guest.running);
     yield* main();
-    for (;;) yield* take_interrupt(vcpu, vectors);
+    for (;;) {
+      yield* idle(cpu);
+      yield* instruction_boundary(cpu);
+    }
   });
 }
 

@@ -14,6 +14,7 @@ import { config_address, CONFIG_ADDRESS, CONFIG_DATA, pci_host, pci_host_conf_le
 import type { QIOChannelFDSource } from './io/channel-watch';
 import { pcie_mmcfg_ops } from './hw/pci/pcie_host';
 import { vfio_pci_device, vfio_realize, type VFIOPCIDevice } from './hw/vfio/pci';
+import type { VFIOBAR } from './include/hw/vfio/vfio-common';
 import { aio_context, type AioContext } from './include/block/aio';
 import { io_region, memory_core, memory_region_add_subregion, type AddressSpace, type Memory } from './include/exec/memory';
 import { x86_cpu } from './include/hw/core/cpu';
@@ -88,6 +89,9 @@ export const BAR0_ADDR = 0xfebf0000;
 export const BAR0_SIZE = 0x1000;
 export const BAR0_SLOT = 3;
 
+/** BAR 0 of a device that has its registers in memory. */
+export const bar0 = (device: PciFunction): VFIOBAR => ({ nr: 0, addr: BAR0_ADDR, size: BAR0_SIZE, space: { kind: 'memory', device } });
+
 const MMCONFIG = { name: 'pcie-mmcfg-mmio', addr: 0xb0000000, size: 0x10000000 } as const;
 
 /** The assigned device is 00:01.0: its INTA is PIRQ F, which is GSI 21. */
@@ -105,25 +109,25 @@ export const lpcConfigAddress = (offset: number): number => configAddress(LPC_DE
 
 /**
  * Makes the process with its board and the assigned device. Call it while a machine is set up. The guest's firmware
- * has mapped BAR 0 already, so its memory slot exists.
+ * has placed the BARs already, so those in memory have their memory slots.
  */
 export function qemu({
   kvm,
   vfio_fd,
   interrupt_pin,
-  device,
+  bars,
   irq_routes = [],
 }: {
   readonly kvm: Kvm;
   readonly vfio_fd: VfioDeviceFile;
   readonly interrupt_pin: () => number;
-  readonly device: PciFunction;
+  readonly bars: readonly VFIOBAR[];
   /** The routing table that the board has set up, as KVM has it too. */
   readonly irq_routes?: KvmIrqRoutingEntry[];
 }): Qemu {
   const kvm_state: KVMState = { vmfd: kvm, kernel_irqchip: 'on', irq_routes };
   const q: Globals = {
-    ...qemu_process(kvm_state, guest_memory(kvm_state)),
+    ...qemu_process(kvm_state, guest_memory(kvm_state, bars)),
     kvm_state,
     pci_bus: root_bus(kvm_state),
   };
@@ -146,7 +150,7 @@ export function qemu({
     q.address_space_memory,
     io_region(APIC_SPACE, kvm_apic_io_ops, () => kvm_state),
   );
-  const vfio = vfio_pci_device(q, { fd: vfio_fd, interrupt_pin }, device, { devfn: VFIO_DEVFN, bar: { addr: BAR0_ADDR, size: BAR0_SIZE } });
+  const vfio = vfio_pci_device(q, { fd: vfio_fd, interrupt_pin }, { devfn: VFIO_DEVFN, bars });
   return Object.assign(q, { vfio });
 }
 
@@ -169,8 +173,9 @@ function root_bus(kvm_state: KVMState): PCIBus {
 }
 
 /** The guest's memory, followed by KVM. */
-function guest_memory(kvm_state: KVMState): AddressSpace {
-  const kml: KVMMemoryListener = { s: kvm_state, slots: [kvm_slot(BAR0_SLOT, BAR0_ADDR, BAR0_SIZE)] };
+function guest_memory(kvm_state: KVMState, bars: readonly VFIOBAR[]): AddressSpace {
+  const mapped = bars.filter(({ space }) => space.kind === 'memory');
+  const kml: KVMMemoryListener = { s: kvm_state, slots: mapped.map(({ nr, addr, size }) => kvm_slot(BAR0_SLOT + nr, addr, size)) };
   const listener = {
     region_add: withOpaque(kvm_memory_listener_register.region_add, () => kml),
     region_del: withOpaque(kvm_memory_listener_register.region_del, () => kml),

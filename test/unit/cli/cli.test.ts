@@ -46,11 +46,12 @@ interface Printed {
 
 test('flows lists what can be run, in both forms', () => {
   assert.match(virtflow('flows').out, /^vfio-intx: VFIO INTx$/m);
-  const [flow] = JSON.parse(virtflow('flows', '--json').out) as readonly {
+  const flows = JSON.parse(virtflow('flows', '--json').out) as readonly {
     readonly id: string;
     readonly stimuli: readonly { readonly name: string }[];
   }[];
-  assert.equal(flow?.id, 'vfio-intx');
+  const flow = flows.find(({ id }) => id === 'vfio-intx');
+  assert.ok(flow);
   assert.ok(flow.stimuli.some(({ name }) => name === 'raise'));
 });
 
@@ -84,8 +85,8 @@ test('run prints text for people', () => {
 
 const REFUSED: readonly (readonly [args: readonly string[], message: RegExp])[] = [
   [['walk'], /there is no command "walk"/],
-  [['run'], /run needs a flow: vfio-intx/],
-  [['run', 'vfio-outx'], /there is no flow "vfio-outx"; the flows are vfio-intx/],
+  [['run'], /run needs a flow: .*vfio-intx/],
+  [['run', 'vfio-outx'], /there is no flow "vfio-outx"; the flows are .*vfio-intx/],
   [['run', 'vfio-intx', '--set', 'interrupts'], /--set is "interrupts", expected name=value/],
   [['run', 'vfio-intx', '--set', 'interrupts=many'], /parameter interrupts is "many", expected a whole number from 0 to 50/],
   [['run', 'vfio-intx', '--set', 'interrupts=51'], /expected a whole number from 0 to 50/],

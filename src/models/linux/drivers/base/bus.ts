@@ -1,7 +1,7 @@
-import { source, through, type Pointer } from '../../../../engine/fn';
+import { source, through, via, type Pointer } from '../../../../engine/fn';
 import { at, atCall } from '../../../../engine/steps';
-import type { BusType, Device, DeviceDriver } from '../../include/linux/device';
 import { since } from '../../../version';
+import type { BusType, Device, DeviceDriver } from '../../include/linux/device';
 import { EINVAL, ENODEV } from '../../errno';
 import { blocking_notifier_call_chain } from '../../kernel/notifier';
 import { __device_set_driver_override, device_attach, device_driver_detach, device_initial_probe } from './dd';
@@ -41,7 +41,9 @@ export const bus_for_each_drv = fn(
 export const bus_probe_device = fn(
   'A new device: looks for a driver, unless its bus has that turned off. A device of a class is on no bus.',
   function* bus_probe_device(dev: Device) {
-    if (dev.bus !== undefined) yield* device_initial_probe(dev);
+    if (dev.bus === undefined) return;
+    // Stable trees of 6.12 have put a function between.
+    yield* since('linux', '6.12') ? via('__bus_probe_device', device_initial_probe)(dev) : device_initial_probe(dev);
   },
 );
 

@@ -11,7 +11,6 @@ import {
   VFIO_IRQ_SET_ACTION_TRIGGER,
   VFIO_IRQ_SET_ACTION_UNMASK,
   VFIO_IRQ_SET_DATA_EVENTFD,
-  VFIO_PCI_BAR0_REGION_INDEX,
   VFIO_PCI_CONFIG_REGION_INDEX,
   VFIO_PCI_INTX_IRQ_INDEX,
   VFIO_PCI_MSI_IRQ_INDEX,
@@ -54,7 +53,7 @@ import {
   PCI_MSIX_FLAGS_MASKALL,
   PCI_STATUS,
 } from '../../../linux/include/uapi/linux/pci_regs';
-import type { VFIODevice, VFIORegion } from '../../include/hw/vfio/vfio-common';
+import type { VFIOBAR, VFIODevice, VFIORegion } from '../../include/hw/vfio/vfio-common';
 import type { Globals } from '../../machine';
 import { withOpaque } from '../../opaque';
 import { memory_region_set_enabled, ram_device_mem_ops } from '../../softmmu/memory';
@@ -165,7 +164,7 @@ const MSIX_PBA_ADDR = 0xfebe0800;
 const MSIX_AREA_SIZE = 0x800;
 
 /** What vfio_msi_setup() and vfio_msix_early_setup() find in the device's capabilities. */
-function message_capabilities({ messages }: PciFunction, name: string, qemu: Globals, dev: () => PCIDevice) {
+function message_capabilities(messages: PciFunction['messages'], name: string, qemu: Globals, dev: () => PCIDevice) {
   if (messages === undefined) return undefined;
   const pba = io_region({ name: 'msix-pba', addr: MSIX_PBA_ADDR, size: MSIX_AREA_SIZE }, msix_pba_mmio_ops, dev);
   const table = io_region({ name: 'msix-table', addr: MSIX_TABLE_ADDR, size: MSIX_AREA_SIZE }, msix_table_mmio_ops, dev);
@@ -193,13 +192,11 @@ function message_capabilities({ messages }: PciFunction, name: string, qemu: Glo
  * Makes an assigned device and puts it on the bus, with the properties that the run's parameters give: `kvm-intx` false is
  * x-no-kvm-intx=on, `kvm-msi` false is x-no-kvm-msi=on and x-no-kvm-msix=on, `mmap-timeout` is x-intx-mmap-timeout-ms.
  * @param interrupt_pin PCI_INTERRUPT_PIN as VFIO shows it: 1 for INTA, 0 for none, also where the host could not serve it
- * @param device what QEMU's own mapping of the BAR reaches
  */
 export function vfio_pci_device(
   qemu: Globals,
   { fd, interrupt_pin }: { readonly fd: VfioDeviceFile; readonly interrupt_pin: () => number },
-  device: PciFunction,
-  { devfn, bar }: { readonly devfn: number; readonly bar: { readonly addr: number; readonly size: number } },
+  { devfn, bars }: { readonly devfn: number; readonly bars: readonly VFIOBAR[] },
 ): VFIOPCIDevice {
   const { parameters } = running();
   const name = 'vfio-pci';
@@ -210,15 +207,10 @@ export function vfio_pci_device(
     'intx.mmap_timeout': Number(parameters['mmap-timeout'] ?? DEFAULT_MMAP_TIMEOUT_MS),
   });
   const vbasedev: VFIODevice = { fd, ops: vfio_pci_ops, vdev: () => vdev };
-  const region: VFIORegion = {
-    vbasedev,
-    nr: VFIO_PCI_BAR0_REGION_INDEX,
-    mem: io_region({ name: 'BAR 0', ...bar }, vfio_region_ops, () => region),
-    mmaps: [ram_device_region({ name: 'BAR 0 mmaps[0]', ...bar }, ram_device_mem_ops, () => device)],
-  };
-  for (const mr of [region.mem, ...region.mmaps]) memory_region_add_subregion(qemu.address_space_memory, mr);
+  const regions = bars.map((bar) => region(qemu, vbasedev, bar));
+  const mapped = bars.flatMap(({ space }) => (space.kind === 'memory' ? [space.device] : []))[0];
   const pci = PCIDeviceCells(name);
-  const messages = message_capabilities(device, name, qemu, () => pdev);
+  const messages = message_capabilities(mapped?.messages, name, qemu, () => pdev);
   const pdev: PCIDevice = Object.assign(pci, {
     ...messages?.device,
     name,
@@ -240,13 +232,29 @@ export function vfio_pci_device(
     qemu,
     vbasedev,
     pdev,
-    bars: [region],
+    bars: regions,
     interrupt_pin,
     intx,
     msi_vectors: [],
     route_change: undefined,
   });
   return vdev;
+}
+
+/** The region of a BAR, in the guest's memory or I/O space. */
+function region(qemu: Globals, vbasedev: VFIODevice, { nr, addr, size, space }: VFIOBAR): VFIORegion {
+  const made: VFIORegion = {
+    vbasedev,
+    nr,
+    mem: io_region({ name: `BAR ${nr}`, addr, size }, vfio_region_ops, () => made),
+    mmaps:
+      space.kind === 'memory'
+        ? [ram_device_region({ name: `BAR ${nr} mmaps[0]`, addr, size }, ram_device_mem_ops, () => space.device)]
+        : [],
+  };
+  const as = space.kind === 'memory' ? qemu.address_space_memory : qemu.address_space_io;
+  for (const mr of [made.mem, ...made.mmaps]) memory_region_add_subregion(as, mr);
+  return made;
 }
 
 const DEFAULT_MMAP_TIMEOUT_MS = 1100;

@@ -1,4 +1,5 @@
 import type { Pointer } from '../../../../../engine/fn';
+import type { PciFunction } from '../../../../hardware/pci_function';
 import type { VfioDeviceFile } from '../../../../linux/drivers/vfio/vfio_main';
 import type { VFIOPCIDevice } from '../../../hw/vfio/pci';
 import type { MemoryRegion } from '../../exec/memory';
@@ -11,6 +12,14 @@ export interface VFIODevice {
   readonly ops: { readonly vfio_eoi: Pointer<[vbasedev: VFIODevice], void> };
   /** container_of(). */
   readonly vdev: () => VFIOPCIDevice;
+}
+
+/** A BAR as the guest's firmware has placed it. `device`: what QEMU's own mapping of it reaches; what is in I/O space has none. */
+export interface VFIOBAR {
+  readonly nr: number;
+  readonly addr: number;
+  readonly size: number;
+  readonly space: { readonly kind: 'io' } | { readonly kind: 'memory'; readonly device: PciFunction };
 }
 
 /** A region of the device: `mem` reads and writes its file, the mappings in `mmaps` hide it while they are enabled. */
