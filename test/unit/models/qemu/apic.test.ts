@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { apic_irq_pending } from '../../../../src/models/qemu/hw/intc/apic';
 import { apic_set_bit } from '../../../../src/models/qemu/include/hw/i386/apic_internal';
-import { apic_pair, vectorsIn } from '../../../conform/qemu';
+import { apic_pair, vectorsIn } from '../../../conform/qemu_chips';
 import { goldenLapic } from '../golden';
 import { onMachine } from '../support';
 

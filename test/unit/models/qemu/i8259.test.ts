@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import type { Run } from '../../../../src/engine/machine';
 import type { PICCommonState } from '../../../../src/models/qemu/include/hw/isa/i8259_internal';
-import { pic_pair, type PicPair } from '../../../conform/qemu';
+import { pic_pair, type PicPair } from '../../../conform/qemu_chips';
 import { goldenPic, type GoldenChip, type GoldenPicStep } from '../golden';
 import { onMachine } from '../support';
 

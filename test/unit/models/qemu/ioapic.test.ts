@@ -8,7 +8,7 @@ import { ioapic_class_init, ioapic_eoi_broadcast, ioapic_io_ops } from '../../..
 import { io_region, memory_region_add_subregion } from '../../../../src/models/qemu/include/exec/memory';
 import { ioapic_common_state, type IOAPICCommonState } from '../../../../src/models/qemu/include/hw/i386/ioapic_internal';
 import { pic_common_state } from '../../../../src/models/qemu/include/hw/isa/i8259_internal';
-import { apic_pair, emptyBoard, vectorsIn } from '../../../conform/qemu';
+import { apic_pair, emptyBoard, vectorsIn } from '../../../conform/qemu_chips';
 import { goldenIoapic, type GoldenIoapicStep } from '../golden';
 import { onMachine } from '../support';
 
