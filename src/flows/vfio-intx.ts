@@ -8,6 +8,8 @@ import {
   guest_reads_bar,
   guest_writes_command,
   guest_writes_EOI,
+  noapic_guest,
+  NOAPIC_PIC,
   type Guest,
 } from '../models/guest/edu_driver';
 import { hardirq_context, host_ioapic_pin } from '../models/hardware/host_irq';
@@ -58,18 +60,20 @@ function setUp(parameters: Parameters): World {
   const vfio_irqfd_cleanup_wq = alloc_workqueue('vfio-irqfd-cleanup', 'vfio-irqfd-cleanup', PRIORITY.kworker);
 
   const mode = parameters['lapic'] as LapicMode;
+  const noapic = parameters['guest-irq'] === 'pic';
   const memslot = kvm_memory_slot('BAR 0');
   const kvm = kvm_vm({
     // QEMU lists the PIC’s pins before the I/O APIC’s, so the PIC hears of a change first.
     routing: [picEntry(PIC_GSI), ioapicEntry(PIC_GSI), ioapicEntry(GSI)],
     // As firmware leaves it: all masked, and level-triggered where PCI interrupts may come.
-    pic: { master: { imr: 0xff }, slave: { imr: 0xff, elcr: 0x0c } },
+    pic: noapic ? NOAPIC_PIC : { master: { imr: 0xff }, slave: { imr: 0xff, elcr: 0x0c } },
     memslots: new Map([[BAR0_SLOT, memslot]]),
     system_wq,
     irqfd_cleanup_wq,
     x86_ops: mode === 'svm-x2apic' ? svm_x86_ops : vt_x86_ops(mode === 'vmx-apicv'),
   });
-  const vcpu = kvm_vcpu(kvm, mode);
+  // Such a guest (noapic nolapic) leaves its local APIC as the reset did: LINT0 lets the 8259 through.
+  const vcpu = kvm_vcpu(kvm, mode, { setup: noapic ? 'reset' : 'booted' });
 
   const pdev = pci_dev(device, desc, '0000:00:03.0');
   const vdev = vfio_pci_core_device(pdev, { system_wq, vfio_irqfd_cleanup_wq }, vfio_pci_ops);
@@ -78,7 +82,8 @@ function setUp(parameters: Parameters): World {
   running().thread('qemu', 'QEMU main loop', 'qemu', PRIORITY.qemu, () => qemu_main(q));
   running().thread('vcpu', 'vCPU 0', 'vcpu', PRIORITY.vcpu, () => kvm_vcpu_thread_fn(q, q.board.cpus[0]!));
 
-  const made = guest({ vcpu, device, bar: { address: BAR0_ADDR, memslot }, config: { address: vfioConfigAddress(0) } }, GSI, VECTOR);
+  const parts = { vcpu, device, bar: { address: BAR0_ADDR, memslot }, config: { address: vfioConfigAddress(0) } };
+  const made = noapic ? noapic_guest(parts, PIC_GSI) : guest(parts, GSI, VECTOR);
   guest_context(made, PRIORITY.guest);
   device_context(device, made, parameters);
   return { device, guest: made };
@@ -135,6 +140,18 @@ export const vfio_intx = flow<World>({
       description:
         'On: the device is PCI 2.3 and can be masked by itself, so it may share the host’s line. Off: only the host’s whole interrupt can be disabled.',
       default: true,
+    },
+    {
+      kind: 'choice',
+      name: 'guest-irq',
+      title: 'The guest’s interrupt controller',
+      description:
+        'A guest booted with noapic uses the 8259 pair, where the board routes the device to IRQ 10. It ends an interrupt before its handler runs.',
+      default: 'ioapic',
+      choices: [
+        { value: 'ioapic', title: 'I/O APIC: GSI 21' },
+        { value: 'pic', title: '8259 (noapic): IRQ 10' },
+      ],
     },
     {
       kind: 'choice',

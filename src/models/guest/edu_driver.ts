@@ -6,7 +6,10 @@ import { at, until } from '../../engine/steps';
 import { EDU_ACK, EDU_IRQ_STATUS, read_register, write_register, type PciFunction } from '../hardware/pci_function';
 import { await_interrupt, instruction_boundary, return_from_interrupt, vm_exit, write_EOI } from '../hardware/virt_cpu';
 import { ioapic_chip, mp_register_handler } from '../linux/arch/x86/kernel/apic/io_apic';
+import { i8259A_chip, ISA_IRQ_VECTOR, legacy_pic, PIC_CASCADE_IR } from '../linux/arch/x86/kernel/i8259';
 import { common_interrupt } from '../linux/arch/x86/kernel/irq';
+import { init_ISA_irqs_handler, NO_PIN } from '../linux/arch/x86/kernel/irqinit';
+import type { PicProgramming } from '../linux/arch/x86/kvm/i8259';
 import { IOAPIC_DEFAULT_BASE_ADDRESS } from '../linux/arch/x86/kvm/ioapic';
 import { irq_desc, IRQ_HANDLED, IRQ_NONE, type IrqDesc, type irqreturn_t } from '../linux/kernel/irq/irqdesc';
 import { request_irq } from '../linux/kernel/irq/manage';
@@ -76,7 +79,7 @@ const edu_irq_handler = fn(
 );
 
 const edu_probe = fn(
-  'The guest’s driver starts: it requests the device’s interrupt, which unmasks the I/O APIC’s pin.',
+  'The guest’s driver starts: it requests the device’s interrupt, which unmasks its line at the interrupt controller.',
   function* edu_probe(guest: Guest) {
     const handler = addressOf(bound(edu_irq_handler, () => guest));
     yield* request_irq(guest.desc, handler, 0, 'edu', guest);
@@ -93,8 +96,10 @@ const write_redirection_entry = fn(
   },
 );
 
-/** A guest whose device interrupts on `gsi` with `vector`. */
-export function guest(parts: Pick<Guest, 'vcpu' | 'device' | 'bar' | 'config'>, gsi: number, vector: number): Guest {
+type Parts = Pick<Guest, 'vcpu' | 'device' | 'bar' | 'config'>;
+
+/** A guest that uses the I/O APIC. Its device interrupts on `gsi`, and the guest gives that `vector`. */
+export function guest(parts: Parts, gsi: number, vector: number): Guest {
   const pin = {
     mask: () => write_redirection_entry(made, true),
     unmask: () => write_redirection_entry(made, false),
@@ -108,6 +113,35 @@ export function guest(parts: Pick<Guest, 'vcpu' | 'device' | 'bar' | 'config'>, 
   };
   return made;
 }
+
+/** A guest that was booted with `noapic`: it uses the 8259 pair, where its device interrupts on `irq`. */
+export function noapic_guest(parts: Parts, irq: number): Guest {
+  const { cpu, run } = parts.vcpu;
+  const pic = legacy_pic(
+    {
+      *out(port, size, value) {
+        yield* instruction_boundary(cpu);
+        yield* vm_exit(cpu, { kind: 'io', port, size, in: false, value });
+      },
+      *in(port, size) {
+        yield* instruction_boundary(cpu);
+        yield* vm_exit(cpu, { kind: 'io', port, size, in: true, value: 0 });
+        return run.io.data & 0xff;
+      },
+    },
+    { cached_irq_mask: ALL_BUT_CASCADE },
+  );
+  const desc = irq_desc('guest', irq, i8259A_chip(pic), init_ISA_irqs_handler.handle_irq, NO_PIN);
+  return { ...parts, vector: ISA_IRQ_VECTOR(irq), driver: DriverCells('guest'), desc };
+}
+
+const ALL_BUT_CASCADE = 0xffff & ~(1 << PIC_CASCADE_IR);
+
+/** The 8259 pair as such a guest has initialized it, with nothing unmasked but the cascade. */
+export const NOAPIC_PIC: PicProgramming = {
+  master: { irq_base: ISA_IRQ_VECTOR(0), imr: ALL_BUT_CASCADE & 0xff },
+  slave: { irq_base: ISA_IRQ_VECTOR(8), imr: ALL_BUT_CASCADE >> 8, elcr: 0x0c },
+};
 
 /** The guest's CPU: the driver's probe, then the idle loop and the interrupts that reach it. */
 export function guest_context(made: Guest, priority: number): void {

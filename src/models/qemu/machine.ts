@@ -1,5 +1,6 @@
 import { Mutex } from '../../engine/mutex';
 import type { Run } from '../../engine/machine';
+import { running } from '../../engine/running';
 import type { PciFunction } from '../hardware/pci_function';
 import type { VfioDeviceFile } from '../linux/drivers/vfio/vfio_main';
 import { poll_wqueues, type PollWqueues } from '../linux/fs/select';
@@ -168,7 +169,7 @@ function root_bus(kvm_state: KVMState): PCIBus {
     set_irq: withOpaque(pc_q35_init.set_irq, () => lpc),
     route_intx_to_irq: withOpaque(pc_q35_init.route_intx_to_irq, () => lpc),
   });
-  const lpc = ich9_lpc(bus, LPC_DEVFN, gsis(kvm_state));
+  const lpc = ich9_lpc(bus, LPC_DEVFN, gsis(kvm_state), running().parameters['guest-irq'] === 'pic');
   return bus;
 }
 

@@ -43,9 +43,15 @@ export type ICH9LPCState = InstanceOf<typeof ICH9LPCStateCells> & {
   readonly gsi: readonly IRQState[];
 };
 
-/** Makes the bridge and puts it on the bus. */
-export function ich9_lpc(bus: PCIBus, devfn: number, gsi: readonly IRQState[]): ICH9LPCState {
-  const cells = ICH9LPCStateCells('ICH9-LPC');
+/** As firmware leaves the routes for a guest that uses the 8259. */
+const ROUTED_TO_PIC = { 'd.config[PIRQE_ROUT]': 10, 'd.config[PIRQF_ROUT]': 10, 'd.config[PIRQG_ROUT]': 11, 'd.config[PIRQH_ROUT]': 11 };
+
+/**
+ * Makes the bridge and puts it on the bus.
+ * @param to_pic whether the PIRQs of PCI slots are routed to the 8259
+ */
+export function ich9_lpc(bus: PCIBus, devfn: number, gsi: readonly IRQState[], to_pic: boolean): ICH9LPCState {
+  const cells = ICH9LPCStateCells('ICH9-LPC', to_pic ? ROUTED_TO_PIC : {});
   const d: PCIDevice = {
     name: 'ICH9-LPC',
     devfn,

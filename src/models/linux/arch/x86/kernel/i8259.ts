@@ -31,9 +31,10 @@ const LegacyPicCells = struct(
 );
 
 /** The pair as a driver sees it, and the CPU that drives it. */
-export type LegacyPic = InstanceOf<typeof LegacyPicCells> & { readonly cpu: GuestCpu };
+export type LegacyPic = InstanceOf<typeof LegacyPicCells> & { readonly cpu: Pick<GuestCpu, 'in' | 'out'> };
 
-export const legacy_pic = (cpu: GuestCpu): LegacyPic => Object.assign(LegacyPicCells('guest'), { cpu });
+export const legacy_pic = (cpu: LegacyPic['cpu'], initial: Parameters<typeof LegacyPicCells>[1] = {}): LegacyPic =>
+  Object.assign(LegacyPicCells('guest', initial), { cpu });
 
 function* outb(pic: LegacyPic, value: number, port: number): Run {
   atCall('outb');

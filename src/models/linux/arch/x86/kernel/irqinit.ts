@@ -9,10 +9,13 @@ import { x86_init } from './x86_init';
 
 /** How Linux takes over the interrupts of a PC without an I/O APIC. */
 
-const { fn } = source('linux', 'arch/x86/kernel/irqinit.c');
+const { fn, ops } = source('linux', 'arch/x86/kernel/irqinit.c');
+
+/** The flow handler of the 8259's interrupts, for a guest that has booted before a run begins. */
+export const init_ISA_irqs_handler = ops('init_ISA_irqs', { handle_irq: handle_level_irq });
 
 /** The 8259 has no registers of a pin: its chip's operations do everything. */
-const NO_PIN: IrqPin = {
+export const NO_PIN: IrqPin = {
   mask: () => unused(),
   unmask: () => unused(),
   eoi: () => unused(),
