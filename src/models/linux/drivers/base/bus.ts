@@ -1,14 +1,15 @@
-import { source, through, via, type Pointer } from '../../../../engine/fn';
+import { architecturally, boundPointer, source, through, via, type Pointer } from '../../../../engine/fn';
 import { at, atCall } from '../../../../engine/steps';
+import type { Attribute, SysfsFile } from '../../fs/sysfs/file';
 import { since } from '../../../version';
 import type { BusType, Device, DeviceDriver } from '../../include/linux/device';
 import { EINVAL, ENODEV } from '../../errno';
 import { blocking_notifier_call_chain } from '../../kernel/notifier';
-import { __device_set_driver_override, device_attach, device_driver_detach, device_initial_probe } from './dd';
+import { __device_set_driver_override, device_attach, device_driver_detach, device_initial_probe, driver_attach } from './dd';
 
 /** Buses: who is on them, and bringing drivers and devices together. */
 
-const { fn } = source('linux', 'drivers/base/bus.c');
+const { fn, ops } = source('linux', 'drivers/base/bus.c');
 
 export const bus_register = fn('Makes a bus known to the driver core.', function* bus_register(_bus: BusType) {
   atCall('kset_create_and_add');
@@ -16,14 +17,14 @@ export const bus_register = fn('Makes a bus known to the driver core.', function
 });
 
 export const bus_add_driver = fn(
-  'Puts a driver on its bus. Devices that are there already and match would be bound now; here, none is.',
+  'Puts a driver on its bus, and tries it on the devices that are there already.',
   function* bus_add_driver(drv: DeviceDriver) {
     const { bus } = drv;
     at('klist_drivers');
     if (bus === undefined) throw new Error(`driver ${drv.name} registers without a bus`);
     bus['p.klist_drivers'] += 1;
     bus.drivers.push(drv);
-    return 0;
+    return bus.devices.length === 0 ? 0 : yield* driver_attach(drv);
   },
 );
 
@@ -90,6 +91,36 @@ export const unbind_store = fn(
   },
 );
 
+const drv_attr_store = fn('Somebody writes to a file in a driver’s folder: calls the function behind it.', function* drv_attr_store<
+  T,
+>({ of, store }: Attribute<T>, buf: string) {
+  at('store');
+  return yield* architecturally('function pointer', store)(of, buf);
+});
+
+const bus_attr_store = fn('Somebody writes to a file in a bus’s folder: calls the function behind it.', function* bus_attr_store<
+  T,
+>({ of, store }: Attribute<T>, buf: string) {
+  at('store');
+  return yield* architecturally('function pointer', store)(of, buf);
+});
+
+const driver_sysfs_ops = ops('driver_sysfs_ops', { store: drv_attr_store });
+const bus_sysfs_ops = ops('bus_sysfs_ops', { store: bus_attr_store });
+
+/** A file in a driver's folder. */
+export const driver_file = <T>(attribute: Attribute<T>): SysfsFile => ({
+  store: boundPointer(driver_sysfs_ops.store, () => attribute as Attribute<unknown>),
+});
+
+/** A file in a bus's folder. */
+export const bus_file = <T>(attribute: Attribute<T>): SysfsFile => ({
+  store: boundPointer(bus_sysfs_ops.store, () => attribute as Attribute<unknown>),
+});
+
+/** What an administrator writes to `driver_override` so that the tables of ids decide again. */
+export const NONE = '\n';
+
 /** PCI had an attribute of its own before every bus got it. */
 const { fn: override } = source('linux', 'drivers/base/bus.c', [{ until: '6.12', path: 'drivers/pci/pci-sysfs.c' }]);
 
@@ -97,11 +128,11 @@ export const driver_override_store = override(
   'A write to `driver_override`: only the driver of this name may have the device, and it may whatever its table of ids says.',
   function* driver_override_store(dev: Device, buf: string) {
     if (since('linux', '6.12')) {
-      yield* __device_set_driver_override(dev, buf);
+      yield* __device_set_driver_override(dev, buf === NONE ? undefined : buf);
       return buf.length;
     }
     at('driver_override');
-    dev.driver_override = buf;
+    dev.driver_override = buf === NONE ? undefined : buf;
     return buf.length;
   },
 );

@@ -141,7 +141,7 @@ export const driver_attach = fn('Tries a driver on every device of its bus.', fu
 
 export const __device_set_driver_override = fn(
   'Remembers the name of the only driver that may have the device.',
-  function* __device_set_driver_override(dev: Device, name: string) {
+  function* __device_set_driver_override(dev: Device, name: string | undefined) {
     at('driver_override');
     dev.driver_override = name;
     return 0;

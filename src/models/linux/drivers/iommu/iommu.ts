@@ -85,9 +85,9 @@ export type IommuGroup = InstanceOf<typeof IommuGroupCells> & {
   blocking_domain: IommuDomain | undefined;
 };
 
-/** Makes a group; `default_domain` is what the kernel's own DMA goes through. */
-export const iommu_group = (id: number, default_domain?: IommuDomain): IommuGroup =>
-  Object.assign(IommuGroupCells(`group ${id}`, { id, domain: default_domain }), {
+/** Makes a group; `default_domain` is what the kernel's own DMA goes through, and `owner_cnt` drivers rely on it. */
+export const iommu_group = (id: number, default_domain?: IommuDomain, owner_cnt = 0): IommuGroup =>
+  Object.assign(IommuGroupCells(`group ${id}`, { id, domain: default_domain, owner_cnt }), {
     devices: [],
     mutex: Mutex(`mutex of IOMMU group ${id}`),
     name: '',

@@ -78,7 +78,9 @@ export const pci_disable_sriov = fn('Removes all virtual functions.', function* 
 
 export const sriov_numvfs_store = fn(
   'A write to `sriov_numvfs`: asks the driver of a physical function for virtual ones.',
-  function* sriov_numvfs_store(pdev: PciDev, num_vfs: number) {
+  function* sriov_numvfs_store(pdev: PciDev, buf: string) {
+    atCall('kstrtou16');
+    const num_vfs = Number(buf);
     atCall('pci_sriov_get_totalvfs');
     if (num_vfs > (pdev.sriov?.total_VFs ?? 0)) return -ERANGE;
     const configure = pdev.driver?.sriov_configure;
@@ -86,6 +88,6 @@ export const sriov_numvfs_store = fn(
     if (configure === undefined) return -ENOENT;
     if (num_vfs > 0 && pdev['sriov.num_VFs'] > 0) return -EBUSY;
     const ret = yield* through('function pointer', 'sriov_configure', configure)(pdev, num_vfs);
-    return ret < 0 ? ret : 0;
+    return ret < 0 ? ret : buf.length;
   },
 );

@@ -7,7 +7,7 @@ import type { WorkqueueStruct } from '../../kernel/workqueue';
 import { driver_attach } from '../base/dd';
 import { driver_register } from '../base/driver';
 import { dev_pm_info, pm_runtime_barrier, pm_runtime_get, pm_runtime_put_noidle, pm_runtime_put_sync } from '../base/power/runtime';
-import { iommu_device_unuse_default_domain, iommu_device_use_default_domain, type DevIommu } from '../iommu/iommu';
+import { iommu_device_unuse_default_domain, iommu_device_use_default_domain, type DevIommu, type IommuGroup } from '../iommu/iommu';
 import { pci_save_state, pci_set_power_state, PCI_D0, PCI_D3hot, type PciDev } from './pci';
 
 /** PCI drivers, and how they get their devices. */
@@ -38,6 +38,13 @@ export const pci_driver = (name: string, parts: Omit<PciDriver, 'driver' | 'dyni
   driver: device_driver(name),
   dynids: [],
 });
+
+/** Makes a driver of the host's, which is there when the run begins. */
+export function builtin_driver(bus: PciBus, name: string, id_table: readonly PciDeviceId[]): PciDriver {
+  const driver: PciDriver = { id_table, driver_managed_dma: false, driver: device_driver(name, bus.type), dynids: [] };
+  bus.drivers.push(driver);
+  return driver;
+}
 
 /** The PCI bus: the bus of the driver model, and its drivers as PCI knows them. */
 export interface PciBus {
@@ -188,13 +195,18 @@ const pm_ops = ops('pci_dev_pm_ops', {
   runtime_idle: pci_pm_runtime_idle,
 });
 
+/** What enumeration finds out about a device. */
+export interface Enumerated {
+  readonly id: PciDeviceId;
+  readonly iommu: DevIommu;
+  readonly iommu_group: IommuGroup;
+  readonly pm_wq: WorkqueueStruct;
+  /** The driver that it has when the run begins. */
+  readonly driver: PciDriver | undefined;
+}
+
 /** Puts a PCI device on the bus, behind an IOMMU: what enumeration has found. Call it with the `pci_dev` that it will be part of. */
-export function pci_device(
-  bus: PciBus,
-  name: string,
-  pdev: () => PciDev,
-  { id, iommu, pm_wq }: { readonly id: PciDeviceId; readonly iommu: DevIommu; readonly pm_wq: WorkqueueStruct },
-): Device {
+export function pci_device(bus: PciBus, name: string, pdev: () => PciDev, { id, iommu, pm_wq, driver, iommu_group }: Enumerated): Device {
   const on = (): OnBus => ({ bus, pdev: pdev(), id });
   const of_bus: DeviceBus = {
     type: bus.type,
@@ -209,7 +221,10 @@ export function pci_device(
       runtime_idle: boundPointer(pm_ops.runtime_idle, on),
     },
   };
-  const dev = device(name, of_bus, { iommu, power: dev_pm_info(name, () => dev, pm_wq) });
+  // User space may not let it sleep yet, and a driver that knows nothing of this keeps the reference of its probe.
+  const power = dev_pm_info(name, () => dev, pm_wq, driver === undefined ? 1 : 2);
+  const dev = device(name, of_bus, { iommu, power, iommu_group, ...(driver === undefined ? {} : { driver: driver.driver }) });
+  iommu_group.devices.push(dev);
   bus.type.devices.push(dev);
   return dev;
 }
@@ -238,9 +253,12 @@ const do_pci_add_dynid = fn(
 
 export const new_id_store = fn(
   'A write to `new_id`: the driver takes devices with this vendor and device id from now on.',
-  function* new_id_store(pdrv: PciDriver, id: PciDeviceId) {
+  function* new_id_store(pdrv: PciDriver, buf: string) {
     atCall('sscanf');
-    if (pdrv.dynids.some(({ vendor, device: number }) => vendor === id.vendor && number === id.device)) return -EEXIST;
-    return yield* do_pci_add_dynid(pdrv, id);
+    const [vendor = 0, device_id = 0] = buf.split(' ').map((number) => parseInt(number, 16));
+    const id = { vendor, device: device_id };
+    if (pdrv.dynids.some((known) => known.vendor === id.vendor && known.device === id.device)) return -EEXIST;
+    const ret = yield* do_pci_add_dynid(pdrv, id);
+    return ret === 0 ? buf.length : ret;
   },
 );

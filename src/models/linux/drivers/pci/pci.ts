@@ -5,7 +5,6 @@ import { at, atCall } from '../../../../engine/steps';
 import { clear_cause, read_config, write_config, type PciFunction } from '../../../hardware/pci_function';
 import { device as linux_device, type Device } from '../../include/linux/device';
 import { PCI_COMMAND, PCI_COMMAND_INTX_DISABLE, PCI_COMMAND_MASTER, PCI_COMMAND_MEMORY } from '../../include/uapi/linux/pci_regs';
-import { since } from '../../../version';
 import type { PciMsi } from '../../include/linux/msi';
 import type { IrqDesc } from '../../kernel/irq/irqdesc';
 import type { PciDriver } from './pci-driver';
@@ -64,6 +63,7 @@ export interface PciSriov {
 /** What a device is on the host besides a function with an interrupt; a flow that begins with it open needs none of this. */
 export interface PciDevParts {
   readonly dev?: (pdev: () => PciDev) => Device;
+  readonly driver?: PciDriver;
   readonly physfn?: PciDev;
   readonly sriov?: PciSriov;
 }
@@ -78,7 +78,7 @@ export function pci_dev(device: PciFunction, irq: IrqDesc, name: string, msi?: P
     name,
     config,
     dev: parts.dev === undefined ? linux_device(name) : parts.dev(() => pdev),
-    driver: undefined,
+    driver: parts.driver,
     physfn: parts.physfn,
     sriov: parts.sriov,
     ...(msi === undefined ? {} : { msi }),
@@ -100,25 +100,39 @@ export const pci_intx = fn(
   },
 );
 
-export const pci_set_power_state = fn(
-  'Moves the device to a power state. In D3hot it keeps its registers but answers to nothing else.',
-  function* pci_set_power_state(dev: PciDev, state: PciDev['current_state']) {
+const __pci_set_power_state = fn(
+  'Moves the device to another power state, if it is in another: up by itself first, down by the platform last.',
+  function* __pci_set_power_state(dev: PciDev, state: PciDev['current_state']) {
     at('current_state');
     if (dev.current_state === state) return 0;
-    atCall(since('linux', '6.5') ? '__pci_set_power_state' : 'pci_platform_power_transition');
+    atCall(state === PCI_D0 ? 'pci_set_full_power_state' : 'pci_set_low_power_state');
     dev.current_state = state;
     return 0;
   },
 );
 
+export const pci_set_power_state = fn(
+  'Moves the device to a power state. In D3hot it keeps its registers but answers to nothing else.',
+  function* pci_set_power_state(dev: PciDev, state: PciDev['current_state']) {
+    return yield* __pci_set_power_state(dev, state);
+  },
+);
+
+const __pci_set_master = fn('Lets the device master the bus, or not.', function* __pci_set_master(dev: PciDev, enable: boolean) {
+  atCall('pci_read_config_word');
+  const old_cmd = yield* dev.config.read_word(PCI_COMMAND);
+  const cmd = enable ? old_cmd | PCI_COMMAND_MASTER : old_cmd & ~PCI_COMMAND_MASTER;
+  if (cmd !== old_cmd) {
+    atCall('pci_write_config_word');
+    yield* dev.config.write_word(PCI_COMMAND, cmd);
+  }
+  dev.is_busmaster = enable;
+});
+
 export const pci_clear_master = fn(
   'Keeps the device from mastering the bus: no DMA, and no messages.',
   function* pci_clear_master(dev: PciDev) {
-    atCall('__pci_set_master');
-    const cmd = dev.function.PCI_COMMAND;
-    if (cmd & PCI_COMMAND_MASTER) yield* dev.config.write_word(PCI_COMMAND, cmd & ~PCI_COMMAND_MASTER);
-    at('is_busmaster');
-    dev.is_busmaster = false;
+    yield* __pci_set_master(dev, false);
   },
 );
 

@@ -268,7 +268,7 @@ const vfio_group_ioctl_get_status = fn(
   'VFIO_GROUP_GET_STATUS: a group is viable if no driver of the host relies on its devices’ DMA.',
   function* vfio_group_ioctl_get_status(group: VfioGroup, status: { flags: number }) {
     return yield* holding(group.group_lock, MUTEX, function* () {
-      at('container');
+      at(since('linux', '6.2') ? 'vfio_group_has_iommu' : 'container');
       let flags = 0;
       if (has_iommu(group)) flags = VFIO_GROUP_FLAGS_CONTAINER_SET | VFIO_GROUP_FLAGS_VIABLE;
       else if (!(yield* iommu_group_dma_owner_claimed(group.iommu_group))) flags = VFIO_GROUP_FLAGS_VIABLE;

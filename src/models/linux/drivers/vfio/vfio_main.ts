@@ -22,7 +22,13 @@ import {
   vfio_device_container_unregister,
   vfio_device_unassign_container,
 } from './container';
-import { vfio_df_ioctl_attach_pt, vfio_df_ioctl_bind_iommufd, vfio_df_ioctl_detach_pt, vfio_df_unbind_iommufd } from './device_cdev';
+import {
+  vfio_device_fops_cdev_open,
+  vfio_df_ioctl_attach_pt,
+  vfio_df_ioctl_bind_iommufd,
+  vfio_df_ioctl_detach_pt,
+  vfio_df_unbind_iommufd,
+} from './device_cdev';
 import {
   group_of,
   unlist,
@@ -194,6 +200,11 @@ export const vfio_device_fops = ops('vfio_device_fops', {
   write: vfio_device_fops_write,
   mmap: vfio_device_fops_mmap,
 });
+
+const node = ops('vfio_device_fops', { open: vfio_device_fops_cdev_open });
+
+/** What opening the node of a device calls, /dev/vfio/devices/vfioN; `undefined` where devices have none, before 6.6. */
+export const vfio_device_node = () => (since('linux', '6.6') ? node.open : undefined);
 
 const vfio_init_device = fn(
   'Fills in what the core knows of a device, and lets its driver do the same for its own part.',

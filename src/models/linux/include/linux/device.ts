@@ -26,7 +26,12 @@ export type DeviceDriver = InstanceOf<typeof DeviceDriverCells> & {
   pm: DriverPmOps | undefined;
 };
 
-export const device_driver = (name: string): DeviceDriver => Object.assign(DeviceDriverCells(name), { name, pm: undefined });
+/** Makes a driver; with a bus, one that has registered already. */
+export const device_driver = (name: string, bus?: BusType): DeviceDriver => {
+  const driver = Object.assign(DeviceDriverCells(name, { bus }), { name, pm: undefined });
+  bus?.drivers.push(driver);
+  return driver;
+};
 
 /** A driver's power callbacks. */
 export interface DriverPmOps {
@@ -86,9 +91,12 @@ export type Device = InstanceOf<typeof DeviceCells> & {
   readonly power: DevPmInfo | undefined;
 };
 
-/** Makes a device; without a bus it is one of a class. `power` where the kernel may put it to sleep, `iommu` where it masters a bus behind one. */
-export const device = (name: string, bus?: DeviceBus, parts?: Pick<Partial<Device>, 'power' | 'iommu'>): Device =>
-  Object.assign(DeviceCells(name), {
+/** What a device has when a run begins: `power` where the kernel may put it to sleep, `iommu` where it masters a bus behind one. */
+export type DeviceParts = Pick<Partial<Device>, 'power' | 'iommu' | 'driver' | 'iommu_group'>;
+
+/** Makes a device; without a bus it is one of a class. */
+export const device = (name: string, bus?: DeviceBus, parts?: DeviceParts): Device =>
+  Object.assign(DeviceCells(name, { driver: parts?.driver, iommu_group: parts?.iommu_group }), {
     name,
     bus,
     mutex: Mutex(`mutex of ${name}`),

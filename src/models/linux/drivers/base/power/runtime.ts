@@ -102,9 +102,9 @@ const pm_runtime_work = fn(
 const pm_runtime_init = ops('pm_runtime_init', { pm_runtime_work });
 
 /** Gives a device that is found a power state: awake, and kept so until a driver allows otherwise. */
-export function dev_pm_info(name: string, dev: () => Device, pm_wq: WorkqueueStruct): DevPmInfo {
+export function dev_pm_info(name: string, dev: () => Device, pm_wq: WorkqueueStruct, usage_count = 1): DevPmInfo {
   const work = work_struct(`${name} power.work`, boundPointer(pm_runtime_init.pm_runtime_work, dev));
-  return Object.assign(DevPmInfoCells(name), { work, pm_wq });
+  return Object.assign(DevPmInfoCells(name, { usage_count }), { work, pm_wq });
 }
 
 export const pm_runtime_allow = fn(

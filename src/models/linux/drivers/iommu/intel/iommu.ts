@@ -70,7 +70,7 @@ const intel_iommu_unmap_pages = fn(
 const intel_iommu_iotlb_sync_map = fn(
   'Hardware in caching mode, an emulated IOMMU above all, remembers absent entries too: tells it that there is something now.',
   function* intel_iommu_iotlb_sync_map(_domain: IommuDomain, _iova: number, _size: number) {
-    at('iommu_array');
+    at(since('linux', '6.10') ? 'cache_tag_flush_range_np' : 'iommu_array');
   },
 );
 

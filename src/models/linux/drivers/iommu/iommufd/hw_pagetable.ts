@@ -64,7 +64,7 @@ export const iommufd_hwpt_paging_alloc = fn(
     if (idev.enforce_cache_coherency) yield* iommufd_hwpt_paging_enforce_cc(domain);
     const destroy = boundPointer(iommufd_object_ops().iommufd_hwpt_paging_destroy, () => ({ ioas, domain, hwpt: () => hwpt }));
     at('hwpt_paging');
-    const hwpt: IommufdHwptPaging = { domain, ioas, obj: add_object(idev.ictx, destroy), users: 0 };
+    const hwpt: IommufdHwptPaging = { domain, ioas, obj: add_object(idev.ictx, destroy, '__iommufd_object_alloc'), users: 0 };
     const attached = yield* iommufd_hw_pagetable_attach(hwpt, idev);
     if (attached !== 0) return attached;
     const rc = yield* iopt_table_add_domain(ioas.iopt, domain);

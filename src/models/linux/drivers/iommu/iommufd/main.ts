@@ -53,11 +53,15 @@ export interface IommufdUcmd<C extends IommufdIoctl['cmd']> {
 const { fn, ops } = source('linux', 'drivers/iommu/iommufd/main.c');
 
 /** iommufd_object_alloc() and iommufd_object_finalize(): an object gets its number, and user space may use it. */
-export function add_object(ictx: IommufdCtx, destroy: Pointer<[], void>): IommufdObject {
+export function add_object(
+  ictx: IommufdCtx,
+  destroy: Pointer<[], void>,
+  alloc: 'iommufd_object_alloc' | '__iommufd_object_alloc' = 'iommufd_object_alloc',
+): IommufdObject {
   const object = { id: ictx.next_id, destroy };
   ictx.next_id += 1;
   ictx.table.set(object.id, object);
-  atCall('iommufd_object_alloc');
+  atCall(alloc);
   ictx.objects += 1;
   return object;
 }

@@ -217,7 +217,9 @@ const vfio_fill_vconfig_bytes = fn(
   function* vfio_fill_vconfig_bytes(vdev: VfioPciCoreDevice, registers: readonly number[]) {
     for (const pos of registers) {
       atCall('pci_read_config_word');
-      PERMISSIONS.get(pos)?.set(vdev, yield* vdev.pdev.config.read_word(pos));
+      const value = yield* vdev.pdev.config.read_word(pos);
+      at('vconfig');
+      PERMISSIONS.get(pos)?.set(vdev, value);
     }
     return 0;
   },
