@@ -79,7 +79,8 @@ const DelayedWorkCells = struct('delayed_work', 'Work that a timer will queue.',
 export type DelayedWork = InstanceOf<typeof DelayedWorkCells> & {
   readonly work: WorkStruct;
   wq: WorkqueueStruct | undefined;
-  /** The step that armed the timer last. */
+  /** Whether the timer is pending, and the step that armed it last. */
+  armed: boolean;
   armedAt: number;
 };
 
@@ -98,6 +99,7 @@ const __queue_delayed_work = fn(
       return;
     }
     dwork.wq = wq;
+    dwork.armed = true;
     dwork.armedAt = signal('timer', 'expires');
     dwork['timer.expires'] = running().now + delay;
   },
@@ -124,15 +126,15 @@ export function init_delayed_work(name: string, func: Pointer<[], void>): Delaye
   const dwork: DelayedWork = Object.assign(DelayedWorkCells(name), {
     work: work_struct(name, func),
     wq: undefined,
+    armed: false,
     armedAt: -1,
   });
   running().thread(`${name} timer`, `timer (${name})`, 'softirq', TIMER_PRIORITY, function* () {
-    let served = -1;
     for (;;) {
-      yield* until(() => dwork.armedAt !== served);
-      served = dwork.armedAt;
+      yield* until(() => dwork.armed);
       yield* sleep(dwork['timer.expires'] - running().now);
-      causedBy(served);
+      dwork.armed = false;
+      causedBy(dwork.armedAt);
       yield* delayed_work_timer_fn(dwork);
     }
   });
