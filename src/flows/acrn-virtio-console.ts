@@ -10,15 +10,15 @@ import { VQ_ALLOC } from '../models/acrn/devicemodel/include/virtio';
 import { context_switch_in } from '../models/acrn/hypervisor/arch/x86/guest/vcpu';
 import { apicv_advanced_ops, apicv_basic_ops } from '../models/acrn/hypervisor/arch/x86/guest/vlapic';
 import { vcpu_thread } from '../models/acrn/hypervisor/common/hv_main';
-import { acrn_single_vioapic } from '../models/acrn/hypervisor/dm/vioapic';
-import { acrn_vpic } from '../models/acrn/hypervisor/dm/vpic';
+import { acrn_single_vioapic, vioapic_pages } from '../models/acrn/hypervisor/dm/vioapic';
+import { acrn_vpic, vpic_ports } from '../models/acrn/hypervisor/dm/vpic';
 import { acrn_vcpu, type AcrnVcpu } from '../models/acrn/hypervisor/include/arch/x86/asm/guest/vcpu';
 import { acrn_vm } from '../models/acrn/hypervisor/include/arch/x86/asm/guest/vm';
 import { pcpu, runs_on } from '../models/acrn/hypervisor/include/arch/x86/asm/per_cpu';
 import { ACRN_IOREQ_STATE_COMPLETE, acrn_io_request_buffer } from '../models/acrn/hypervisor/include/public/acrn_common';
-import { console_guest, guest_context, task_wakes, type ConsoleGuest } from '../models/guest/console_guest';
+import { console_guest, guest_context, MOVED_VECTOR, task_wakes, type ConsoleGuest } from '../models/guest/console_guest';
 import { service_context } from '../models/guest/service_vm';
-import { give_iothread, make_modern } from '../models/hardware/console_variant';
+import { give_iothread, make_modern, serial_interrupts, vhost_signals } from '../models/hardware/console_variant';
 import { type_characters } from '../models/hardware/terminal';
 import { vmcall, write_EOI } from '../models/hardware/vmx_cpu';
 import { ioapic_chip, mp_register_handler } from '../models/linux/arch/x86/kernel/apic/io_apic';
@@ -34,6 +34,7 @@ import { legacy_config_ops, legacy_setup_vq } from '../models/linux/drivers/virt
 import { modern_config_ops, modern_setup_vq } from '../models/linux/drivers/virtio/virtio_pci_modern';
 import { virtqueue, type Virtqueue } from '../models/linux/drivers/virtio/virtio_ring';
 import { VIRTIO_PCI_ISR, VIRTIO_PCI_QUEUE_NOTIFY } from '../models/linux/include/uapi/linux/virtio_pci';
+import { eventfd_ctx } from '../models/linux/fs/eventfd';
 import { epoll_create1 } from '../models/linux/fs/eventpoll';
 import { irq_desc, STARTED, type IrqDesc } from '../models/linux/kernel/irq/irqdesc';
 import { alloc_workqueue } from '../models/linux/kernel/workqueue';
@@ -53,7 +54,7 @@ const PRIORITY = { hardirq: 0, hypervisor: 1, kworker: 2, kthread: 3, guest: 4, 
 
 const RING_SIZE = 4;
 const INTERVAL_MS = 1000;
-const FIRST_VECTOR = 0x31;
+const FIRST_VECTOR = 0x41;
 /** BARs, where the device model puts them. */
 const BAR0_PORT = 0x2000;
 const BAR1_MEM = 0x80000000;
@@ -74,7 +75,9 @@ function setUp(parameters: Parameters): World {
     vpic: acrn_vpic('VM1'),
     vioapic_array: [acrn_single_vioapic('VM1')],
     service_vm,
+    emul_pio: vpic_ports,
   });
+  user_vm.emul_mmio.push(...vioapic_pages(user_vm));
   service_vm.user_vms.push(user_vm);
   const service_cpu0 = acrn_vcpu(service_vm, pcpu(0), apicv_ops);
   const service_cpu1 = acrn_vcpu(service_vm, pcpu(1), apicv_ops);
@@ -101,7 +104,8 @@ function setUp(parameters: Parameters): World {
   });
 
   const guest = console_guest(user_cpu, INPUT_ENTRY);
-  guest_context(guest, driver(parameters, guest, ctx), PRIORITY.guest);
+  const line = parameters['interrupt'] === 'intx' ? { pin: INTX_GSI, entry: RTE_LEVEL_LOW | FIRST_VECTOR } : undefined;
+  guest_context(guest, driver(parameters, guest, ctx), line, PRIORITY.guest);
   outside(parameters, guest, terminal);
   return { guest, terminal, ctx };
 }
@@ -130,6 +134,7 @@ function device_model(parameters: Parameters, hsm: Hsm, terminal: TtyStruct): Vm
     epoll_fd: epoll_create1('mevent'),
     pci_devices: [],
     stdio: terminal,
+    call_fd: eventfd_ctx('vhost call_fd'),
     pci_emul_base: { io: BAR0_PORT, mem32: BAR1_MEM },
     pthread_create: (name, start_routine) =>
       running().thread(name === 'vcpu 0' ? 'dm-vcpu' : 'dm-iothread', `acrn-dm: ${name}`, 'acrn-dm', PRIORITY.dm, start_routine),
@@ -185,6 +190,7 @@ function driver(parameters: Parameters, guest: ConsoleGuest, ctx: Vmctx): PortsD
       const desc: IrqDesc = irq_desc(`virtio0-${vq.name}`, 24 + i, chip, msi_handler.handle_irq, pin, STARTED);
       desc.action = { handler: boundPointer(vp_find_vqs_msix.vring_interrupt, () => vq), name: vq.name, dev_id: vq };
       guest.vector_irq.set(FIRST_VECTOR + i, desc);
+      if (vq === input) guest.vector_irq.set(MOVED_VECTOR, desc);
     }
   } else {
     const desc = irq_desc('virtio0', INTX_GSI, ioapic_chip, mp_register_handler.handle_irq, pin, STARTED);
@@ -212,10 +218,7 @@ function driver(parameters: Parameters, guest: ConsoleGuest, ctx: Vmctx): PortsD
         info.ring = vq.vring;
         info.flags = VQ_ALLOC;
       }
-      if (!msix) {
-        vcpu.vm.vioapic_array[0]!.rtbl[INTX_GSI]!['u.lo_32'] = RTE_LEVEL_LOW | FIRST_VECTOR;
-        return;
-      }
+      if (!msix) return;
       dev['msix.enabled'] = true;
       for (const [i, { index }] of vdev.virtqueues.entries()) {
         base.queues[index]!.msix_idx = i + 1;
@@ -382,6 +385,45 @@ export const acrn_virtio_console = flow<World>({
       body: type_while_moving,
     },
     {
+      name: 'vhost-call',
+      title: 'A vhost worker signals an irqfd',
+      description:
+        'A device that the Service VM’s kernel serves has given its call eventfd to the HSM, with the message of the input queue: what is signalled becomes an interrupt of the guest without the device model.',
+      thread: 'other',
+      body: ({ ctx }) => vhost_signals(ctx),
+    },
+    {
+      name: 'use-pic',
+      title: 'The guest starts to use the PIC',
+      description: 'It initialises the pair and opens the serial port’s pin: accesses that the hypervisor itself answers.',
+      thread: 'outside',
+      body: ({ guest }) => task_wakes(guest, 'to_use_pic'),
+    },
+    {
+      name: 'serial-line',
+      title: 'The serial port interrupts',
+      description: 'acrn-dm pulses the line of its emulated serial port, pin 4 of both interrupt controllers.',
+      thread: 'other',
+      body: ({ ctx }) => serial_interrupts(ctx),
+    },
+    {
+      name: 'mask-pic',
+      title: 'The guest masks the PIC’s pin for a moment',
+      description: 'With interrupts off it masks the serial port’s pin, and opens it again afterwards.',
+      thread: 'outside',
+      body: ({ guest }) => task_wakes(guest, 'to_mask_pic'),
+    },
+    {
+      name: 'serial-line-while-masking',
+      title: 'The serial port interrupts just before its pin is masked',
+      description: 'While the guest has interrupts off, and before its write that masks the pin.',
+      thread: 'other',
+      *body({ guest, ctx }) {
+        yield* until(() => guest.cells.masking);
+        yield* serial_interrupts(ctx);
+      },
+    },
+    {
       name: 'finish',
       title: 'A request is finished that nobody has begun',
       description: 'ACRN_IOCTL_NOTIFY_REQUEST_FINISH for the vCPU, whatever state its slot is in: a mistake of the device model.',
@@ -446,6 +488,20 @@ The input lies in the used ring, and nobody knows. It is read only when the next
       stimuli: [
         { at: 0, name: 'type-while-moving' },
         { at: 1, name: 'move-interrupt' },
+      ],
+    },
+    {
+      id: 'pic-latch',
+      title: 'The vPIC’s output latch: one lost request, and the chip is silent for ever',
+      prose: `A guest that still uses the PIC has interrupts off. The serial port interrupts: \`vpic_notify_intr\` sets **\`intr_raised\`** and asks the vCPU for an ExtINT, which has to wait. Before the guest opens its interrupts it masks the pin. At the next VM entry \`vcpu_do_pending_extint\` takes the request and asks the vPIC for a vector; there is none, and nothing is injected. Hardware, QEMU and KVM would give the spurious vector 7 here.
+
+\`intr_raised\` is cleared only where a vector is accepted, so it stays set. From now on no pin of this chip notifies anybody, not when the mask is opened, not at the next edge, not after a new initialisation.`,
+      parameters: {},
+      stimuli: [
+        { at: 0, name: 'use-pic' },
+        { at: 0, name: 'serial-line-while-masking' },
+        { at: 10_000, name: 'mask-pic' },
+        { at: 10_001, name: 'serial-line' },
       ],
     },
     {

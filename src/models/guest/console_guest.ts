@@ -30,13 +30,25 @@ const GuestCells = struct('guest', 'The User VM’s Linux: what it has still to 
   to_write: int(),
   to_move_interrupt: int(),
   to_read_config: int(),
+  to_use_pic: int(),
+  to_mask_pic: int(),
   /** The interrupt of the input queue is being moved: its entry is masked. */
   moving: bool(),
+  /** Interrupts are off, and the PIC’s pins are about to be masked. */
+  masking: bool(),
+  /** Interrupts that came through the PIC. */
+  pic_interrupts: int(),
   oops: bool(),
 });
 
 /** What a task of the guest does when its time has come. */
-export type Chore = 'to_write' | 'to_move_interrupt' | 'to_read_config';
+export type Chore = 'to_write' | 'to_move_interrupt' | 'to_read_config' | 'to_use_pic' | 'to_mask_pic';
+
+/** The pin that a device’s line is connected to, and the low half of its redirection entry. */
+export interface InterruptLine {
+  readonly pin: number;
+  readonly entry: number;
+}
 
 /** A guest. */
 export interface ConsoleGuest {
@@ -64,6 +76,57 @@ const timer_interrupt = fn('The guest’s timer: a program that sleeps gets its 
   yield* write_EOI(guest.vcpu);
 });
 
+/** The PIC pair as Linux programs it: vectors from 0x30, and here only the serial port’s pin open. */
+const ISA_VECTORS = 0x30;
+const SERIAL_PIN_OPEN = 0xef;
+const ALL_MASKED = 0xff;
+const PIC_EOI = 0x20;
+
+const pic_interrupt = fn(
+  'An interrupt through the PIC, as a guest without I/O APIC has them: its end is told to the chip.',
+  function* pic_interrupt({ cells, cpu }: ConsoleGuest) {
+    cells.pic_interrupts += 1;
+    yield* cpu.out(0x20, 1, PIC_EOI);
+  },
+);
+
+const uses_pic = fn(
+  'The guest initialises the PIC pair and opens the serial port’s pin.',
+  function* uses_pic({ cells, cpu }: ConsoleGuest) {
+    cells.to_use_pic -= 1;
+    for (const [port, words] of [
+      [0x20, [0x11, ISA_VECTORS, 0x04, 0x01]],
+      [0xa0, [0x11, ISA_VECTORS + 8, 0x02, 0x01]],
+    ] as const) {
+      for (const [i, word] of words.entries()) yield* cpu.out(i === 0 ? port : port + 1, 1, word);
+    }
+    yield* cpu.out(0x21, 1, SERIAL_PIN_OPEN);
+  },
+);
+
+const masks_pic = fn(
+  'With interrupts off the guest masks the serial port’s pin, and opens it again later, as disable_irq() and enable_irq() may do.',
+  function* masks_pic({ cells, cpu }: ConsoleGuest) {
+    cells.to_mask_pic -= 1;
+    yield* cpu.set_interrupts(false);
+    cells.masking = true;
+    yield* cpu.out(0x21, 1, ALL_MASKED);
+    cells.masking = false;
+    yield* cpu.set_interrupts(true);
+    yield* cpu.out(0x21, 1, SERIAL_PIN_OPEN);
+  },
+);
+
+const IOAPIC_BASE = 0xfec00000;
+
+const routes_line = fn(
+  'The guest opens the device’s pin of the I/O APIC: selects a half of the entry, writes it. The hypervisor answers for that page itself.',
+  function* routes_line({ cpu }: ConsoleGuest, { pin, entry }: InterruptLine) {
+    yield* cpu.store(IOAPIC_BASE, 4, 0x10 + 2 * pin);
+    yield* cpu.store(IOAPIC_BASE + 0x10, 4, entry);
+  },
+);
+
 /** Between two instructions: takes what is due. */
 function* boundary(guest: ConsoleGuest): Run {
   const { vcpu, vector_irq } = guest;
@@ -73,6 +136,7 @@ function* boundary(guest: ConsoleGuest): Run {
       const desc = vector_irq.get(event.vector);
       if (desc !== undefined) yield* architecturally('hardirq', common_interrupt)(desc);
       else if (event.vector === LOCAL_TIMER_VECTOR) yield* timer_interrupt(guest);
+      else if (event.vector >> 4 === ISA_VECTORS >> 4) yield* pic_interrupt(guest);
       yield* set_IF(vcpu, true);
     }
   }
@@ -121,13 +185,14 @@ export function console_guest(vcpu: AcrnVcpu, input_entry: number): ConsoleGuest
 }
 
 /** The guest's CPU: the driver's probe; then work, tasks, or nothing to do. */
-export function guest_context(guest: ConsoleGuest, portdev: PortsDevice, priority: number): void {
+export function guest_context(guest: ConsoleGuest, portdev: PortsDevice, line: InterruptLine | undefined, priority: number): void {
   const { vcpu, system_wq, cells } = guest;
   running().thread('guest', 'User VM: guest CPU 0', 'guest', priority, function* () {
     runs_on(vcpu.pcpu);
     yield* until(() => vcpu.cpu.running);
     causedBy(vcpu.cpu.enteredAt);
     yield* boot(vcpu);
+    if (line !== undefined) yield* routes_line(guest, line);
     yield* virtcons_probe(portdev);
     for (;;) {
       yield* boundary(guest);
@@ -139,6 +204,8 @@ export function guest_context(guest: ConsoleGuest, portdev: PortsDevice, priorit
       } else if (cells.to_write > 0 && hvc !== undefined) yield* writes_hello(guest, hvc);
       else if (cells.to_move_interrupt > 0) yield* moves_interrupt(guest);
       else if (cells.to_read_config > 0) yield* reads_config(guest);
+      else if (cells.to_use_pic > 0) yield* uses_pic(guest);
+      else if (cells.to_mask_pic > 0) yield* masks_pic(guest);
       else yield* vm_exit(vcpu, { reason: 'VMX_EXIT_REASON_HLT' });
     }
   });
@@ -157,17 +224,20 @@ const writes_hello = fn('A program writes to the console.', function* writes_hel
   yield* hvc_write(hvc, 'Hello');
 });
 
+/** Where the input queue's interrupt goes when it is moved. */
+export const MOVED_VECTOR = 0x51;
+
 /** The dwords of an MSI-X table's entry that are written. */
 const MSG_DATA = 8;
 const VECTOR_CTRL = 12;
 
 const moves_interrupt = fn(
   'The guest moves the input queue’s interrupt, as it does to have another CPU handle it: masks the entry of the MSI-X table, rewrites it, unmasks it. PCI wants it in this order.',
-  function* moves_interrupt({ cells, cpu, input_entry, vector_irq }: ConsoleGuest) {
+  function* moves_interrupt({ cells, cpu, input_entry }: ConsoleGuest) {
     cells.to_move_interrupt -= 1;
     cells.moving = true;
     yield* cpu.store(input_entry + VECTOR_CTRL, 4, 1);
-    yield* cpu.store(input_entry + MSG_DATA, 4, Math.min(...vector_irq.keys()));
+    yield* cpu.store(input_entry + MSG_DATA, 4, MOVED_VECTOR);
     yield* cpu.store(input_entry + VECTOR_CTRL, 4, 0);
     yield* cpu.load(input_entry + MSG_DATA, 4);
     cells.moving = false;

@@ -348,6 +348,45 @@ test('preset finish-of-a-free-slot: COMPLETE that nobody will free', () => {
   assert.ok(writes(of, SLOT).some(({ old, value }) => old === FREE && value === COMPLETE));
 });
 
+test('the PIC: its ports are answered by the hypervisor itself, and the serial port’s edge reaches the guest', () => {
+  const quiet = run({}, [{ at: 0, name: 'use-pic' }]);
+  assert.equal(count(quiet, 'acrn_insert_request'), count(run(), 'acrn_insert_request'));
+  assert.ok(count(quiet, 'vpic_primary_io_write') > 0);
+  const of = run({}, [...quiet.inputs.stimuli, { at: 10_000, name: 'serial-line' }]);
+  assert.equal(state(of, 'guest(VM1).pic_interrupts'), 1);
+  assert.equal(state(of, 'i8259_reg_state(VM1 primary).intr_raised'), 0);
+});
+
+test('preset pic-latch: the request goes before the VM entry, and neither it nor the next one ever arrives', () => {
+  const of = preset('pic-latch');
+  assert.equal(state(of, 'guest(VM1).pic_interrupts'), 0);
+  assert.equal(state(of, 'i8259_reg_state(VM1 primary).intr_raised'), 1);
+  assert.equal(count(of, 'vcpu_do_pending_extint'), 1);
+  assert.equal(count(of, 'serial_interrupts'), 2);
+  // With the edge outside of the masking everything arrives.
+  const well = run({}, [
+    { at: 0, name: 'use-pic' },
+    { at: 10_000, name: 'serial-line' },
+    { at: 10_001, name: 'mask-pic' },
+    { at: 10_002, name: 'serial-line' },
+  ]);
+  assert.equal(state(well, 'guest(VM1).pic_interrupts'), 2);
+});
+
+test('intx: the guest opens its pin by accesses that never leave the hypervisor', () => {
+  const of = run({ interrupt: 'intx' });
+  inOrder(of, ['ept_violation_vmexit_handler', 'hv_emulate_mmio', 'vioapic_mmio_access_handler'], 'routes_line');
+});
+
+test('stimulus vhost-call: an eventfd’s signal becomes an interrupt in the signaller’s context, and the device model takes no part', () => {
+  const quiet = run();
+  const of = run({}, [{ at: 10_000, name: 'vhost-call' }]);
+  inOrder(of, ['hsm_irqfd_wakeup', 'acrn_irqfd_inject', 'acrn_msi_inject', 'vlapic_inject_msi', 'vring_interrupt'], 'acrn_irqfd_assign');
+  assert.equal(count(of, 'handle_vmexit'), count(quiet, 'handle_vmexit'));
+  const twice = run({}, [...of.inputs.stimuli, { at: 10_001, name: 'vhost-call' }]);
+  assert.equal(count(twice, 'hsm_irqfd_wakeup'), 2, 'the second time the irqfd is there already');
+});
+
 test('every preset and every historical name means something', () => {
   const known = new Set(everyWay.slice(0, 64).flatMap((given) => entered(run(given))));
   for (const { name, today } of acrn_virtio_console.historical) {

@@ -11,7 +11,11 @@ import {
 import { rteBits } from '../../../../src/models/acrn/hypervisor/include/arch/x86/asm/apicreg';
 import { bitmap_assign } from '../../../../src/models/acrn/hypervisor/bitmaps';
 import type { AcrnVm } from '../../../../src/models/acrn/hypervisor/include/arch/x86/asm/guest/vm';
-import type { GsiOperation } from '../../../../src/models/acrn/hypervisor/include/public/acrn_common';
+import {
+  ACRN_IOREQ_DIR_READ,
+  ACRN_IOREQ_DIR_WRITE,
+  type GsiOperation,
+} from '../../../../src/models/acrn/hypervisor/include/public/acrn_common';
 import { withVm } from './vm';
 
 /** The hypervisor's I/O APIC: edges, levels, polarity, remote IRR. */
@@ -22,9 +26,9 @@ const MASKED = 0x10000;
 
 function* access(vm: AcrnVm, register: number, value?: number): Run<number> {
   const vioapic = vm.vioapic_array[0]!;
-  yield* vioapic_mmio_access_handler(vm, vioapic, { direction: 'write', address: VIOAPIC_BASE, size: 4, value: register });
-  const window = { direction: value === undefined ? 'read' : 'write', address: VIOAPIC_BASE + 0x10, size: 4, value: value ?? 0 } as const;
-  const mmio = { ...window };
+  yield* vioapic_mmio_access_handler(vm, vioapic, { direction: ACRN_IOREQ_DIR_WRITE, address: VIOAPIC_BASE, size: 4, value: register });
+  const direction = value === undefined ? ACRN_IOREQ_DIR_READ : ACRN_IOREQ_DIR_WRITE;
+  const mmio = { direction, address: VIOAPIC_BASE + 0x10, size: 4, value: value ?? 0 };
   yield* vioapic_mmio_access_handler(vm, vioapic, mmio);
   return mmio.value;
 }
@@ -109,7 +113,7 @@ test('opening pin 0 wires the vPIC through it; a second owner is refused', () =>
 
 test('accesses that are not 32 bits wide are refused; the version tells the number of pins', () => {
   withVm(function* (vm) {
-    const narrow = { direction: 'read', address: VIOAPIC_BASE, size: 1, value: 7 } as const;
+    const narrow = { direction: ACRN_IOREQ_DIR_READ, address: VIOAPIC_BASE, size: 1, value: 7 } as const;
     const request = { ...narrow };
     assert.equal(yield* vioapic_mmio_access_handler(vm, vm.vioapic_array[0]!, request), -22);
     assert.equal(request.value, 7);

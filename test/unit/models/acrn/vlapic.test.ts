@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import type { Run } from '../../../../src/engine/machine';
+import { ACRN_IOREQ_DIR_WRITE } from '../../../../src/models/acrn/hypervisor/include/public/acrn_common';
 import {
   APIC_LVT_LINT0,
   apic_write_vmexit_handler,
@@ -81,7 +82,7 @@ test('a level vector’s EOI is told to the vIOAPIC, an edge vector’s is not; 
     const remoteIrr = (): number => (vm.vioapic_array[0]!.rtbl[5]!['u.lo_32'] >>> 14) & 1;
     const write = (index: number, value: number) =>
       (function* () {
-        const at = (address: number, data: number) => ({ direction: 'write', address, size: 4, value: data }) as const;
+        const at = (address: number, data: number) => ({ direction: ACRN_IOREQ_DIR_WRITE, address, size: 4, value: data }) as const;
         yield* vioapic_mmio_access_handler(vm, vm.vioapic_array[0]!, { ...at(0xfec00000, index) });
         yield* vioapic_mmio_access_handler(vm, vm.vioapic_array[0]!, { ...at(0xfec00010, value) });
       })();

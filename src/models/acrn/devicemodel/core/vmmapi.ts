@@ -1,6 +1,7 @@
 import { source, through } from '../../../../engine/fn';
 import { acrn_fops } from '../../../linux/drivers/virt/acrn/hsm';
 import type { AcrnIoeventfd } from '../../../linux/drivers/virt/acrn/ioeventfd';
+import type { AcrnIrqfd } from '../../../linux/drivers/virt/acrn/irqfd';
 import type { GsiOperation } from '../../hypervisor/include/public/acrn_common';
 import type { Vmctx } from '../include/dm';
 
@@ -48,6 +49,10 @@ export const vm_set_gsi_irq = fn(
     return yield* ioctl(fd, { cmd: 'ACRN_IOCTL_SET_IRQLINE', op: { gsi, op: operation } });
   },
 );
+
+export const vm_irqfd = fn('Has an eventfd’s signal send a message to the VM.', function* vm_irqfd({ fd }: Vmctx, args: AcrnIrqfd) {
+  return yield* ioctl(fd, { cmd: 'ACRN_IOCTL_IRQFD', irqfd: args });
+});
 
 export const vm_ioeventfd = fn(
   'Has writes to an address signal an eventfd, without the device model.',

@@ -2,6 +2,7 @@ import type { Pointer } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
 import type { AcrnIoRequestBuffer } from '../../hypervisor/include/public/acrn_common';
 import type { AcrnVm } from '../../../linux/drivers/virt/acrn/acrn_drv';
+import type { EventfdCtx } from '../../../linux/fs/eventfd';
 import type { Eventpoll } from '../../../linux/fs/eventpoll';
 import type { TtyStruct } from '../../../linux/drivers/tty/tty_io';
 import type { InoutPort } from '../core/inout';
@@ -26,6 +27,8 @@ export interface Vmctx {
   readonly pci_devices: PciVdev[];
   /** The terminal that the console's backend is. */
   readonly stdio: TtyStruct;
+  /** An eventfd for a worker of the kernel to signal. */
+  readonly call_fd: EventfdCtx;
   /** Where the next BAR goes. */
   readonly pci_emul_base: { io: number; mem32: number };
   /** pthread_create(). */

@@ -1,11 +1,12 @@
 import { hex, struct, type InstanceOf } from '../../../../engine/cell';
-import { source } from '../../../../engine/fn';
+import { boundPointer, source } from '../../../../engine/fn';
 import { at, atCall, atWrite } from '../../../../engine/steps';
 import { ptirq_intx_ack, ptirq_intx_pin_remap } from '../arch/x86/guest/assign';
 import { vlapic_receive_intr } from '../arch/x86/guest/vlapic';
 import { ioapic_rte, REMOTE_IRR, rteBits, type IoapicRte } from '../include/arch/x86/asm/apicreg';
-import { VPIC_WIRE_MODES, type AcrnVm } from '../include/arch/x86/asm/guest/vm';
-import { levelsOf, type GsiOperation } from '../include/public/acrn_common';
+import type { IoRequest } from '../include/arch/x86/asm/guest/vcpu';
+import { VPIC_WIRE_MODES, type AcrnVm, type MemIoNode } from '../include/arch/x86/asm/guest/vm';
+import { ACRN_IOREQ_DIR_WRITE, levelsOf, type GsiOperation } from '../include/public/acrn_common';
 
 /** The hypervisor's I/O APIC. It remembers its pins' lines and honours their polarity. */
 
@@ -20,6 +21,7 @@ const IOAPIC_WINDOW = 0x10;
 const VIOAPIC_RTE_NUM = 48;
 /** Where a VM's I/O APIC is, unless it is the Service VM. */
 export const VIOAPIC_BASE = 0xfec00000;
+const VIOAPIC_SIZE = 4096;
 const EINVAL = 22;
 
 const VioapicCells = struct('acrn_single_vioapic', 'A virtual I/O APIC: the selected register, and the level of every pin’s line.', {
@@ -44,7 +46,7 @@ export function acrn_single_vioapic(name: string): AcrnSingleVioapic {
 const word = (pin: number) => `pin_state[${(pin >>> 5) as 0 | 1}]` as const;
 const isHigh = (vioapic: AcrnSingleVioapic, pin: number): boolean => ((vioapic[word(pin)] >>> (pin & 31)) & 1) === 1;
 
-const { fn } = source('acrn', 'hypervisor/dm/vioapic.c');
+const { fn, ops } = source('acrn', 'hypervisor/dm/vioapic.c');
 
 const vioapic_generate_intr = fn(
   'Sends the pin’s interrupt, unless it is masked or, for a level, the previous one has not ended. Remote IRR is set before anybody accepted the message.',
@@ -201,19 +203,29 @@ export const vioapic_broadcast_eoi = fn(
 
 export const vioapic_mmio_access_handler = fn(
   'The guest accesses the I/O APIC’s page: 32 bits at a time, or not at all.',
-  function* vioapic_mmio_access_handler(vm: AcrnVm, vioapic: AcrnSingleVioapic, mmio: MmioRequest) {
+  function* vioapic_mmio_access_handler(
+    vm: AcrnVm,
+    vioapic: AcrnSingleVioapic,
+    mmio: Pick<IoRequest, 'direction' | 'address' | 'size' | 'value'>,
+  ) {
     at('size');
     if (mmio.size !== 4) return -EINVAL;
-    const value = yield* vioapic_mmio_rw(vm, vioapic, mmio.address, mmio.direction === 'write' ? mmio.value >>> 0 : undefined);
-    if (mmio.direction === 'read') mmio.value = value;
+    const write = mmio.direction === ACRN_IOREQ_DIR_WRITE;
+    const value = yield* vioapic_mmio_rw(vm, vioapic, mmio.address, write ? mmio.value >>> 0 : undefined);
+    if (!write) mmio.value = value;
     return 0;
   },
 );
 
-/** A guest's access to memory that a device model answers. */
-export interface MmioRequest {
-  readonly direction: 'read' | 'write';
-  readonly address: number;
-  readonly size: number;
-  value: number;
-}
+const vioapic_init = ops('vioapic_init', { read_write: vioapic_mmio_access_handler });
+
+/** The pages that a VM's I/O APICs answer for. */
+export const vioapic_pages = (vm: AcrnVm): readonly MemIoNode[] =>
+  vm.vioapic_array.map((vioapic) => ({
+    range_start: vioapic.chipinfo.addr,
+    range_end: vioapic.chipinfo.addr + VIOAPIC_SIZE,
+    read_write: boundPointer(
+      boundPointer(vioapic_init.read_write, () => vm),
+      () => vioapic,
+    ),
+  }));

@@ -6,7 +6,7 @@ import { vcpu_inject_extint } from '../arch/x86/guest/virq';
 import { APIC_LVT_LINT0, BROADCAST_CPU_ID, vlapic_set_local_intr } from '../arch/x86/guest/vlapic';
 import { get_pic_pin_from_ioapic_pin } from '../arch/x86/ioapic';
 import type { AcrnVcpu } from '../include/arch/x86/asm/guest/vcpu';
-import { VPIC_WIRE_MODES, type AcrnVm } from '../include/arch/x86/asm/guest/vm';
+import { VPIC_WIRE_MODES, type AcrnVm, type VmIoHandlerDesc } from '../include/arch/x86/asm/guest/vm';
 import { levelsOf, type GsiOperation } from '../include/public/acrn_common';
 import { vioapic_set_irqline_lock } from './vioapic';
 
@@ -75,7 +75,7 @@ export const acrn_vpic = (name: string): AcrnVpic => ({ i8259: [ChipCells(`${nam
 const isPrimary = (vpic: AcrnVpic, chip: I8259RegState): boolean => chip === vpic.i8259[0];
 const pinsByPriority = (chip: I8259RegState): readonly Pin[] => PINS.map((n) => ((chip.lowprio + 1 + n) & 7) as Pin);
 
-const { fn } = source('acrn', 'hypervisor/dm/vpic.c');
+const { fn, ops } = source('acrn', 'hypervisor/dm/vpic.c');
 
 const vpic_get_highest_isrpin = fn(
   'The interrupt that a non-specific EOI ends: the highest in service. In special mask mode one that is masked does not count.',
@@ -429,3 +429,19 @@ export const vpic_elc_io_write = fn(
     return true;
   },
 );
+
+const handlers = ops('vpic_register_io_handler', {
+  primary_read: vpic_primary_io_read,
+  primary_write: vpic_primary_io_write,
+  secondary_read: vpic_secondary_io_read,
+  secondary_write: vpic_secondary_io_write,
+  elc_read: vpic_elc_io_read,
+  elc_write: vpic_elc_io_write,
+});
+
+/** The ports that the pair answers for. */
+export const vpic_ports: readonly VmIoHandlerDesc[] = [
+  { port_start: 0x20, port_end: 0x22, io_read: handlers.primary_read, io_write: handlers.primary_write },
+  { port_start: 0xa0, port_end: 0xa2, io_read: handlers.secondary_read, io_write: handlers.secondary_write },
+  { port_start: 0x4d0, port_end: 0x4d2, io_read: handlers.elc_read, io_write: handlers.elc_write },
+];

@@ -6,6 +6,7 @@ import type { AcrnIoRequest, AcrnIoRequestBuffer, IoreqType } from '../../../../
 import type { Vmcall } from '../../../arch/x86/include/asm/acrn';
 import type { WorkqueueStruct, WorkStruct } from '../../../kernel/workqueue';
 import type { HsmIoeventfd } from './ioeventfd';
+import type { HsmIrqfd } from './irqfd';
 
 /** The Hypervisor Service Module: what a Service VM's kernel knows of the User VMs. */
 
@@ -65,6 +66,7 @@ export type AcrnVm = InstanceOf<typeof VmCells> & {
   readonly ioreq_clients_lock: Mutex;
   readonly ioeventfds: HsmIoeventfd[];
   readonly ioeventfds_lock: Mutex;
+  readonly irqfds: HsmIrqfd[];
   ioreq_buf: AcrnIoRequestBuffer | undefined;
 };
 
@@ -76,5 +78,6 @@ export const acrn_vm = (hsm: Hsm): AcrnVm =>
     ioreq_clients_lock: Mutex('ioreq_clients_lock'),
     ioeventfds: [],
     ioeventfds_lock: Mutex('ioeventfds_lock'),
+    irqfds: [],
     ioreq_buf: undefined,
   });

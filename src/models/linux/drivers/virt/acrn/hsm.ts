@@ -6,6 +6,7 @@ import type { AcrnVm } from './acrn_drv';
 import { hcall_inject_msi, hcall_set_irqline, hcall_start_vm } from './hypercall';
 import { acrn_ioeventfd_config, type AcrnIoeventfd } from './ioeventfd';
 import { acrn_ioreq_client_create, acrn_ioreq_client_wait, acrn_ioreq_intr_setup, acrn_ioreq_request_default_complete } from './ioreq';
+import { acrn_irqfd_config, type AcrnIrqfd } from './irqfd';
 import { acrn_vm_create } from './vm';
 
 /** /dev/acrn_hsm: what a device model asks of the Service VM's kernel. */
@@ -18,6 +19,7 @@ export type AcrnIoctl =
   | { readonly cmd: 'ACRN_IOCTL_ATTACH_IOREQ_CLIENT' }
   | { readonly cmd: 'ACRN_IOCTL_NOTIFY_REQUEST_FINISH'; readonly vcpu: number }
   | { readonly cmd: 'ACRN_IOCTL_IOEVENTFD'; readonly ioeventfd: AcrnIoeventfd }
+  | { readonly cmd: 'ACRN_IOCTL_IRQFD'; readonly irqfd: AcrnIrqfd }
   | { readonly cmd: 'ACRN_IOCTL_INJECT_MSI'; readonly msi: AcrnMsiEntry }
   | { readonly cmd: 'ACRN_IOCTL_SET_IRQLINE'; readonly op: AcrnIrqlineOps };
 
@@ -48,6 +50,8 @@ const acrn_dev_ioctl = fn(
         return yield* acrn_ioreq_request_default_complete(vm, arg.vcpu);
       case 'ACRN_IOCTL_IOEVENTFD':
         return yield* acrn_ioeventfd_config(vm, arg.ioeventfd);
+      case 'ACRN_IOCTL_IRQFD':
+        return yield* acrn_irqfd_config(vm, arg.irqfd);
       case 'ACRN_IOCTL_INJECT_MSI':
         return yield* hcall_inject_msi(vmcall, vm.vmid, arg.msi);
       case 'ACRN_IOCTL_SET_IRQLINE':

@@ -40,7 +40,7 @@ export type AcrnVm = InstanceOf<typeof VmCells> & {
   readonly user_vms: AcrnVm[];
   /** Ports and memory that the hypervisor itself answers for. */
   readonly emul_pio: readonly VmIoHandlerDesc[];
-  readonly emul_mmio: readonly MemIoNode[];
+  readonly emul_mmio: MemIoNode[];
 };
 
 /** Ports of a VM that the hypervisor answers for. */
