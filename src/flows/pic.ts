@@ -1,9 +1,15 @@
 import { through } from '../engine/fn';
 import type { Parameters, Run as Coroutine } from '../engine/machine';
+import { svm_x86_ops } from '../models/linux/arch/x86/kvm/svm/svm';
+import { vt_x86_ops } from '../models/linux/arch/x86/kvm/vmx/main';
+import { alloc_workqueue } from '../models/linux/kernel/workqueue';
+import { kvm_vcpu, kvm_vm } from '../models/linux/virt/kvm/kvm_main';
+import { kvm_vcpu_thread_fn } from '../models/qemu/accel/kvm/kvm-accel-ops';
 import { pipefifo_fops } from '../models/linux/fs/pipe';
 import { running } from '../engine/running';
 import { pc_guest, pc_guest_context, type Mistake, type Overlap, type PcGuest } from '../models/guest/pc';
 import { auto_eoi, nested, polling, rotating, special_mask, type PicProgram } from '../models/guest/pic_programs';
+import { kvm_cpu } from '../models/guest/kvm_cpu';
 import { tcg_cpu } from '../models/guest/tcg_cpu';
 import { translated_code } from '../models/hardware/translated_code';
 import { mttcg_cpu_thread_fn } from '../models/qemu/accel/tcg/tcg-accel-ops-mttcg';
@@ -20,7 +26,7 @@ interface World {
 }
 
 /** Who runs first when several can: a smaller number is more urgent. */
-const PRIORITY = { host: 1, qemu: 3, edu: 4, vcpu: 5, guest: 6 } as const;
+const PRIORITY = { host: 1, kworker: 2, qemu: 3, edu: 4, vcpu: 5, guest: 6 } as const;
 
 const PROGRAMS: Readonly<Record<string, PicProgram | undefined>> = {
   linux: undefined,
@@ -32,20 +38,44 @@ const PROGRAMS: Readonly<Record<string, PicProgram | undefined>> = {
 };
 
 function setUp(parameters: Parameters): World {
-  const code = translated_code('guest CPU 0');
-  const machine = pc_machine(undefined, { code }, tcg_accel_ops_init());
-  const cpu = machine.board.cpus[0]!;
+  const { machine, cpu } = parameters['accel'] === 'tcg' ? translated() : virtualized(parameters);
   running().thread('qemu', 'QEMU main loop', 'qemu', PRIORITY.qemu, () => pc_main(machine));
   running().thread('edu', 'edu’s thread', 'qemu', PRIORITY.edu, () => edu_fact_thread(machine.edu));
-  running().thread('vcpu', 'CPU 0/TCG', 'vcpu', PRIORITY.vcpu, () => mttcg_cpu_thread_fn(machine, cpu, code));
   running().thread('host', 'a process of the host', 'user', PRIORITY.host, function* () {});
-  const guest = pc_guest(tcg_cpu(cpu), {
+  const guest = pc_guest(cpu, {
     program: PROGRAMS[String(parameters['guest'])],
     overlap: parameters['overlap'] as Overlap,
     mistake: parameters['mistake'] as Mistake,
   });
   pc_guest_context(guest, PRIORITY.guest);
   return { machine, guest };
+}
+
+/** QEMU by itself: TCG translates the guest's code. */
+function translated() {
+  const code = translated_code('guest CPU 0');
+  const machine = pc_machine(undefined, { code }, tcg_accel_ops_init());
+  const cpu = machine.board.cpus[0]!;
+  running().thread('vcpu', 'CPU 0/TCG', 'vcpu', PRIORITY.vcpu, () => mttcg_cpu_thread_fn(machine, cpu, code));
+  return { machine, cpu: tcg_cpu(cpu) };
+}
+
+const IRQCHIP_MODES = { off: 'KVM_IRQCHIP_NONE', split: 'KVM_IRQCHIP_SPLIT', on: 'KVM_IRQCHIP_KERNEL' } as const;
+
+/** QEMU with KVM, and as many of the interrupt controllers in the kernel as `kernel-irqchip` says. */
+function virtualized(parameters: Parameters) {
+  const kernel_irqchip = parameters['irqchip'] as keyof typeof IRQCHIP_MODES;
+  const amd = parameters['accel'] === 'svm';
+  const kvm = kvm_vm({
+    system_wq: alloc_workqueue('events', 'kworker', PRIORITY.kworker),
+    irqfd_cleanup_wq: alloc_workqueue('kvm-irqfd-cleanup', 'kvm-irqfd-cleanup', PRIORITY.kworker),
+    x86_ops: amd ? svm_x86_ops : vt_x86_ops(false),
+    irqchip_mode: IRQCHIP_MODES[kernel_irqchip],
+  });
+  const vcpu = kvm_vcpu(kvm, amd ? 'svm-x2apic' : 'vmx-xapic', { setup: 'reset' });
+  const machine = pc_machine({ vmfd: kvm, kernel_irqchip, irq_routes: [] }, { kvm: vcpu }, {});
+  running().thread('vcpu', 'vCPU 0', 'vcpu', PRIORITY.vcpu, () => kvm_vcpu_thread_fn(machine, machine.board.cpus[0]!));
+  return { machine, cpu: kvm_cpu(vcpu) };
 }
 
 export const pic = flow<World>({
@@ -63,7 +93,23 @@ export const pic = flow<World>({
       title: 'Accelerator',
       description: 'What runs the guest’s instructions.',
       default: 'tcg',
-      choices: [{ value: 'tcg', title: 'TCG: QEMU translates them' }],
+      choices: [
+        { value: 'tcg', title: 'TCG: QEMU translates them' },
+        { value: 'vmx', title: 'KVM on VT-x' },
+        { value: 'svm', title: 'KVM on AMD-V' },
+      ],
+    },
+    {
+      kind: 'choice',
+      name: 'irqchip',
+      title: 'kernel-irqchip',
+      description: 'Which interrupt controllers KVM emulates. With TCG all are in QEMU.',
+      default: 'off',
+      choices: [
+        { value: 'off', title: 'off: PIC, I/O APIC and local APICs in QEMU' },
+        { value: 'split', title: 'split: only the local APICs in the kernel' },
+        { value: 'on', title: 'on: all in the kernel' },
+      ],
     },
     {
       kind: 'choice',

@@ -87,6 +87,7 @@ const { fn } = source('guest', 'pc');
 const firmware = fn(
   'Firmware has routed PCI interrupts to IRQ 10 and 11, and makes those inputs level-triggered: their lines are shared, and levels do not get lost.',
   function* firmware({ cpu, mistake }: PcGuest) {
+    yield* cpu.set_interrupts(false);
     yield* cpu.out(0x4d0, 1, 0);
     if (mistake === 'elcr') at('ELCR', 'forgotten: the inputs stay edge-triggered');
     else yield* cpu.out(0x4d1, 1, ELCR2_PCI);

@@ -102,6 +102,8 @@ export interface VirtCpu {
   /** A posted-interrupt notification has reached the CPU. */
   notified: boolean;
   notifiedAt: number;
+  /** An interrupt of the host waits already: the guest comes out again right behind the entry. */
+  immediate_exit: boolean;
   /** MMIO pages whose absence the page tables have cached already. */
   readonly cachedMmio: Set<number>;
   enteredAt: number;
@@ -125,6 +127,7 @@ export function virt_cpu(mode: LapicMode, id: number, lapic: HostLapic | undefin
     idt: undefined,
     notified: false,
     notifiedAt: -1,
+    immediate_exit: false,
     cachedMmio: new Set(),
     enteredAt: -1,
     exitedAt: -1,
@@ -156,6 +159,9 @@ export const enter_guest = fn('VM entry: the CPU runs guest code until something
   take_injected(cpu);
   cpu.guest.running = true;
   cpu.enteredAt = signal('vmentry', 'running');
+  if (!cpu.immediate_exit) return;
+  cpu.immediate_exit = false;
+  yield* leave_guest(cpu, { kind: 'external interrupt' });
 });
 
 /** Event injection is part of the entry: the guest has the vector before its next instruction. */

@@ -1,7 +1,8 @@
-import { source, through } from '../../../engine/fn';
+import { architecturally, source, through } from '../../../engine/fn';
 import { running } from '../../../engine/running';
 import { acquire, release } from '../../../engine/mutex';
 import { at, atCall, until } from '../../../engine/steps';
+import { interrupt_cpu } from '../../hardware/virt_cpu';
 import type { X86CPU } from '../include/hw/core/cpu';
 import { pendingInterrupt } from '../target/i386/cpu';
 
@@ -36,6 +37,11 @@ export const cpus_kick_thread = fn(
     if (cpu.thread_kicked) return at('thread_kicked', 'a signal is under way already');
     cpu.thread_kicked = true;
     atCall('pthread_kill');
+    const { kvm } = cpu;
+    if (kvm === undefined) return;
+    kvm.TIF_SIGPENDING = true;
+    // The host tells the processor that the thread runs on, which takes it out of the guest.
+    yield* architecturally('hardirq', interrupt_cpu)(kvm.cpu);
   },
 );
 

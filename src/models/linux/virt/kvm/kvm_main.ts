@@ -8,6 +8,7 @@ import { default_routing } from '../../arch/x86/kvm/irq_comm';
 import { kvm_cpu_has_pending_timer } from '../../arch/x86/kvm/irq';
 import {
   check_request,
+  kvm_arch_vcpu_ioctl,
   kvm_arch_vcpu_ioctl_run,
   kvm_arch_vcpu_runnable,
   kvm_vm_ioctl_irq_line,
@@ -153,10 +154,17 @@ const kvm_vm_ioctl = fn('Dispatches the ioctls of a virtual machine.', function*
   }
 });
 
-const kvm_vcpu_ioctl = fn('Dispatches the ioctls of a virtual CPU: KVM_RUN.', function* kvm_vcpu_ioctl(vcpu: KvmVcpu, cmd: 'KVM_RUN') {
-  at(cmd);
-  return yield* kvm_arch_vcpu_ioctl_run(vcpu);
-});
+/** The ioctls of a virtual CPU that the models speak. */
+export type KvmVcpuIoctl = { readonly cmd: 'KVM_RUN' } | { readonly cmd: 'KVM_INTERRUPT'; readonly irq: number };
+
+const kvm_vcpu_ioctl = fn(
+  'Dispatches the ioctls of a virtual CPU. Those that only one architecture has are left to that.',
+  function* kvm_vcpu_ioctl(vcpu: KvmVcpu, ioctl: KvmVcpuIoctl) {
+    if (ioctl.cmd !== 'KVM_RUN') return yield* kvm_arch_vcpu_ioctl(vcpu, ioctl);
+    at('KVM_RUN');
+    return yield* kvm_arch_vcpu_ioctl_run(vcpu);
+  },
+);
 
 /** Whether an access lies within a device's range; kvm_io_bus_cmp() says 0. */
 const covers = (range: KvmIoRange, addr: number, len: number): boolean =>
@@ -332,6 +340,7 @@ export function kvm_vcpu(kvm: Kvm, mode: LapicMode, { setup = 'booted', host_lap
     thread: -1,
     wokenAt: -1,
     highest_stale_pending_ioapic_eoi: -1,
+    req_immediate_exit: false,
   };
   const bare = Object.assign(cells, parts);
   const vcpu: KvmVcpu = Object.assign(bare, { apic: kvm_lapic(bare as unknown as KvmVcpu, setup, mode === 'vmx-apicv') });

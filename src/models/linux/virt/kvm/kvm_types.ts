@@ -28,6 +28,7 @@ export type KvmIrqchipMode = 'KVM_IRQCHIP_NONE' | 'KVM_IRQCHIP_SPLIT' | 'KVM_IRQ
 
 export const KVM_EXIT_UNKNOWN = 0;
 export const KVM_EXIT_IO = 2;
+export const KVM_EXIT_HLT = 5;
 export const KVM_EXIT_MMIO = 6;
 export const KVM_EXIT_IRQ_WINDOW_OPEN = 7;
 export const KVM_EXIT_INTR = 10;
@@ -172,6 +173,9 @@ export const irqchip_split = (kvm: Kvm): boolean => kvm.arch.irqchip_mode === 'K
 /** ioapic_in_kernel(), and pic_in_kernel(): there is one only with the other. */
 export const ioapic_in_kernel = (kvm: Kvm): boolean => kvm.arch.irqchip_mode === 'KVM_IRQCHIP_KERNEL';
 
+/** lapic_in_kernel(): user space may have kept everything, the local APICs too. */
+export const lapic_in_kernel = (vcpu: KvmVcpu): boolean => vcpu.kvm.arch.irqchip_mode !== 'KVM_IRQCHIP_NONE';
+
 /** A virtual machine. */
 export interface Kvm {
   readonly arch: KvmArch;
@@ -218,10 +222,15 @@ export const kvm_vcpu_cells = struct('kvm_vcpu', 'A virtual CPU as KVM runs it.'
   'arch.interrupt.nr': hex(8),
   'arch.regs[VCPU_REGS_RAX]': hex(32),
   'run.exit_reason': oneOf(
-    { KVM_EXIT_UNKNOWN, KVM_EXIT_IO, KVM_EXIT_MMIO, KVM_EXIT_IRQ_WINDOW_OPEN, KVM_EXIT_INTR, KVM_EXIT_IOAPIC_EOI },
+    { KVM_EXIT_UNKNOWN, KVM_EXIT_IO, KVM_EXIT_HLT, KVM_EXIT_MMIO, KVM_EXIT_IRQ_WINDOW_OPEN, KVM_EXIT_INTR, KVM_EXIT_IOAPIC_EOI },
     KVM_EXIT_UNKNOWN,
   ),
   'run.request_interrupt_window': bool(),
+  'run.ready_for_interrupt_injection': bool(),
+  'run.if_flag': bool(),
+  'run.cr8': int(),
+  'run.immediate_exit': bool(),
+  TIF_SIGPENDING: bool(),
   'run.eoi.vector': hex(8),
   ...words,
 });
@@ -256,4 +265,6 @@ export type KvmVcpu = InstanceOf<typeof kvm_vcpu_cells> & {
   wokenAt: number;
   /** A field of Linux 6.15 and later, and so no cell of the older kernels that the flows show. */
   highest_stale_pending_ioapic_eoi: number;
+  /** The entry that comes next is only to get the guest's CPU past an injection: an exit follows at once. */
+  req_immediate_exit: boolean;
 };

@@ -1,4 +1,4 @@
-import { source, through } from '../../../../engine/fn';
+import { architecturally, source, through } from '../../../../engine/fn';
 import { acquire, release } from '../../../../engine/mutex';
 import { at, atCall, preempt } from '../../../../engine/steps';
 import {
@@ -8,10 +8,11 @@ import {
   KVM_IRQFD_FLAG_DEASSIGN,
   KVM_IRQFD_FLAG_RESAMPLE,
 } from '../../../linux/virt/kvm/eventfd';
-import { kvm_vcpu_fops, kvm_vm_fops, type KvmVcpu, type KvmVmIoctl } from '../../../linux/virt/kvm/kvm_main';
+import { kvm_vcpu_fops, kvm_vm_fops, type KvmVcpuIoctl, type KvmVmIoctl } from '../../../linux/virt/kvm/kvm_main';
 import {
   KVM_EXIT_IO,
   KVM_EXIT_IO_OUT,
+  KVM_EXIT_IRQ_WINDOW_OPEN,
   KVM_EXIT_MMIO,
   KVM_EXIT_UNKNOWN,
   type KvmIrqRoutingEntry,
@@ -25,7 +26,13 @@ import type { KVMRouteChange } from '../../include/sysemu/kvm';
 import type { MemoryRegion, MemoryRegionIoeventfd } from '../../include/exec/memory';
 import type { KVMMemoryListener, KVMSlot, KVMState } from '../../include/sysemu/kvm_int';
 import type { X86CPU } from '../../include/hw/core/cpu';
-import { kvm_arch_fixup_msi_route, kvm_arch_pre_run, kvm_arch_process_async_events } from '../../target/i386/kvm/kvm';
+import {
+  kvm_arch_fixup_msi_route,
+  kvm_arch_handle_exit,
+  kvm_arch_post_run,
+  kvm_arch_pre_run,
+  kvm_arch_process_async_events,
+} from '../../target/i386/kvm/kvm';
 import type { Process } from '../../machine';
 import { address_space_rw } from '../../softmmu/physmem';
 import { event_notifier_get_fd, type EventNotifier } from '../../util/event_notifier-posix';
@@ -43,8 +50,8 @@ const kvm_vm_ioctl = fn('An ioctl on the virtual machine.', function* kvm_vm_ioc
   return ret;
 });
 
-const kvm_vcpu_ioctl = fn('An ioctl on a virtual CPU.', function* kvm_vcpu_ioctl({ kvm }: X86CPU, type: 'KVM_RUN') {
-  return yield* through('ioctl', 'ioctl', kvm_vcpu_fops.unlocked_ioctl)(kvm!, type);
+export const kvm_vcpu_ioctl = fn('An ioctl on a virtual CPU.', function* kvm_vcpu_ioctl({ kvm }: X86CPU, ioctl: KvmVcpuIoctl) {
+  return yield* through('ioctl', 'ioctl', kvm_vcpu_fops.unlocked_ioctl)(kvm!, ioctl);
 });
 
 const kvm_set_user_memory_region = fn(
@@ -290,6 +297,31 @@ const kvm_handle_io = fn(
   },
 );
 
+const kvm_cpu_kick = fn('Tells KVM_RUN to come back at once, if it has not even begun.', function* kvm_cpu_kick({ kvm }: X86CPU) {
+  atCall('qatomic_set');
+  kvm!['run.immediate_exit'] = true;
+});
+
+const kvm_ipi_signal = fn(
+  'The signal’s handler, on the CPU’s own thread: a KVM_RUN that begins only now must not go into the guest.',
+  function* kvm_ipi_signal(cpu: X86CPU) {
+    yield* kvm_cpu_kick(cpu);
+  },
+);
+
+const kvm_eat_signals = fn('The thread has been woken, and looks: the kick has done its work.', function* kvm_eat_signals({ kvm }: X86CPU) {
+  atCall('qatomic_set');
+  kvm!['run.immediate_exit'] = false;
+});
+
+/** Where user space runs again, the kernel delivers a signal that waits for the thread. */
+function* take_signal(cpu: X86CPU) {
+  if (!cpu.kvm!.TIF_SIGPENDING) return;
+  atCall('kvm_vcpu_ioctl', 'a signal has come');
+  cpu.kvm!.TIF_SIGPENDING = false;
+  yield* architecturally('hardirq', kvm_ipi_signal)(cpu);
+}
+
 export const kvm_cpu_exec = fn(
   'Runs the guest until something else needs this thread. The BQL is not held here, neither in the guest nor while an exit is handled, except where a device is called.',
   function* kvm_cpu_exec(q: Process, cpu: X86CPU) {
@@ -299,8 +331,14 @@ export const kvm_cpu_exec = fn(
     while (ret === 0) {
       yield* preempt();
       yield* kvm_arch_pre_run(cpu);
-      const run_ret = yield* kvm_vcpu_ioctl(cpu, 'KVM_RUN');
-      ret = run_ret < 0 ? EXCP_INTERRUPT : yield* handle_exit(q, cpu.kvm!);
+      yield* take_signal(cpu);
+      const run_ret = yield* kvm_vcpu_ioctl(cpu, { cmd: 'KVM_RUN' });
+      yield* take_signal(cpu);
+      yield* kvm_arch_post_run(cpu);
+      if (run_ret < 0) {
+        yield* kvm_eat_signals(cpu);
+        ret = EXCP_INTERRUPT;
+      } else ret = yield* handle_exit(q, cpu);
     }
     yield* acquire(q.qemu_global_mutex, 'qemu_mutex_lock_iothread');
     return ret;
@@ -308,7 +346,8 @@ export const kvm_cpu_exec = fn(
 );
 
 /** The switch of kvm_cpu_exec(): 0 goes back into the guest, a negative result stops the machine. */
-function* handle_exit(q: Process, { run }: KvmVcpu) {
+function* handle_exit(q: Process, cpu: X86CPU) {
+  const { run } = cpu.kvm!;
   at('exit_reason');
   switch (run.exit_reason) {
     case KVM_EXIT_IO:
@@ -321,10 +360,12 @@ function* handle_exit(q: Process, { run }: KvmVcpu) {
       yield* address_space_rw(q, q.address_space_memory, mmio.phys_addr, mmio, mmio.len, mmio.is_write);
       return 0;
     }
+    case KVM_EXIT_IRQ_WINDOW_OPEN:
+      at('KVM_EXIT_IRQ_WINDOW_OPEN', 'the guest can take an interrupt now');
+      return EXCP_INTERRUPT;
     case KVM_EXIT_UNKNOWN:
       return -1;
     default:
-      atCall('kvm_arch_handle_exit');
-      return 0;
+      return yield* kvm_arch_handle_exit(cpu);
   }
 }

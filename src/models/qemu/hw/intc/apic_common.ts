@@ -1,21 +1,19 @@
 import { source, through } from '../../../../engine/fn';
-import { at, atCall } from '../../../../engine/steps';
+import { atCall } from '../../../../engine/steps';
 import { type APICCommonState } from '../../include/hw/i386/apic_internal';
 import { apic_class_init } from './apic';
 
 const { fn } = source('qemu', 'hw/intc/apic_common.c');
 
 export const cpu_set_apic_tpr = fn(
-  'The CPU’s task priority has changed: CR8 is its upper half. A CPU whose local APIC is in the kernel has none to tell here.',
-  function* cpu_set_apic_tpr(s: APICCommonState | undefined, val: number) {
-    at('dev');
-    if (s !== undefined) yield* through('function pointer', 'set_tpr', apic_class_init.set_tpr)(s, val);
+  'The CPU’s task priority may have changed: CR8 is its upper half.',
+  function* cpu_set_apic_tpr(s: APICCommonState, val: number) {
+    yield* through('function pointer', 'set_tpr', apic_class_init.set_tpr)(s, val);
   },
 );
 
-export const cpu_get_apic_tpr = fn('The task priority as CR8 shows it.', function* cpu_get_apic_tpr(s: APICCommonState | undefined) {
-  at('dev');
-  return s === undefined ? 0 : yield* through('function pointer', 'get_tpr', apic_class_init.get_tpr)(s);
+export const cpu_get_apic_tpr = fn('The task priority as CR8 shows it.', function* cpu_get_apic_tpr(s: APICCommonState) {
+  return yield* through('function pointer', 'get_tpr', apic_class_init.get_tpr)(s);
 });
 
 export const apic_report_irq_delivered = fn(

@@ -2,7 +2,7 @@ import { source } from '../../../../../engine/fn';
 import { at, atCall } from '../../../../../engine/steps';
 import { since } from '../../../../version';
 import { KVM_IRQFD_FLAG_RESAMPLE } from '../../../virt/kvm/eventfd';
-import { irqchip_split, type Kvm, type KvmVcpu } from '../../../virt/kvm/kvm_types';
+import { irqchip_split, lapic_in_kernel, type Kvm, type KvmVcpu } from '../../../virt/kvm/kvm_types';
 import { kvm_pic_read_irq } from './i8259';
 import {
   apic_has_pending_timer,
@@ -51,6 +51,10 @@ export const kvm_inject_pending_timer_irqs = fn(
 export const kvm_cpu_has_extint = fn(
   'Whether an 8259 has something for this CPU: the one in the kernel asserts its output, or user space has left a vector.',
   function* kvm_cpu_has_extint(v: KvmVcpu) {
+    if (!lapic_in_kernel(v)) {
+      at('injected', 'Everything is in user space: what it has queued is all there is.');
+      return v['arch.interrupt.injected'];
+    }
     if (!(yield* kvm_apic_accept_pic_intr(v))) return false;
     atCall('irqchip_split');
     return irqchip_split(v.kvm) ? v['arch.pending_external_vector'] !== -1 : v.kvm.arch.vpic?.output === true;
@@ -62,7 +66,7 @@ export const kvm_cpu_has_injectable_intr = fn(
   function* kvm_cpu_has_injectable_intr(v: KvmVcpu) {
     if (yield* kvm_cpu_has_extint(v)) return true;
     at('kvm_vcpu_apicv_active');
-    if (v.apic.apicv_active) return false;
+    if (v.apic.apicv_active || !lapic_in_kernel(v)) return false;
     return (yield* kvm_apic_has_interrupt(v)) !== -1;
   },
 );
@@ -70,7 +74,8 @@ export const kvm_cpu_has_injectable_intr = fn(
 export const kvm_cpu_has_interrupt = fn(
   'Whether anything waits for this CPU, whoever will deliver it: what a halted guest is woken up for.',
   function* kvm_cpu_has_interrupt(v: KvmVcpu) {
-    return (yield* kvm_cpu_has_extint(v)) || (yield* kvm_apic_has_interrupt(v)) !== -1;
+    if (yield* kvm_cpu_has_extint(v)) return true;
+    return lapic_in_kernel(v) && (yield* kvm_apic_has_interrupt(v)) !== -1;
   },
 );
 

@@ -4,7 +4,7 @@ import { running } from '../../../../../engine/running';
 import { at, atCall, atWrite, preempt } from '../../../../../engine/steps';
 import { since } from '../../../../version';
 import type { VmExit } from '../../../../hardware/virt_cpu';
-import { EEXIST, ENXIO } from '../../../errno';
+import { EEXIST, EINTR, ENXIO } from '../../../errno';
 import { kvm_iodevice_read, kvm_iodevice_write, type IoBuffer } from '../../../include/kvm/iodev';
 import type { IrqDesc } from '../../../kernel/irq/irqdesc';
 import type { KvmKernelIrqfd } from '../../../virt/kvm/eventfd';
@@ -16,6 +16,9 @@ import {
   IN_GUEST_MODE,
   ioapic_in_kernel,
   irqchip_split,
+  KVM_EXIT_HLT,
+  KVM_EXIT_INTR,
+  lapic_in_kernel,
   KVM_EXIT_IOAPIC_EOI,
   KVM_IRQCHIP_IOAPIC,
   type KVM_IRQCHIP_PIC_MASTER,
@@ -71,7 +74,7 @@ import { apic_x2apic_mode, kvm_apic_present, type KvmLapic } from './lapic_state
 /** The x86 part of KVM's main loop: requests, injection, entry, exit, emulation. */
 
 /** Whether an exit was handled with interrupts still off, and the guest can be entered again without another look. */
-export type Fastpath = 'EXIT_FASTPATH_NONE' | 'EXIT_FASTPATH_REENTER_GUEST' | 'EXIT_FASTPATH_EXIT_HANDLED';
+export type Fastpath = 'EXIT_FASTPATH_NONE' | 'EXIT_FASTPATH_EXIT_USERSPACE' | 'EXIT_FASTPATH_REENTER_GUEST' | 'EXIT_FASTPATH_EXIT_HANDLED';
 
 /** What VT-x and AMD-V do differently: the `kvm_x86_ops` that the models call. */
 export type KvmX86Ops = OpsTable<{
@@ -225,8 +228,11 @@ const kvm_check_and_inject_events = fn(
   function* kvm_check_and_inject_events(vcpu: KvmVcpu) {
     const { x86_ops } = vcpu.kvm;
     if (vcpu['arch.interrupt.injected']) {
-      at('injected', 'The guest left while the vector was on its way in: it is injected again.');
+      at('injected', 'User space has queued this vector, or the guest left while it was on its way in.');
       yield* through('function pointer', kvm_x86_op('inject_irq'), x86_ops.inject_irq)(vcpu);
+      if (!(yield* kvm_cpu_has_injectable_intr(vcpu))) return;
+      at('req_immediate_exit', 'Something may have to follow: the guest enters only to take this one.');
+      vcpu.req_immediate_exit = true;
       return;
     }
     if (!(yield* kvm_cpu_has_injectable_intr(vcpu))) return;
@@ -274,6 +280,16 @@ const vcpu_enter_guest = fn(
       vcpu.mode = OUTSIDE_GUEST_MODE;
       return 1;
     }
+    if (vcpu.TIF_SIGPENDING) {
+      atCall('kvm_vcpu_exit_request');
+      vcpu.mode = OUTSIDE_GUEST_MODE;
+      return 1;
+    }
+    if (vcpu.req_immediate_exit) {
+      make_request(vcpu, 'KVM_REQ_EVENT');
+      vcpu.req_immediate_exit = false;
+      vcpu.cpu.immediate_exit = true;
+    }
     const exit_fastpath = yield* run_guest(vcpu);
     atWrite('mode', kvm_x86_op('vcpu_run'));
     vcpu.mode = OUTSIDE_GUEST_MODE;
@@ -314,7 +330,8 @@ const dm_request_for_irq_injection = (vcpu: KvmVcpu): boolean => vcpu['run.reque
 const kvm_cpu_accept_dm_intr = fn(
   'Whether there is a place to keep a vector of user space’s 8259, and this CPU takes such vectors.',
   function* kvm_cpu_accept_dm_intr(vcpu: KvmVcpu) {
-    return !(yield* kvm_cpu_has_extint(vcpu)) && (yield* kvm_apic_accept_pic_intr(vcpu));
+    if (yield* kvm_cpu_has_extint(vcpu)) return false;
+    return !lapic_in_kernel(vcpu) || (yield* kvm_apic_accept_pic_intr(vcpu));
   },
 );
 
@@ -331,14 +348,28 @@ const kvm_arch_interrupt_allowed = fn('Whether the guest can take an interrupt.'
 });
 
 export const kvm_vcpu_ioctl_interrupt = fn(
-  'KVM_INTERRUPT: user space’s 8259 was acknowledged; KVM keeps its one vector until the guest can take it.',
+  'KVM_INTERRUPT: user space’s 8259 was acknowledged. Without a local APIC in the kernel the vector goes in at the next entry, whatever the guest is doing; with one, KVM keeps it until the guest can take it.',
   function* kvm_vcpu_ioctl_interrupt(vcpu: KvmVcpu, irq: number) {
+    if (!lapic_in_kernel(vcpu)) {
+      atCall('kvm_queue_interrupt');
+      vcpu['arch.interrupt.nr'] = irq;
+      vcpu['arch.interrupt.injected'] = true;
+      make_request(vcpu, 'KVM_REQ_EVENT');
+      return 0;
+    }
     at('pending_external_vector');
     if (ioapic_in_kernel(vcpu.kvm)) return -ENXIO;
     if (vcpu['arch.pending_external_vector'] !== -1) return -EEXIST;
     vcpu['arch.pending_external_vector'] = irq;
     make_request(vcpu, 'KVM_REQ_EVENT');
     return 0;
+  },
+);
+
+export const kvm_arch_vcpu_ioctl = fn(
+  'The ioctls of a virtual CPU that only x86 has.',
+  function* kvm_arch_vcpu_ioctl(vcpu: KvmVcpu, { irq }: { readonly irq: number }) {
+    return yield* kvm_vcpu_ioctl_interrupt(vcpu, irq);
   },
 );
 
@@ -398,6 +429,11 @@ const __kvm_emulate_halt = fn(
   'The guest has nothing to do: the run loop will find that it cannot run, and sleep. What came in the meantime keeps it awake (since 6.12 seen here already).',
   function* __kvm_emulate_halt(vcpu: KvmVcpu, state: typeof KVM_MP_STATE_HALTED) {
     atCall('lapic_in_kernel');
+    if (!lapic_in_kernel(vcpu)) {
+      at('exit_reason', 'The local APIC is in user space, and so is the reason to go on.');
+      vcpu['run.exit_reason'] = KVM_EXIT_HLT;
+      return 0;
+    }
     if (since('linux', '6.12') && (yield* kvm_vcpu_has_events(vcpu))) {
       at('pv_unhalted');
       vcpu['arch.pv.pv_unhalted'] = false;
@@ -423,11 +459,17 @@ const vcpu_run = fn('Rounds through the guest until user space has something to 
     const r = kvm_vcpu_running(vcpu) ? yield* vcpu_enter_guest(vcpu) : yield* vcpu_block(vcpu);
     if (r <= 0) return r;
     check_request(vcpu, 'KVM_REQ_UNBLOCK');
-    if (vcpu.apic['lapic_timer.pending'] > 0 && (yield* kvm_cpu_has_pending_timer(vcpu)) > 0) yield* kvm_inject_pending_timer_irqs(vcpu);
+    if (lapic_in_kernel(vcpu) && vcpu.apic['lapic_timer.pending'] > 0 && (yield* kvm_cpu_has_pending_timer(vcpu)) > 0)
+      yield* kvm_inject_pending_timer_irqs(vcpu);
     if (dm_request_for_irq_injection(vcpu) && (yield* kvm_vcpu_ready_for_interrupt_injection(vcpu))) {
       at('KVM_EXIT_IRQ_WINDOW_OPEN');
       vcpu['run.exit_reason'] = KVM_EXIT_IRQ_WINDOW_OPEN;
       return 0;
+    }
+    if (vcpu.TIF_SIGPENDING) {
+      atCall('xfer_to_guest_mode_handle_work', 'User space has a signal for this thread.');
+      vcpu['run.exit_reason'] = KVM_EXIT_INTR;
+      return -EINTR;
     }
     yield* preempt();
   }
@@ -441,7 +483,27 @@ export const kvm_arch_vcpu_ioctl_run = fn(
     const cui = vcpu.complete_userspace_io;
     vcpu.complete_userspace_io = undefined;
     if (cui !== undefined) yield* through('function pointer', 'cui', cui)(vcpu);
-    return yield* vcpu_run(vcpu);
+    const r = vcpu['run.immediate_exit'] ? interrupted_before_entry() : yield* vcpu_run(vcpu);
+    yield* post_kvm_run_save(vcpu);
+    return r;
+  },
+);
+
+/** User space has said that it only wants the last instruction completed. */
+function interrupted_before_entry(): number {
+  at('wants_to_run', 'user space wants this thread back at once');
+  return -EINTR;
+}
+
+const post_kvm_run_save = fn(
+  'Leaves for user space what it needs to know of the guest, above all whether it could take an interrupt now.',
+  function* post_kvm_run_save(vcpu: KvmVcpu) {
+    at('if_flag');
+    const { IF } = vcpu.cpu.guest;
+    if (vcpu['run.if_flag'] !== IF) vcpu['run.if_flag'] = IF;
+    const ready = ioapic_in_kernel(vcpu.kvm) || (yield* kvm_vcpu_ready_for_interrupt_injection(vcpu));
+    at('ready_for_interrupt_injection');
+    if (vcpu['run.ready_for_interrupt_injection'] !== ready) vcpu['run.ready_for_interrupt_injection'] = ready;
   },
 );
 
@@ -529,7 +591,7 @@ export const handle_fastpath_set_msr_irqoff = fn(
 export const handle_fastpath_hlt = fn(
   'HLT is dealt with right behind the exit: with something pending the guest goes on at once.',
   function* handle_fastpath_hlt(vcpu: KvmVcpu): Run<Fastpath> {
-    yield* kvm_emulate_halt(vcpu);
+    if ((yield* kvm_emulate_halt(vcpu)) === 0) return 'EXIT_FASTPATH_EXIT_USERSPACE';
     atCall('kvm_vcpu_running');
     return kvm_vcpu_running(vcpu) ? 'EXIT_FASTPATH_REENTER_GUEST' : 'EXIT_FASTPATH_EXIT_HANDLED';
   },

@@ -137,6 +137,7 @@ const svm_invoke_exit_handler = fn('Finds the handler of the exit code.', functi
 });
 
 const svm_handle_exit = fn('Handles the exit.', function* svm_handle_exit(vcpu: KvmVcpu, _exit: VmExit, exit_fastpath: Fastpath) {
+  if (exit_fastpath === 'EXIT_FASTPATH_EXIT_USERSPACE') return 0;
   at('EXIT_FASTPATH_NONE');
   if (exit_fastpath !== 'EXIT_FASTPATH_NONE') return 1;
   return yield* svm_invoke_exit_handler(vcpu);

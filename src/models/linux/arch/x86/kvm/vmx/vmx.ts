@@ -274,6 +274,7 @@ const BY_NUMBER = new Map(
 const __vmx_handle_exit = fn(
   'Finds the handler of the exit reason.',
   function* __vmx_handle_exit(vcpu: KvmVcpu, exit: VmExit, exit_fastpath: Fastpath) {
+    if (exit_fastpath === 'EXIT_FASTPATH_EXIT_USERSPACE') return 0;
     at('EXIT_FASTPATH_NONE');
     if (exit_fastpath !== 'EXIT_FASTPATH_NONE') return 1;
     const name = BY_NUMBER.get(vcpu.cpu.vmcs!.VM_EXIT_REASON);
