@@ -1,6 +1,7 @@
 import { source } from '../../engine/fn';
+import type { Run } from '../../engine/machine';
 import { until } from '../../engine/steps';
-import { halt, instruction_boundary, vm_exit, type VirtCpu } from '../hardware/virt_cpu';
+import { halt, instruction_boundary, vm_exit, type VirtCpu, type VmExit } from '../hardware/virt_cpu';
 import type { KvmVcpu } from '../linux/virt/kvm/kvm_types';
 import type { PcCpu } from './pc';
 
@@ -21,25 +22,21 @@ const mask = (size: number): number => (size < 4 ? (1 << (8 * size)) - 1 : -1);
 /** The CPU as the guest's drivers see it. Each access to a device is an exit. */
 export function kvm_cpu(vcpu: KvmVcpu): PcCpu {
   const { cpu } = vcpu;
+  /** An instruction that exits, what it came to, and what was injected before the next one. */
+  function* exiting<T>(exit: VmExit, result: () => T): Run<T> {
+    yield* instruction_boundary(cpu);
+    yield* vm_exit(cpu, exit);
+    const value = result();
+    yield* instruction_boundary(cpu);
+    return value;
+  }
+  const nothing = (): void => undefined;
   return {
-    *out(port, size, value) {
-      yield* instruction_boundary(cpu);
-      yield* vm_exit(cpu, { kind: 'io', port, size, in: false, value });
-    },
-    *in(port, size) {
-      yield* instruction_boundary(cpu);
-      yield* vm_exit(cpu, { kind: 'io', port, size, in: true, value: 0 });
-      return (vcpu['arch.regs[VCPU_REGS_RAX]'] & mask(size)) >>> 0;
-    },
-    *store(phys_addr, _size, value) {
-      yield* instruction_boundary(cpu);
-      yield* vm_exit(cpu, { kind: 'mmio', phys_addr, is_write: true, value });
-    },
-    *load(phys_addr) {
-      yield* instruction_boundary(cpu);
-      yield* vm_exit(cpu, { kind: 'mmio', phys_addr, is_write: false, value: 0 });
-      return vcpu.run.mmio.data;
-    },
+    out: (port, size, value) => exiting({ kind: 'io', port, size, in: false, value }, nothing),
+    in: (port, size) =>
+      exiting({ kind: 'io', port, size, in: true, value: 0 }, () => (vcpu['arch.regs[VCPU_REGS_RAX]'] & mask(size)) >>> 0),
+    store: (phys_addr, _size, value) => exiting({ kind: 'mmio', phys_addr, is_write: true, value }, nothing),
+    load: (phys_addr) => exiting({ kind: 'mmio', phys_addr, is_write: false, value: 0 }, () => vcpu.run.mmio.data),
     interrupts_on: () => cpu.guest.IF,
     *set_interrupts(on) {
       yield* instruction_boundary(cpu);

@@ -28,7 +28,7 @@ export interface PcCpu extends GuestCpu {
 }
 
 /** What happens while something else does. */
-export type Overlap = 'none' | 'more-urgent' | 'less-urgent' | 'together' | 'withdrawn' | 'reinitialized' | 'forgotten';
+export type Overlap = 'none' | 'more-urgent' | 'less-urgent' | 'together' | 'again' | 'withdrawn' | 'reinitialized' | 'forgotten';
 
 /** What the guest gets wrong. */
 export type Mistake = 'none' | 'elcr' | 'hasty';
@@ -137,6 +137,7 @@ const edu_irq = fn('edu’s handler: reads why it interrupts, and acknowledges t
     return IRQ_NONE;
   }
   yield* overlapping(guest, 'less-urgent', send_on_first_port);
+  yield* overlapping(guest, 'again', raise_edu_again);
   yield* cpu.store(EDU_BAR.addr + EDU_IRQ_ACK, 4, status);
   drivers['handled[10]'] += 1;
   return IRQ_HANDLED;
@@ -157,6 +158,13 @@ const send = fn(
   },
 );
 const send_on_first_port = (guest: PcGuest): Run => send(guest, 0);
+
+const raise_edu_again = fn(
+  'Another reason comes up in edu, when its handler has looked already: acknowledging what was there leaves this one.',
+  function* raise_edu_again({ cpu }: PcGuest) {
+    yield* cpu.store(EDU_BAR.addr + EDU_IRQ_RAISE, 4, 0x4);
+  },
+);
 
 const raise_edu = fn(
   'The guest tells edu to interrupt. The device does so before this store is over.',
@@ -214,9 +222,17 @@ const boot_program = fn(
   },
 );
 
+const forget = fn(
+  'ICW1 to the master, whose IRQ 4 is requested: the chip forgets the request. What it has told the CPU is another matter.',
+  function* forget({ cpu }: PcGuest) {
+    yield* cpu.out(0x20, 1, 0x11);
+  },
+);
+
 const open_ports = fn(
-  'The guest opens its serial ports: a byte that comes in is a reason to interrupt.',
-  function* open_ports({ cpu }: PcGuest) {
+  'The guest opens its serial ports: a byte that comes in is a reason to interrupt. A hasty driver opens a port when it has something to send.',
+  function* open_ports({ cpu, mistake }: PcGuest) {
+    if (mistake === 'hasty') return;
     for (const { iobase } of SERIAL_PORTS) yield* cpu.out(iobase + 1, 1, UART_IER_RDI);
   },
 );
@@ -246,8 +262,9 @@ const work = fn(
     if (overlap === 'forgotten' && program !== undefined) {
       yield* cpu.set_interrupts(false);
       yield* send(guest, 0);
-      yield* program.initialize(guest);
+      yield* forget(guest);
       yield* cpu.set_interrupts(flags);
+      yield* program.initialize(guest);
     }
     if (overlap === 'reinitialized') yield* send(guest, 0);
     yield* poll_now(guest);

@@ -1,6 +1,7 @@
 import { source } from '../../engine/fn';
 import type { Run } from '../../engine/machine';
 import { at } from '../../engine/steps';
+import { EDU_IRQ } from '../qemu/pc_machine';
 import { serve_device, type PcGuest } from './pc';
 
 /** Small programs that use the 8259 pair in one of its ways each. Vectors start at 0x30, as Linux has them. */
@@ -85,7 +86,7 @@ const nested_interrupt = fn(
     yield* guest.cpu.set_interrupts(true);
     yield* serve_device(guest, irq);
     yield* guest.cpu.set_interrupts(false);
-    if (guest.overlap === 'reinitialized' && guest.busy) {
+    if (guest.overlap === 'reinitialized' && irq === EDU_IRQ && guest.busy) {
       guest.busy = false;
       at('ICW1', 'the program starts over, and never ends this interrupt');
       return yield* initialize_pair(ICW4)(guest);
