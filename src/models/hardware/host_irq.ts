@@ -65,6 +65,6 @@ export function hardirq_context(dev: PciFunction, pin: HostPin, desc: IrqDesc, p
 /** What the interrupt descriptor table does with a vector. */
 function* dispatch(lapic: HostLapic, vector: number) {
   const system = lapic.system_vectors.get(vector);
-  if (system !== undefined) yield* architecturally('hardirq', system)(lapic);
+  if (system !== undefined) yield* system();
   else yield* architecturally('hardirq', common_interrupt)(lapic.vector_irq.get(vector));
 }

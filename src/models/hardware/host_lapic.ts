@@ -1,5 +1,6 @@
 import { hex, struct, type Field, type InstanceOf } from '../../engine/cell';
-import { source, type Fn } from '../../engine/fn';
+import { source } from '../../engine/fn';
+import type { Run } from '../../engine/machine';
 import { causedBy, signal } from '../../engine/steps';
 import type { IrqDesc } from '../linux/kernel/irq/irqdesc';
 
@@ -16,7 +17,7 @@ export type HostLapic = InstanceOf<typeof Cells> & {
   /** `vector_irq`: the interrupt number behind each vector. */
   readonly vector_irq: Map<number, IrqDesc>;
   /** The vectors that the kernel keeps for itself, with their entries. */
-  readonly system_vectors: ReadonlyMap<number, Fn<[lapic: HostLapic], void>>;
+  readonly system_vectors: ReadonlyMap<number, () => Run>;
   /** The step that made the last vector arrive. */
   raisedAt: number;
 };

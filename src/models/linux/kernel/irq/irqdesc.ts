@@ -63,6 +63,7 @@ export interface IrqLevel {
   readonly ops: {
     readonly activate?: Pointer<[desc: IrqDesc, reserve: boolean], void>;
     readonly deactivate?: Pointer<[desc: IrqDesc], void>;
+    readonly free?: Pointer<[desc: IrqDesc], void>;
   };
 }
 
@@ -76,7 +77,7 @@ export type IrqDesc = InstanceOf<typeof IrqDescCells> & {
   /** The domain hierarchy, outermost first; empty where it is not modelled. */
   readonly hierarchy: readonly IrqLevel[];
   /** The message that the interrupt is one of. */
-  readonly msi_desc: MsiDesc | undefined;
+  msi_desc: MsiDesc | undefined;
   /** irq_chip_compose_msi_msg(): the message that the level next to the CPU, or the remapping, wants to see. */
   readonly compose_msi_msg: () => MsiMsg;
 };

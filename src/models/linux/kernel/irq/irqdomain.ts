@@ -1,4 +1,4 @@
-import { source, through } from '../../../../engine/fn';
+import { architecturally, source, through } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
 import { atCall } from '../../../../engine/steps';
 import type { IrqDesc } from './irqdesc';
@@ -44,5 +44,12 @@ export const irq_domain_deactivate_irq = fn(
     yield* __irq_domain_deactivate_irq(desc, 0);
     atCall('irqd_clr_activated');
     desc['irq_data.IRQD_ACTIVATED'] = false;
+  },
+);
+
+export const irq_domain_free_irqs = fn(
+  'Gives an interrupt number back, and what each level holds for it.',
+  function* irq_domain_free_irqs(desc: IrqDesc) {
+    for (const { ops } of desc.hierarchy) if (ops.free !== undefined) yield* architecturally('function pointer', ops.free.target)(desc);
   },
 );

@@ -4,7 +4,7 @@ import { atCall } from '../../../../engine/steps';
 import { msi_desc, type MsiDesc, type MsiMsg } from '../../include/linux/msi';
 import type { AnyPciDev } from '../../drivers/pci/pci';
 import type { IrqDesc } from './irqdesc';
-import { irq_domain_activate_irq, irq_domain_deactivate_irq } from './irqdomain';
+import { irq_domain_activate_irq, irq_domain_deactivate_irq, irq_domain_free_irqs } from './irqdomain';
 
 /** Message-signalled interrupts of any device: interrupt numbers for messages, and messages for interrupts. */
 
@@ -85,8 +85,7 @@ const __msi_domain_free_irqs = fn(
   function* __msi_domain_free_irqs(dev: AnyPciDev) {
     for (const desc of dev.msi!.descs.values()) {
       for (const irq of desc.irqs) if (irq['irq_data.IRQD_ACTIVATED']) yield* irq_domain_deactivate_irq(irq);
-      atCall('irq_domain_free_irqs');
-      desc.irqs.length = 0;
+      for (const irq of desc.irqs.splice(0)) yield* irq_domain_free_irqs(irq);
     }
   },
 );

@@ -1,4 +1,4 @@
-import { source, via } from '../../../../engine/fn';
+import { architecturally, source, via } from '../../../../engine/fn';
 import { NO_STEP } from '../../../../engine/journal';
 import { running } from '../../../../engine/running';
 import { at, atCall, causedBy, until } from '../../../../engine/steps';
@@ -6,7 +6,7 @@ import { kvm_pic, type PicProgramming } from '../../arch/x86/kvm/i8259';
 import { IOAPIC_MEM_LENGTH, kvm_ioapic } from '../../arch/x86/kvm/ioapic';
 import { default_routing } from '../../arch/x86/kvm/irq_comm';
 import { kvm_cpu_has_pending_timer } from '../../arch/x86/kvm/irq';
-import {
+import { kvm_arch_vcpu_load, kvm_arch_vcpu_put,
   check_request,
   kvm_arch_vcpu_ioctl,
   kvm_arch_vcpu_ioctl_run,
@@ -97,6 +97,25 @@ const kvm_vcpu_check_block = fn('Whether there is a reason not to sleep: -EINTR.
   return check_request(vcpu, 'KVM_REQ_UNBLOCK') ? -EINTR : 0;
 });
 
+export const kvm_sched_out = fn(
+  'The scheduler takes the CPU from the vCPU’s thread: because it sleeps, or because another one is more urgent.',
+  function* kvm_sched_out(vcpu: KvmVcpu, preempted: boolean) {
+    if (preempted) {
+      atCall('WRITE_ONCE');
+      vcpu.preempted = true;
+    }
+    yield* kvm_arch_vcpu_put(vcpu);
+  },
+);
+
+export const kvm_sched_in = fn('The vCPU’s thread has a CPU again.', function* kvm_sched_in(vcpu: KvmVcpu) {
+  if (vcpu.preempted) {
+    atCall('WRITE_ONCE');
+    vcpu.preempted = false;
+  }
+  yield* kvm_arch_vcpu_load(vcpu);
+});
+
 export const kvm_vcpu_block = fn(
   'Sleeps until there is a reason to run. It says first that it is going to, and looks then: whoever comes in between sees a sleeper and wakes it.',
   function* kvm_vcpu_block(vcpu: KvmVcpu) {
@@ -108,8 +127,10 @@ export const kvm_vcpu_block = fn(
       if ((yield* kvm_vcpu_check_block(vcpu)) < 0) break;
       waited = true;
       atCall('schedule');
+      yield* architecturally('function pointer', kvm_sched_out)(vcpu, false);
       yield* until(() => vcpu.wokenAt !== NO_STEP);
       causedBy(vcpu.wokenAt);
+      yield* architecturally('function pointer', kvm_sched_in)(vcpu);
     }
     atCall('finish_rcuwait');
     vcpu['wait.task'] = false;

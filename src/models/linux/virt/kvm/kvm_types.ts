@@ -209,6 +209,7 @@ export const kvm_vcpu_cells = struct('kvm_vcpu', 'A virtual CPU as KVM runs it.'
   mode: oneOf({ OUTSIDE_GUEST_MODE, IN_GUEST_MODE, EXITING_GUEST_MODE }, OUTSIDE_GUEST_MODE),
   requests: bits(32, REQUEST_NAMES),
   'wait.task': bool(),
+  preempted: bool(),
   'arch.mp_state': oneOf(MP_STATES, KVM_MP_STATE_RUNNABLE),
   'arch.apic_base': hex(32),
   'arch.apic_arb_prio': int(),

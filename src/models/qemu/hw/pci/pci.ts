@@ -128,7 +128,7 @@ const pci_msi_trigger = fn(
 /** What pci_qdev_realize() gives every device. */
 export const pci_qdev_realize = ops('pci_qdev_realize', { msi_trigger: pci_msi_trigger });
 
-const pci_default_read_config = fn(
+export const pci_default_read_config = fn(
   'Loads from QEMU’s copy of the configuration space.',
   function* pci_default_read_config(d: PCIDevice, address: number, _len: number) {
     at('config');

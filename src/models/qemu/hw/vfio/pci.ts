@@ -68,6 +68,7 @@ import {
 import { qemu_set_fd_handler } from '../../util/main-loop';
 import { qemu_clock_get_ms, timer_del, timer_mod, timer_new_ms, type QEMUTimer } from '../../util/qemu-timer';
 import {
+  pci_default_read_config,
   pci_default_write_config,
   pci_device_route_intx_to_irq,
   pci_device_set_intx_routing_notifier,
@@ -765,8 +766,11 @@ const vfio_pci_write_config = fn(
 );
 
 const vfio_pci_read_config = fn(
-  'The guest reads the configuration space: what QEMU does not emulate comes from VFIO.',
+  'The guest reads the configuration space: the message capabilities are QEMU’s own, what QEMU does not emulate comes from VFIO.',
   function* vfio_pci_read_config(vdev: VFIOPCIDevice, addr: number, len: number) {
+    const { pdev } = vdev;
+    if (within(addr, pdev.msi_cap, PCI_MSI_CAP_SIZE) || within(addr, pdev.msix_cap, PCI_MSIX_CAP_SIZE))
+      return yield* pci_default_read_config(pdev, addr, len);
     return yield* through('syscall', 'pread', pread64.ksys_pread64)(vdev.vbasedev.fd, VFIO_PCI_CONFIG_REGION_INDEX, addr, len);
   },
 );

@@ -1,4 +1,4 @@
-import { source } from '../../../../../engine/fn';
+import { source, through, type Pointer } from '../../../../../engine/fn';
 import { at, atCall } from '../../../../../engine/steps';
 import { generic_handle_irq_desc } from '../../../include/linux/irqdesc';
 import type { IrqDesc } from '../../../kernel/irq/irqdesc';
@@ -40,5 +40,20 @@ export const common_interrupt = fn(
     } else {
       atCall('ack_APIC_irq');
     }
+  },
+);
+
+export const sysvec_kvm_posted_intr_ipi = fn(
+  'A notification found no guest running on this CPU. There is nothing to do: what was posted is taken at the next entry.',
+  function* sysvec_kvm_posted_intr_ipi() {
+    atCall(since('linux', '6.6') ? 'apic_eoi' : 'ack_APIC_irq');
+  },
+);
+
+export const sysvec_kvm_posted_intr_wakeup_ipi = fn(
+  'A notification for a vCPU that sleeps: KVM finds out which.',
+  function* sysvec_kvm_posted_intr_wakeup_ipi(kvm_posted_intr_wakeup_handler: Pointer<[], void>) {
+    atCall(since('linux', '6.6') ? 'apic_eoi' : 'ack_APIC_irq');
+    yield* through('function pointer', 'kvm_posted_intr_wakeup_handler', kvm_posted_intr_wakeup_handler)();
   },
 );

@@ -93,6 +93,10 @@ export type KvmX86Ops = OpsTable<{
     readonly hwapic_irr_update: Fn<[vcpu: KvmVcpu, max_irr: number], void>;
     readonly hwapic_isr_update: Fn<[vcpu: KvmVcpu, max_isr: number], void>;
   }>;
+  readonly sched: OpsTable<{
+    readonly vcpu_load: Fn<[vcpu: KvmVcpu], void>;
+    readonly vcpu_put: Fn<[vcpu: KvmVcpu], void>;
+  }>;
   readonly posting: OpsTable<{
     readonly pi_update_irte: Fn<[kvm: Kvm, host_irq: IrqDesc, guest_irq: number, set: boolean], number>;
   }> & {
@@ -748,6 +752,14 @@ export const kvm_fast_pio = fn(
     return exit.in ? yield* kvm_fast_pio_in(vcpu, size, port) : yield* kvm_fast_pio_out(vcpu, size, port, value);
   },
 );
+
+export const kvm_arch_vcpu_put = fn('A CPU is left behind.', function* kvm_arch_vcpu_put(vcpu: KvmVcpu) {
+  yield* through('function pointer', kvm_x86_op('vcpu_put'), vcpu.kvm.x86_ops.sched.vcpu_put)(vcpu);
+});
+
+export const kvm_arch_vcpu_load = fn('A CPU is made this vCPU’s.', function* kvm_arch_vcpu_load(vcpu: KvmVcpu) {
+  yield* through('function pointer', kvm_x86_op('vcpu_load'), vcpu.kvm.x86_ops.sched.vcpu_load)(vcpu);
+});
 
 const kvm_arch_start_assignment = fn(
   'The virtual machine takes an interrupt directly from now on. The first time, vCPUs that sleep have to look up: they may have to be woken by the hardware next time.',

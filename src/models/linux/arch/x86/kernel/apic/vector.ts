@@ -8,7 +8,8 @@ import type { IrqDesc, IrqLevel } from '../../../../kernel/irq/irqdesc';
 
 /** A vector that nothing is behind: where a message goes whose interrupt nobody has requested yet. */
 export const MANAGED_IRQ_SHUTDOWN_VECTOR = 0xef;
-const FIRST_DEVICE_VECTOR = 0x22;
+/** The first vector that a device gets here: aligned, as several messages of one MSI capability have to be. */
+const FIRST_DEVICE_VECTOR = 0x24;
 
 const ApicChipDataCells = struct('apic_chip_data', 'The vector of an interrupt, and whether it has one for good.', {
   vector: hex(8),
@@ -89,6 +90,13 @@ const x86_vector_deactivate = fn(
   },
 );
 
+const x86_vector_free_irqs = fn(
+  'The interrupt number is given back: with it goes a vector that was assigned for good.',
+  function* x86_vector_free_irqs(domain: VectorDomain, apicd: ApicChipData, _desc: IrqDesc) {
+    if (apicd.vector !== 0) yield* clear_irq_vector(domain, apicd);
+  },
+);
+
 export const apic_ack_irq = fn('Ends the interrupt at the CPU’s local APIC.', function* apic_ack_irq(desc: IrqDesc) {
   atCall(since('linux', '6.6') ? 'apic_eoi' : 'ack_APIC_irq');
   yield* desc.pin.eoi();
@@ -103,7 +111,7 @@ const apic_ack_edge = fn(
 );
 
 export const lapic_controller = ops('lapic_controller', { irq_ack: apic_ack_edge });
-const x86_vector_domain_ops = ops('x86_vector_domain_ops', { activate: x86_vector_activate, deactivate: x86_vector_deactivate });
+const x86_vector_domain_ops = ops('x86_vector_domain_ops', { activate: x86_vector_activate, deactivate: x86_vector_deactivate, free: x86_vector_free_irqs });
 
 /** The CPU's level of an interrupt's hierarchy. */
 export const vector_level = (domain: VectorDomain, apicd: ApicChipData): IrqLevel => ({
@@ -115,6 +123,10 @@ export const vector_level = (domain: VectorDomain, apicd: ApicChipData): IrqLeve
     ),
     deactivate: boundPointer(
       boundPointer(x86_vector_domain_ops.deactivate, () => domain),
+      () => apicd,
+    ),
+    free: boundPointer(
+      boundPointer(x86_vector_domain_ops.free, () => domain),
       () => apicd,
     ),
   },

@@ -153,4 +153,12 @@ const table = ops('svm_x86_ops', {
   set_msr: svm_set_msr,
 });
 
-export const svm_x86_ops: KvmX86Ops = { ...table, posting: ops('svm_x86_ops', { pi_update_irte: avic_pi_update_irte }) };
+const svm_vcpu_load = fn('The vCPU’s control block becomes the CPU’s.', function* svm_vcpu_load(_vcpu: KvmVcpu) {
+  atCall('kvm_vcpu_apicv_active');
+});
+
+const svm_vcpu_put = fn('The vCPU leaves the CPU.', function* svm_vcpu_put(_vcpu: KvmVcpu) {
+  atCall('svm_prepare_host_switch');
+});
+
+export const svm_x86_ops: KvmX86Ops = { ...table, sched: ops('svm_x86_ops', { vcpu_load: svm_vcpu_load, vcpu_put: svm_vcpu_put }), posting: ops('svm_x86_ops', { pi_update_irte: avic_pi_update_irte }) };

@@ -12,6 +12,8 @@ import {
   vmx_load_eoi_exitmap,
   vmx_set_msr,
   vmx_sync_pir_to_irr,
+  vmx_vcpu_load,
+  vmx_vcpu_put,
   vmx_vcpu_run,
 } from './vmx';
 
@@ -45,7 +47,9 @@ const apicv = ops(
   before,
 );
 
+const sched = ops('vt_x86_ops', { vcpu_load: vmx_vcpu_load, vcpu_put: vmx_vcpu_put }, before);
+
 const posting = ops('vt_x86_ops', { pi_update_irte: vmx_pi_update_irte, pi_start_assignment: vmx_pi_start_assignment }, before);
 
 /** The table, with or without virtualization of the local APIC. */
-export const vt_x86_ops = (withApicv: boolean): KvmX86Ops => (withApicv ? { ...table, posting, apicv } : { ...table, posting });
+export const vt_x86_ops = (withApicv: boolean): KvmX86Ops => ({ ...table, sched, posting, ...(withApicv ? { apicv } : {}) });

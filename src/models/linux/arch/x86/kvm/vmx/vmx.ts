@@ -18,6 +18,7 @@ import {
 } from '../lapic';
 import type { KvmLapic } from '../lapic_state';
 import { kvm_mmu_page_fault } from '../mmu/mmu';
+import { pi_wakeup_handler, vmx_vcpu_pi_load, vmx_vcpu_pi_put } from './posted_intr';
 import { __vmx_handle_ept_violation } from './common';
 import {
   handle_fastpath_hlt,
@@ -164,6 +165,29 @@ export const vmx_set_msr = fn(
   function* vmx_set_msr(vcpu: KvmVcpu, msr: number, data: bigint) {
     return yield* kvm_set_msr_common(vcpu, msr, data);
   },
+);
+
+export const vmx_vcpu_load = fn(
+  'The vCPU’s control structure becomes the CPU’s, and notifications come here.',
+  function* vmx_vcpu_load(vcpu: KvmVcpu) {
+    atCall('vmx_vcpu_load_vmcs');
+    yield* vmx_vcpu_pi_load(vcpu);
+  },
+);
+
+export const vmx_vcpu_put = fn(
+  'The vCPU leaves the CPU: first, notifications are redirected.',
+  function* vmx_vcpu_put(vcpu: KvmVcpu) {
+    yield* vmx_vcpu_pi_put(vcpu);
+    atCall('vmx_prepare_switch_to_host');
+  },
+);
+
+/** What vmx_hardware_setup() has called when a device posts to a vCPU that sleeps. */
+export const vmx_hardware_setup = ops(
+  'vmx_hardware_setup',
+  { wakeup_handler: pi_wakeup_handler },
+  { formerly: [{ until: '6.9', path: 'arch/x86/kvm/vmx/vmx.c', symbol: 'hardware_setup' }] },
 );
 
 const vmx_exit_handlers_fastpath = fn(
