@@ -3,10 +3,11 @@ import { acrn_virtio_console } from './acrn-virtio-console';
 import { pic } from './pic';
 import { mdev_mtty } from './mdev-mtty';
 import { vfio_intx } from './vfio-intx';
+import { vfio_msi } from './vfio-msi';
 import { vfio_probe } from './vfio-probe';
 
 /** Every flow there is, in the order of the catalogue. */
-export const CATALOGUE: readonly Flow[] = [mdev_mtty, vfio_probe, vfio_intx, pic, acrn_virtio_console];
+export const CATALOGUE: readonly Flow[] = [mdev_mtty, vfio_probe, vfio_msi, vfio_intx, pic, acrn_virtio_console];
 
 /** The flow with an id, or undefined. */
 export const flowById = (id: string): Flow | undefined => CATALOGUE.find((flow) => flow.id === id);

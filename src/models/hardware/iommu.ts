@@ -26,8 +26,6 @@ export type Irte = InstanceOf<typeof IrteCells>;
 export interface Iommu {
   /** Whether messages are remapped; off, they mean what they say. */
   readonly remapping: boolean;
-  /** Whether the hardware can post (IRQ_POSTING_CAP) and the host lets it. */
-  readonly posting: boolean;
   readonly ir_table: Irte[];
   readonly lapic: HostLapic;
 }

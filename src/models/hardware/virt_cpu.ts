@@ -357,10 +357,14 @@ export function* idle(cpu: VirtCpu): Run {
   causedBy(cpu.notified ? cpu.notifiedAt : cpu.enteredAt);
 }
 
+/** Whether the guest runs and has an interrupt to take, or to look for among the posted ones. */
+export const interrupt_waits = (cpu: VirtCpu, apic: KvmLapic): boolean =>
+  cpu.guest.running && (cpu.notified || windowIsDue(cpu) || pendingVector(cpu, apic) >= 0);
+
 /** Waits in the guest's idle loop for an interrupt to take, and takes it. The result is its vector. */
 export function* await_interrupt(cpu: VirtCpu, apic: KvmLapic) {
   for (;;) {
-    yield* until(() => cpu.guest.running && (cpu.notified || windowIsDue(cpu) || pendingVector(cpu, apic) >= 0));
+    yield* until(() => interrupt_waits(cpu, apic));
     if (windowIsDue(cpu)) yield* vm_exit(cpu, { kind: 'interrupt window' });
     if (cpu.notified) {
       causedBy(cpu.notifiedAt);

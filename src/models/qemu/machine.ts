@@ -96,7 +96,7 @@ export const bar0 = (device: PciFunction): VFIOBAR => ({ nr: 0, addr: BAR0_ADDR,
 const MMCONFIG = { name: 'pcie-mmcfg-mmio', addr: 0xb0000000, size: 0x10000000 } as const;
 
 /** The assigned device is 00:01.0: its INTA is PIRQ F, which is GSI 21. */
-const VFIO_DEVFN = PCI_DEVFN(1, 0);
+export const VFIO_DEVFN = PCI_DEVFN(1, 0);
 const LPC_DEVFN = PCI_DEVFN(0x1f, 0);
 
 const configAddress = (devfn: number, offset: number): number => MMCONFIG.addr + devfn * 0x1000 + offset;

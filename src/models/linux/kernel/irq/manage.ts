@@ -1,5 +1,6 @@
 import { source, through, via, type Pointer } from '../../../../engine/fn';
 import { at, atCall } from '../../../../engine/steps';
+import { since } from '../../../version';
 import { irq_activate, irq_disable, irq_shutdown, irq_startup } from './chip';
 import { irq_domain_deactivate_irq } from './irqdomain';
 import type { VcpuData } from '../../arch/x86/include/asm/irq_remapping';
@@ -71,7 +72,7 @@ const __free_irq = fn(
     at('action');
     desc.action = undefined;
     yield* irq_shutdown(desc);
-    atCall('__synchronize_irq');
+    atCall(since('linux', '6.4') ? '__synchronize_irq' : '__synchronize_hardirq');
     yield* irq_domain_deactivate_irq(desc);
   },
 );

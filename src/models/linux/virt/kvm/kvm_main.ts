@@ -6,7 +6,9 @@ import { kvm_pic, type PicProgramming } from '../../arch/x86/kvm/i8259';
 import { IOAPIC_MEM_LENGTH, kvm_ioapic } from '../../arch/x86/kvm/ioapic';
 import { default_routing } from '../../arch/x86/kvm/irq_comm';
 import { kvm_cpu_has_pending_timer } from '../../arch/x86/kvm/irq';
-import { kvm_arch_vcpu_load, kvm_arch_vcpu_put,
+import {
+  kvm_arch_vcpu_load,
+  kvm_arch_vcpu_put,
   check_request,
   kvm_arch_vcpu_ioctl,
   kvm_arch_vcpu_ioctl_run,

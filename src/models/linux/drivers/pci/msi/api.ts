@@ -1,4 +1,5 @@
-import { source } from '../../../../../engine/fn';
+import { source, via } from '../../../../../engine/fn';
+import { since } from '../../../../version';
 import { ENOSPC } from '../../../errno';
 import type { IrqDesc } from '../../../kernel/irq/irqdesc';
 import { msi_domain_alloc_irq_at } from '../../../kernel/irq/msi';
@@ -36,13 +37,13 @@ export const pci_alloc_irq_vectors = fn(
 const pci_disable_msi = fn('Switches MSI off and frees its interrupts.', function* pci_disable_msi(dev: AnyPciDev) {
   if (dev.msi?.msi_enabled !== true) return;
   yield* pci_msi_shutdown(dev);
-  yield* pci_free_msi_irqs(dev);
+  yield* via(since('linux', '6.2') ? 'pci_free_msi_irqs' : 'free_msi_irqs', pci_free_msi_irqs)(dev);
 });
 
 const pci_disable_msix = fn('Switches MSI-X off and frees its interrupts.', function* pci_disable_msix(dev: AnyPciDev) {
   if (dev.msi?.msix_enabled !== true) return;
   yield* pci_msix_shutdown(dev);
-  yield* pci_free_msi_irqs(dev);
+  yield* via(since('linux', '6.2') ? 'pci_free_msi_irqs' : 'free_msi_irqs', pci_free_msi_irqs)(dev);
 });
 
 export const pci_free_irq_vectors = fn(

@@ -111,7 +111,11 @@ const apic_ack_edge = fn(
 );
 
 export const lapic_controller = ops('lapic_controller', { irq_ack: apic_ack_edge });
-const x86_vector_domain_ops = ops('x86_vector_domain_ops', { activate: x86_vector_activate, deactivate: x86_vector_deactivate, free: x86_vector_free_irqs });
+const x86_vector_domain_ops = ops('x86_vector_domain_ops', {
+  activate: x86_vector_activate,
+  deactivate: x86_vector_deactivate,
+  free: x86_vector_free_irqs,
+});
 
 /** The CPU's level of an interrupt's hierarchy. */
 export const vector_level = (domain: VectorDomain, apicd: ApicChipData): IrqLevel => ({

@@ -161,4 +161,8 @@ const svm_vcpu_put = fn('The vCPU leaves the CPU.', function* svm_vcpu_put(_vcpu
   atCall('svm_prepare_host_switch');
 });
 
-export const svm_x86_ops: KvmX86Ops = { ...table, sched: ops('svm_x86_ops', { vcpu_load: svm_vcpu_load, vcpu_put: svm_vcpu_put }), posting: ops('svm_x86_ops', { pi_update_irte: avic_pi_update_irte }) };
+export const svm_x86_ops: KvmX86Ops = {
+  ...table,
+  sched: ops('svm_x86_ops', { vcpu_load: svm_vcpu_load, vcpu_put: svm_vcpu_put }),
+  posting: ops('svm_x86_ops', { pi_update_irte: avic_pi_update_irte }),
+};

@@ -175,13 +175,10 @@ export const vmx_vcpu_load = fn(
   },
 );
 
-export const vmx_vcpu_put = fn(
-  'The vCPU leaves the CPU: first, notifications are redirected.',
-  function* vmx_vcpu_put(vcpu: KvmVcpu) {
-    yield* vmx_vcpu_pi_put(vcpu);
-    atCall('vmx_prepare_switch_to_host');
-  },
-);
+export const vmx_vcpu_put = fn('The vCPU leaves the CPU: first, notifications are redirected.', function* vmx_vcpu_put(vcpu: KvmVcpu) {
+  yield* vmx_vcpu_pi_put(vcpu);
+  atCall('vmx_prepare_switch_to_host');
+});
 
 /** What vmx_hardware_setup() has called when a device posts to a vCPU that sleeps. */
 export const vmx_hardware_setup = ops(
