@@ -16,9 +16,11 @@ import { acrn_vcpu, type AcrnVcpu } from '../models/acrn/hypervisor/include/arch
 import { acrn_vm } from '../models/acrn/hypervisor/include/arch/x86/asm/guest/vm';
 import { pcpu, runs_on } from '../models/acrn/hypervisor/include/arch/x86/asm/per_cpu';
 import { ACRN_IOREQ_STATE_COMPLETE, acrn_io_request_buffer } from '../models/acrn/hypervisor/include/public/acrn_common';
-import { console_guest, guest_context, MOVED_VECTOR, task_wakes, type ConsoleGuest } from '../models/guest/console_guest';
+import { MOVED_VECTOR, task_wakes } from '../models/guest/console_chores';
+import { console_guest, guest_context, type ConsoleGuest } from '../models/guest/console_guest';
 import { service_context } from '../models/guest/service_vm';
-import { give_iothread, make_modern, serial_interrupts, vhost_signals } from '../models/hardware/console_variant';
+import { serial_interrupts, vhost_signals } from '../models/hardware/acrn_neighbours';
+import { give_iothread, make_modern } from '../models/hardware/console_variant';
 import { type_characters } from '../models/hardware/terminal';
 import { vmcall, write_EOI } from '../models/hardware/vmx_cpu';
 import { ioapic_chip, mp_register_handler } from '../models/linux/arch/x86/kernel/apic/io_apic';
@@ -455,7 +457,7 @@ The gain is latency of the *access*, not of the write: \`put_chars\` spins until
     },
     {
       id: 'intx',
-      title: 'One line: the interrupt costs two more accesses',
+      title: 'One line: the interrupt costs two more exits',
       prose: `Without MSI-X all queues share the **interrupt line**, which is level-triggered and active low. The handler has to read the ISR register to learn whether it was this device, and that read is an access like any other: out of the guest, into the shared page, up to the device model, and back, all with the guest’s interrupts off. Inside of it the device model lets the line go, by one more hypercall. The EOI exits too, so that the virtual I/O APIC can look whether the line is still active.`,
       parameters: { interrupt: 'intx' },
     },
@@ -492,10 +494,10 @@ The input lies in the used ring, and nobody knows. It is read only when the next
     },
     {
       id: 'pic-latch',
-      title: 'The vPIC’s output latch: one lost request, and the chip is silent for ever',
+      title: 'The vPIC’s output latch: one request goes, and the chip falls silent',
       prose: `A guest that still uses the PIC has interrupts off. The serial port interrupts: \`vpic_notify_intr\` sets **\`intr_raised\`** and asks the vCPU for an ExtINT, which has to wait. Before the guest opens its interrupts it masks the pin. At the next VM entry \`vcpu_do_pending_extint\` takes the request and asks the vPIC for a vector; there is none, and nothing is injected. Hardware, QEMU and KVM would give the spurious vector 7 here.
 
-\`intr_raised\` is cleared only where a vector is accepted, so it stays set. From now on no pin of this chip notifies anybody, not when the mask is opened, not at the next edge, not after a new initialisation.`,
+\`intr_raised\` is cleared only where a vector is accepted, so it stays set. From now on no pin of this chip notifies anybody, not when the mask is opened, not at the next edge, not after a new initialisation. Only a poll read that finds a pin would release it.`,
       parameters: {},
       stimuli: [
         { at: 0, name: 'use-pic' },
@@ -574,6 +576,13 @@ The input lies in the used ring, and nobody knows. It is read only when the next
       was: 'arch/x86/kernel/cpu/acrn.c, still there',
       today: ['sysvec_acrn_hv_callback', 'acrn_setup_intr_handler', 'ioreq_intr_handler'],
       since: 'It is a pointer, not a function: the vector’s entry calls through it, and the HSM sets it.',
+    },
+    {
+      name: 'x86_platform_ipi_callback',
+      project: 'linux',
+      was: 'a pointer in arch/x86/kernel/irq.c that VHM set to hear of upcalls',
+      today: ['sysvec_acrn_hv_callback', 'acrn_setup_intr_handler'],
+      since: 'Upstream gives upcalls a vector of their own. The pointer is still there, for others.',
     },
     {
       name: 'ioreq_wq',

@@ -1,10 +1,7 @@
 import { source } from '../../engine/fn';
-import { vm_irqfd, vm_set_gsi_irq } from '../acrn/devicemodel/core/vmmapi';
-import type { Vmctx } from '../acrn/devicemodel/include/dm';
 import { iothread_create } from '../acrn/devicemodel/core/iothread';
 import { baseOf, virtio_set_modern_bar } from '../acrn/devicemodel/hw/pci/virtio/virtio';
 import type { PciVdev } from '../acrn/devicemodel/include/pci_core';
-import { eventfd_signal } from '../linux/include/linux/eventfd';
 
 /**
  * A console that upstream does not have: the framework for I/O threads and the layout of virtio 1.0 are there for any
@@ -12,28 +9,6 @@ import { eventfd_signal } from '../linux/include/linux/eventfd';
  */
 
 const { fn } = source('hardware', 'console_variant');
-
-/** The serial port’s line: pin 4, as on every PC. */
-const SERIAL_GSI = 4;
-
-export const serial_interrupts = fn(
-  'The emulated serial port of acrn-dm interrupts: an edge of its line.',
-  function* serial_interrupts(ctx: Vmctx) {
-    yield* vm_set_gsi_irq(ctx, SERIAL_GSI, 'GSI_RAISING_PULSE');
-  },
-);
-
-export const vhost_signals = fn(
-  'A worker of the Service VM’s kernel that serves a queue by itself, as vhost does: the device model has given it an eventfd to signal, and the HSM the message to send then.',
-  function* vhost_signals(ctx: Vmctx) {
-    const fd = ctx.call_fd;
-    const [, entry] = ctx.pci_devices[0]?.msix_table ?? [];
-    if (entry === undefined) return;
-    // The HSM refuses an eventfd that it has already.
-    yield* vm_irqfd(ctx, { fd, msi: { msi_addr: entry.addr, msi_data: entry.msg_data } });
-    yield* eventfd_signal(fd);
-  },
-);
 
 export const give_iothread = fn(
   'The console gets an I/O thread, as virtio-blk does with its option `iothread`.',
