@@ -269,6 +269,27 @@ describe('presets', () => {
   });
 });
 
+test('a name of older texts is gone, and some run enters what does its work today', () => {
+  const known = new Set(
+    WAYS.flatMap((way) => steps(run(way)).flatMap(({ kind, site: { fn } }) => (kind === 'enter' ? [`${fn.home.world} ${fn.name}`] : []))),
+  );
+  for (const { name, today } of pic.historical) {
+    assert.ok(!known.has(`qemu ${name}`), `${name} is not a thing of the past`);
+    for (const now of today)
+      assert.ok(known.has(`qemu ${now}`) || known.has(`linux ${now}`), `${name} is done by ${now}, which no run enters`);
+  }
+});
+
+test('the board is made, and its lines are driven, by functions that already stood in qemu-kvm 0.12', () => {
+  const known = new Set(WAYS.flatMap((way) => entered(run(way))));
+  const old =
+    'pc_init1 qemu_allocate_irqs i8259_init kvm_i8259_init pic_irq_request qemu_set_irq qemu_irq_raise pic_update_irq pic_get_irq pic_set_irq1';
+  assert.deepEqual(
+    old.split(' ').filter((name) => !known.has(name)),
+    [],
+  );
+});
+
 test('whatever happens from outside, and in whatever order threads run, the run comes to rest', () => {
   const names = pic.stimuli.map(({ name }) => name);
   const stimuli = fc.array(fc.record({ at: fc.integer({ min: 0, max: 9000 }), name: fc.constantFrom(...names) }), { maxLength: 6 });
