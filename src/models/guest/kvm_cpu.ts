@@ -1,7 +1,7 @@
 import { source } from '../../engine/fn';
 import type { Run } from '../../engine/machine';
 import { until } from '../../engine/steps';
-import { halt, instruction_boundary, vm_exit, type VirtCpu, type VmExit } from '../hardware/virt_cpu';
+import { halt, instruction_boundary, is_interrupted, vm_exit, type VirtCpu, type VmExit } from '../hardware/virt_cpu';
 import type { KvmVcpu } from '../linux/virt/kvm/kvm_types';
 import type { PcCpu } from './pc';
 
@@ -35,8 +35,8 @@ export function kvm_cpu(vcpu: KvmVcpu): PcCpu {
     out: (port, size, value) => exiting({ kind: 'io', port, size, in: false, value }, nothing),
     in: (port, size) =>
       exiting({ kind: 'io', port, size, in: true, value: 0 }, () => (vcpu['arch.regs[VCPU_REGS_RAX]'] & mask(size)) >>> 0),
-    store: (phys_addr, _size, value) => exiting({ kind: 'mmio', phys_addr, is_write: true, value }, nothing),
-    load: (phys_addr) => exiting({ kind: 'mmio', phys_addr, is_write: false, value: 0 }, () => vcpu.run.mmio.data),
+    store: (phys_addr, size, value) => exiting({ kind: 'mmio', phys_addr, is_write: true, value, size }, nothing),
+    load: (phys_addr, size) => exiting({ kind: 'mmio', phys_addr, is_write: false, value: 0, size }, () => vcpu.run.mmio.data),
     interrupts_on: () => cpu.guest.IF,
     *set_interrupts(on) {
       yield* instruction_boundary(cpu);
@@ -57,4 +57,12 @@ export function kvm_cpu(vcpu: KvmVcpu): PcCpu {
     },
     started: () => cpu.guest.running,
   };
+}
+
+/** Waits in the guest’s idle loop until there is something to do, and takes the interrupts that come meanwhile. */
+export function* guest_idles({ cpu }: KvmVcpu, until_then: () => boolean): Run {
+  while (!until_then()) {
+    yield* until(() => is_interrupted(cpu) || (cpu.guest.running && until_then()));
+    yield* instruction_boundary(cpu);
+  }
 }

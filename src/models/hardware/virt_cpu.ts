@@ -339,6 +339,10 @@ export function* instruction_boundary(cpu: VirtCpu): Run {
   }
 }
 
+/** Whether a guest that does nothing would be interrupted at its next instruction. */
+export const is_interrupted = (cpu: VirtCpu): boolean =>
+  cpu.guest.running && (cpu.notified || windowIsDue(cpu) || (cpu.idt !== undefined && pendingVector(cpu, cpu.idt.apic) >= 0));
+
 /** Whether the hypervisor wants an exit as soon as the guest can be interrupted, and it can. */
 const windowIsDue = ({ vmcs, vmcb, guest }: VirtCpu): boolean =>
   guest.IF && guest.vector === -1 && (vmcs?.CPU_BASED_INTR_WINDOW_EXITING === true || vmcb?.['control.int_ctl.V_IRQ'] === true);

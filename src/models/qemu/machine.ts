@@ -6,7 +6,7 @@ import type { VfioDeviceFile } from '../linux/drivers/vfio/vfio_main';
 import { poll_wqueues, type PollWqueues } from '../linux/fs/select';
 import type { Kvm, KvmIrqRoutingEntry } from '../linux/virt/kvm/kvm_types';
 import type { Board, CpusAccel } from './board';
-import { kvm_memory_listener_register } from './accel/kvm/kvm-all';
+import { kvm_io_listener, kvm_memory_listener_register, type kvm_init } from './accel/kvm/kvm-all';
 import { APIC_SPACE, kvm_apic_io_ops } from './hw/i386/kvm/apic';
 import { gsis } from './hw/i386/pc';
 import { pc_q35_init } from './hw/i386/pc_q35';
@@ -17,7 +17,14 @@ import { pcie_mmcfg_ops } from './hw/pci/pcie_host';
 import { vfio_pci_device, vfio_realize, type VFIOPCIDevice } from './hw/vfio/pci';
 import type { VFIOBAR } from './include/hw/vfio/vfio-common';
 import { aio_context, type AioContext } from './include/block/aio';
-import { io_region, memory_core, memory_region_add_subregion, type AddressSpace, type Memory } from './include/exec/memory';
+import {
+  io_region,
+  memory_core,
+  memory_region_add_subregion,
+  type AddressSpace,
+  type Memory,
+  type MemoryListener,
+} from './include/exec/memory';
 import { x86_cpu } from './include/hw/core/cpu';
 import { pci_bus, PCI_DEVFN, type PCIBus } from './include/hw/pci/pci';
 import { kvm_slot, type KVMMemoryListener, type KVMState } from './include/sysemu/kvm_int';
@@ -52,10 +59,20 @@ export interface Globals extends Process {
   readonly pci_bus: PCIBus;
 }
 
+/** Has KVM follow an address space’s ioeventfds. */
+export const ioeventfds = (ops: typeof kvm_init | typeof kvm_io_listener, kvm_state: KVMState): MemoryListener => ({
+  eventfd_add: withOpaque(ops.eventfd_add, () => kvm_state),
+  eventfd_del: withOpaque(ops.eventfd_del, () => kvm_state),
+});
+
 /** A process without devices or CPUs. */
 export function qemu_process(kvm_state: KVMState | undefined, address_space_memory: AddressSpace, cpus_accel: CpusAccel = {}): Process {
   const qemu_global_mutex = Mutex('BQL');
-  const address_space_io: AddressSpace = { root: [], listeners: [], current_map: [] };
+  const address_space_io: AddressSpace = {
+    root: [],
+    listeners: kvm_state === undefined ? [] : [ioeventfds(kvm_io_listener, kvm_state)],
+    current_map: [],
+  };
   return {
     qemu_global_mutex,
     iohandler_ctx: aio_context('iohandler_ctx'),
@@ -163,7 +180,7 @@ export function* qemu_main(q: Qemu): Run {
 }
 
 /** The root bus of the q35 board, with the LPC bridge that routes its interrupts. */
-function root_bus(kvm_state: KVMState): PCIBus {
+export function root_bus(kvm_state: KVMState): PCIBus {
   const bus = pci_bus('pcie.0', {
     map_irq: withOpaque(pc_q35_init.map_irq, () => lpc),
     set_irq: withOpaque(pc_q35_init.set_irq, () => lpc),

@@ -63,3 +63,5 @@ export const vp_find_vqs_msix = ops(
   { formerly: [{ until: '6.11', symbol: 'vp_find_vqs_msix' }] },
 );
 export const vp_find_vqs_intx = ops('vp_find_vqs_intx', { vp_interrupt });
+/** The handler of the one message that all queues share, where there are not enough for one each. */
+export const vp_request_msix_vectors = ops('vp_request_msix_vectors', { vp_vring_interrupt });

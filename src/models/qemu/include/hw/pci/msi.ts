@@ -1,6 +1,11 @@
 import { bits, bool, hex, int, struct, type InstanceOf } from '../../../../../engine/cell';
 import type { Pointer } from '../../../../../engine/fn';
-import { PCI_MSI_FLAGS_64BIT, PCI_MSI_FLAGS_BITS, PCI_MSIX_FLAGS_BITS } from '../../../../linux/include/uapi/linux/pci_regs';
+import {
+  PCI_MSI_FLAGS_64BIT,
+  PCI_MSI_FLAGS_BITS,
+  PCI_MSIX_FLAGS_BITS,
+  PCI_MSIX_FLAGS_ENABLE,
+} from '../../../../linux/include/uapi/linux/pci_regs';
 import type { MemoryRegion } from '../../exec/memory';
 
 /** Message capabilities as QEMU emulates them. */
@@ -58,5 +63,20 @@ export const msix_state = (name: string, entries: number, msix_pba_mmio?: Memory
   cells: MsixCells(name, { 'config[PCI_MSIX_FLAGS]': entries - 1 }),
   msix_table: Array.from({ length: entries }, (_, n) => EntryCells(`${name} ${n}`)),
   msix_pba_mmio,
+  notifiers: undefined,
+});
+
+/** Makes the state of a capability that the guest has programmed already: enabled, with these messages in use and nothing masked. */
+export const programmed_msix_state = (name: string, messages: readonly MSIMessage[]): MsixState => ({
+  cells: MsixCells(name, { 'config[PCI_MSIX_FLAGS]': PCI_MSIX_FLAGS_ENABLE | (messages.length - 1), msix_function_masked: false }),
+  msix_table: messages.map(({ address, data }, n) =>
+    EntryCells(`${name} ${n}`, {
+      PCI_MSIX_ENTRY_LOWER_ADDR: address,
+      PCI_MSIX_ENTRY_DATA: data,
+      PCI_MSIX_ENTRY_VECTOR_CTRL: 0,
+      msix_entry_used: 1,
+    }),
+  ),
+  msix_pba_mmio: undefined,
   notifiers: undefined,
 });

@@ -1,0 +1,88 @@
+import type { Run } from '../../engine/machine';
+import type { Vring } from '../linux/include/uapi/linux/virtio_ring';
+import type { Kvm } from '../linux/virt/kvm/kvm_main';
+import { kvm_init } from './accel/kvm/kvm-all';
+import { fd_chardev, type FDChardev } from './chardev/char-fd';
+import { virtconsole, virtconsole_realize, type VirtConsole } from './hw/char/virtio-console';
+import { virtio_serial, virtio_serial_class } from './hw/char/virtio-serial-bus';
+import { APIC_SPACE, kvm_apic_io_ops } from './hw/i386/kvm/apic';
+import { virtio_device, VIRTIO_NO_VECTOR, type VirtioDeviceClass, type VirtIODevice } from './hw/virtio/virtio';
+import { virtio_pci_proxy, type VirtIOPCIProxy } from './hw/virtio/virtio-pci';
+import { io_region, memory_region_add_subregion } from './include/exec/memory';
+import { x86_cpu } from './include/hw/core/cpu';
+import type { MSIMessage } from './include/hw/pci/msi';
+import { PCI_DEVFN } from './include/hw/pci/pci';
+import type { KVMState } from './include/sysemu/kvm_int';
+import { ioeventfds, qemu_process, root_bus, type Globals } from './machine';
+import { qemu_init_subsystems, qemu_main_loop } from './softmmu/runstate';
+
+/** A QEMU process that runs a q35 machine with one virtio device. */
+
+/** The device is 00:01.0: its INTA is PIRQ F, which is GSI 21. */
+const VIRTIO_DEVFN = PCI_DEVFN(1, 0);
+export const VIRTIO_GSI = 21;
+
+/** The board, without the device. */
+function board(kvm: Kvm): Globals {
+  const kvm_state: KVMState = { vmfd: kvm, kernel_irqchip: 'on', irq_routes: [] };
+  const memory = { root: [], listeners: [ioeventfds(kvm_init, kvm_state)], current_map: [] };
+  const q: Globals = { ...qemu_process(kvm_state, memory), kvm_state, pci_bus: root_bus(kvm_state) };
+  for (const [index, vcpu] of kvm.vcpus.entries()) x86_cpu(q.board, index, { kvm: vcpu });
+  memory_region_add_subregion(
+    q.address_space_memory,
+    io_region(APIC_SPACE, kvm_apic_io_ops, () => kvm_state),
+  );
+  return q;
+}
+
+/** What a virtio device is made with. */
+export interface VirtioOptions {
+  readonly layout: VirtIOPCIProxy['layout'];
+  /** The property `ioeventfd`. */
+  readonly ioeventfd: boolean;
+  readonly event_idx: boolean;
+  /** The message of the vector that the queues share, as the guest has written it; undefined while it uses the pin. */
+  readonly message: MSIMessage | undefined;
+  /** The rings that the driver has set up, in the order of the queues; undefined for those that it does not use. */
+  readonly rings: readonly (Vring | undefined)[];
+}
+
+/** The vector of all queues; 0 is that of configuration changes. */
+const QUEUE_VECTOR = 1;
+
+/** The PCI and virtio halves of a device. */
+function device(q: Globals, name: string, options: Omit<VirtioOptions, 'rings'>, klass: VirtioDeviceClass) {
+  const { layout, ioeventfd, event_idx, message } = options;
+  const proxy = virtio_pci_proxy(q, () => vdev, { name, devfn: VIRTIO_DEVFN, layout, ioeventfd, message, vector: QUEUE_VECTOR });
+  const vdev: VirtIODevice = virtio_device({ name, q, bus: proxy.bus, klass, event_idx });
+  return { proxy, vdev };
+}
+
+/** The process with a console. */
+export interface ConsoleMachine {
+  readonly q: Globals;
+  readonly proxy: VirtIOPCIProxy;
+  readonly console: VirtConsole;
+  readonly terminal: FDChardev;
+}
+
+/** Makes the process with a virtio console: `-device virtio-serial-pci,max_ports=… -device virtconsole,chardev=…`. */
+export function console_machine(kvm: Kvm, { rings, ...options }: VirtioOptions): ConsoleMachine {
+  const q = board(kvm);
+  const { vdev, proxy } = device(
+    q,
+    'virtio-serial-pci',
+    options,
+    virtio_serial_class(() => vser),
+  );
+  const vser = virtio_serial(vdev, { rings, vector: options.message === undefined ? VIRTIO_NO_VECTOR : QUEUE_VECTOR });
+  const terminal = fd_chardev('stdio');
+  return { q, proxy, terminal, console: virtconsole(vser, { chr: terminal }) };
+}
+
+/** The main thread: starts QEMU, opens the console, and serves events for ever. */
+export function* console_main({ q, console }: ConsoleMachine): Run {
+  yield* qemu_init_subsystems(q);
+  yield* virtconsole_realize(console);
+  yield* qemu_main_loop(q);
+}
