@@ -1,6 +1,7 @@
 import { boundPointer } from '../../engine/fn';
 import { init_vqs, virtcons_probe, type PortsDevice } from '../linux/drivers/char/virtio_console';
 import { hvc_write } from '../linux/drivers/tty/hvc/hvc_console';
+import type { VirtioPciDevice } from '../linux/drivers/virtio/virtio_pci_common';
 import type { Vring } from '../linux/include/uapi/linux/virtio_ring';
 import { virtio_guest_context, type VirtioGuest, type VirtioInterrupt } from './virtio_driver';
 import { virtio_transport, type VirtioRegisters, type WantedQueue } from './virtio_transport';
@@ -21,6 +22,7 @@ export interface ConsoleDevice {
 
 /** The driver’s side of the device, and the rings that it has set up, in the order of the queues. */
 export interface ConsoleGuest {
+  readonly device: VirtioPciDevice;
   readonly portdev: PortsDevice;
   readonly rings: readonly (Vring | undefined)[];
 }
@@ -56,7 +58,7 @@ export function virtio_console_guest(
   };
   virtio_guest_context(made, device, interrupt, () => virtcons_probe(portdev), priority);
   const rings = vqs.map(({ vring }) => vring);
-  return { portdev, rings: multiport ? rings : [...rings, undefined, undefined] };
+  return { device, portdev, rings: multiport ? rings : [...rings, undefined, undefined] };
 }
 
 /** A program writes to `/dev/hvc0`, if that is there. */

@@ -8,8 +8,10 @@ import { msi_ack, msi_handler } from '../linux/arch/x86/kernel/apic/msi';
 import { lapic_controller } from '../linux/arch/x86/kernel/apic/vector';
 import { common_interrupt } from '../linux/arch/x86/kernel/irq';
 import { vp_find_vqs_intx, vp_request_msix_vectors, type VirtioPciDevice } from '../linux/drivers/virtio/virtio_pci_common';
+import { virtqueue_notify, type Virtqueue } from '../linux/drivers/virtio/virtio_ring';
 import { irq_desc, STARTED, type IrqDesc } from '../linux/kernel/irq/irqdesc';
 import { process_one_work, type WorkqueueStruct } from '../linux/kernel/workqueue';
+import { ioread8, type IoMem } from '../linux/lib/iomap';
 import type { KvmVcpu } from '../linux/virt/kvm/kvm_types';
 import type { GuestCpu } from './cpu';
 import { guest_idles, kvm_guest_cpu } from './kvm_cpu';
@@ -43,6 +45,13 @@ const write_redirection_entry = fn(
     const LEVEL = 1 << 15;
     yield* cpu.store(IOAPIC_BASE, 4, 0x10 + 2 * gsi);
     yield* cpu.store(IOAPIC_BASE + 0x10, 4, vector | LEVEL);
+  },
+);
+
+const poll_isr = fn(
+  'A driver without interrupts reads the ISR register to see whether the device has done anything. Reading clears it.',
+  function* poll_isr(isr: IoMem) {
+    return yield* ioread8(isr);
   },
 );
 
@@ -92,5 +101,27 @@ export function virtio_guest_context(
       if (work !== undefined) yield* process_one_work(system_wq, work);
       else yield* tasks.shift()!();
     }
+  });
+}
+
+/** What a guest does with its device besides using it. Each takes the CPU when whatever it is at is done. */
+
+/** Interrupts are moved, or quieted: the guest writes the mask bit of a vector in the MSI-X table. */
+export function guest_masks_vector({ tasks, cpu }: VirtioGuest, entry: number, masked: boolean): void {
+  const VECTOR_CONTROL = 12;
+  tasks.push(() => cpu.store(entry + VECTOR_CONTROL, 4, masked ? 1 : 0));
+}
+
+/** A driver that takes no interrupts, such as the one that writes a crash dump, asks the ISR register whether the device is done. */
+export function guest_polls_isr({ tasks }: VirtioGuest, { isr }: VirtioPciDevice): void {
+  tasks.push(function* () {
+    yield* poll_isr(isr);
+  });
+}
+
+/** A driver notifies the device of nothing. */
+export function guest_notifies({ tasks }: VirtioGuest, vq: Virtqueue): void {
+  tasks.push(function* () {
+    yield* virtqueue_notify(vq);
   });
 }

@@ -5,6 +5,7 @@ import { kvm_init } from './accel/kvm/kvm-all';
 import { fd_chardev, type FDChardev } from './chardev/char-fd';
 import { virtconsole, virtconsole_realize, type VirtConsole } from './hw/char/virtio-console';
 import { virtio_serial, virtio_serial_class } from './hw/char/virtio-serial-bus';
+import { virtio_blk, virtio_blk_class, type VirtIOBlock } from './hw/block/virtio-blk';
 import { APIC_SPACE, kvm_apic_io_ops } from './hw/i386/kvm/apic';
 import { virtio_device, VIRTIO_NO_VECTOR, type VirtioDeviceClass, type VirtIODevice } from './hw/virtio/virtio';
 import { virtio_pci_proxy, type VirtIOPCIProxy } from './hw/virtio/virtio-pci';
@@ -13,6 +14,7 @@ import { x86_cpu } from './include/hw/core/cpu';
 import type { MSIMessage } from './include/hw/pci/msi';
 import { PCI_DEVFN } from './include/hw/pci/pci';
 import type { KVMState } from './include/sysemu/kvm_int';
+import { iothread, type IOThread } from './iothread';
 import { ioeventfds, qemu_process, root_bus, type Globals } from './machine';
 import { qemu_init_subsystems, qemu_main_loop } from './softmmu/runstate';
 
@@ -50,6 +52,9 @@ export interface VirtioOptions {
 /** The vector of all queues; 0 is that of configuration changes. */
 const QUEUE_VECTOR = 1;
 
+/** The vector of a queue: the driver assigns one if it uses messages. */
+const vectorOf = ({ message }: Pick<VirtioOptions, 'message'>): number => (message === undefined ? VIRTIO_NO_VECTOR : QUEUE_VECTOR);
+
 /** The PCI and virtio halves of a device. */
 function device(q: Globals, name: string, options: Omit<VirtioOptions, 'rings'>, klass: VirtioDeviceClass) {
   const { layout, ioeventfd, event_idx, message } = options;
@@ -75,9 +80,37 @@ export function console_machine(kvm: Kvm, { rings, ...options }: VirtioOptions):
     options,
     virtio_serial_class(() => vser),
   );
-  const vser = virtio_serial(vdev, { rings, vector: options.message === undefined ? VIRTIO_NO_VECTOR : QUEUE_VECTOR });
+  const vser = virtio_serial(vdev, { rings, vector: vectorOf(options) });
   const terminal = fd_chardev('stdio');
   return { q, proxy, terminal, console: virtconsole(vser, { chr: terminal }) };
+}
+
+/** The process with a disk. */
+export interface DiskMachine {
+  readonly q: Globals;
+  readonly proxy: VirtIOPCIProxy;
+  readonly blk: VirtIOBlock;
+  readonly iothread: IOThread | undefined;
+}
+
+/** Makes the process with a virtio disk: `-object iothread,… -device virtio-blk-pci,iothread=…`. QEMU refuses an I/O thread where notifications cannot go through eventfds. */
+export function disk_machine(kvm: Kvm, { rings, ...options }: VirtioOptions): DiskMachine {
+  const q = board(kvm);
+  const { vdev, proxy } = device(
+    q,
+    'virtio-blk-pci',
+    options,
+    virtio_blk_class(() => blk),
+  );
+  const made = options.ioeventfd ? iothread('iothread0') : undefined;
+  const blk = virtio_blk(vdev, { ring: rings[0], vector: vectorOf(options), iothread: made });
+  return { q, proxy, blk, iothread: made };
+}
+
+/** The main thread of the process with a disk. */
+export function* disk_main({ q }: DiskMachine): Run {
+  yield* qemu_init_subsystems(q);
+  yield* qemu_main_loop(q);
 }
 
 /** The main thread: starts QEMU, opens the console, and serves events for ever. */

@@ -2,7 +2,8 @@ import { source, through } from '../../../engine/fn';
 import { at, atCall } from '../../../engine/steps';
 import type { EventfdCtx } from '../../linux/fs/eventfd';
 import { aio_handler, type AioContext, type AioHandler, type IOHandler } from '../include/block/aio';
-import { aio_notify } from './async';
+import type { IOThreadContext } from '../iothread';
+import { aio_bh_poll, aio_compute_timeout, aio_notify, aio_notify_accept } from './async';
 import { event_notifier_get_fd, type EventNotifier } from './event_notifier-posix';
 
 /** Watched file descriptors: adding, removing, dispatching. */
@@ -71,3 +72,42 @@ const aio_dispatch_handlers = fn('Goes through every handler, the newest first.'
 export const aio_dispatch = fn('Serves the file descriptors that polling found ready.', function* aio_dispatch(ctx: AioContext) {
   yield* aio_dispatch_handlers(ctx);
 });
+
+export const aio_add_ready_handler = fn(
+  'Polling found something for a handler.',
+  function* aio_add_ready_handler(ready_list: AioHandler[], node: AioHandler, revents: number) {
+    node['pfd.revents'] = revents;
+    ready_list.unshift(node);
+  },
+);
+
+const aio_dispatch_ready_handlers = fn(
+  'Calls the handlers for which polling found something.',
+  function* aio_dispatch_ready_handlers(ctx: AioContext, ready_list: AioHandler[]) {
+    let progress = false;
+    for (const node of ready_list.splice(0)) progress = (yield* aio_dispatch_handler(ctx, node)) || progress;
+    return progress;
+  },
+);
+
+export const aio_poll = fn(
+  'One turn of an I/O thread’s event loop: sleeps until there is something, then bottom halves, then handlers. It takes no big lock.',
+  function* aio_poll(ctx: IOThreadContext) {
+    const ready_list: AioHandler[] = [];
+    const timeout = yield* aio_compute_timeout(ctx);
+    atCall('try_poll_mode', 'With poll-max-ns=0, as here, it never spins on the rings but goes to sleep at once.');
+    if (timeout !== 0) {
+      at('notify_me');
+      ctx.notify_me += 2;
+      atCall('smp_mb', 'Whoever notifies from now on signals the eventfd; who did before has set `notified`.');
+      // A timeout of 0 would still poll once, were there something that needs that.
+      if (!ctx.notified) yield* through('function pointer', 'wait', ctx.fdmon_ops.wait)(ctx, ready_list, timeout);
+      atCall('qatomic_store_release');
+      ctx.notify_me -= 2;
+    }
+    yield* aio_notify_accept(ctx);
+    let progress = yield* aio_bh_poll(ctx);
+    progress = (yield* aio_dispatch_ready_handlers(ctx, ready_list)) || progress;
+    return progress;
+  },
+);

@@ -50,6 +50,13 @@ export type Virtqueue = InstanceOf<ReturnType<typeof cellsOf>> & {
   readonly desc_state: (VringBuffer | undefined)[];
 };
 
+/** A buffer for a queue: its pieces, and what the driver will know it by when it comes back. */
+export interface Offer {
+  readonly out_sgs: readonly VringBuffer[];
+  readonly in_sgs: readonly VringBuffer[];
+  readonly data: VringBuffer;
+}
+
 /** A buffer that the device is done with, and how much it wrote there. */
 export interface UsedBuffer {
   readonly data: VringBuffer;
@@ -87,23 +94,32 @@ const virtqueue_add_desc_split = fn(
 );
 
 const virtqueue_add_split = fn(
-  'Puts a buffer into the ring: descriptor first, then the entry that names it, then the index. The device may look at any time, and the index is what it looks at.',
-  function* virtqueue_add_split(vq: Virtqueue, buffer: VringBuffer, direction: 'out' | 'in'): Run<number> {
+  'Puts a buffer into the ring: descriptors first, then the entry that names the first of them, then the index. The device may look at any time, and the index is what it looks at.',
+  function* virtqueue_add_split(vq: Virtqueue, { out_sgs, in_sgs, data }: Offer): Run<number> {
     const { avail, num, desc } = vq.vring;
     at('broken');
     if (vq.broken) return -EIO;
     const head = vq.free_head;
-    if (vq['vq.num_free'] < 1) {
+    const descs_used = out_sgs.length + in_sgs.length;
+    if (vq['vq.num_free'] < descs_used) {
       // For historical reasons a full queue is notified about, in the hope that the device makes room.
-      if (direction === 'out') yield* through('function pointer', 'notify', vq.notify)(vq);
+      if (out_sgs.length > 0) yield* through('function pointer', 'notify', vq.notify)(vq);
       return -ENOSPC;
     }
-    const write = direction === 'in' ? VRING_DESC_F_WRITE : 0;
-    const next = yield* virtqueue_add_desc_split(vq, head, buffer, VRING_DESC_F_NEXT | write);
-    desc[head]!.flags &= ~VRING_DESC_F_NEXT;
-    vq['vq.num_free'] -= 1;
-    vq.free_head = next;
-    vq.desc_state[head] = buffer;
+    let prev = head;
+    let i = head;
+    for (const sg of out_sgs) {
+      prev = i;
+      i = yield* virtqueue_add_desc_split(vq, i, sg, VRING_DESC_F_NEXT);
+    }
+    for (const sg of in_sgs) {
+      prev = i;
+      i = yield* virtqueue_add_desc_split(vq, i, sg, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE);
+    }
+    desc[prev]!.flags &= ~VRING_DESC_F_NEXT;
+    vq['vq.num_free'] -= descs_used;
+    vq.free_head = i;
+    vq.desc_state[head] = data;
     avail[`ring[${vq['split.avail_idx_shadow'] & (num - 1)}]`] = head;
     atCall('virtio_wmb', 'The device must see the entry before it sees the index.');
     vq['split.avail_idx_shadow'] = u16(vq['split.avail_idx_shadow'] + 1);
@@ -116,22 +132,30 @@ const virtqueue_add_split = fn(
 
 const virtqueue_add = fn(
   'Adds a buffer to the queue, in the format that was negotiated: split, here.',
-  function* virtqueue_add(vq: Virtqueue, buffer: VringBuffer, direction: 'out' | 'in') {
-    return yield* virtqueue_add_split(vq, buffer, direction);
+  function* virtqueue_add(vq: Virtqueue, offer: Offer) {
+    return yield* virtqueue_add_split(vq, offer);
+  },
+);
+
+export const virtqueue_add_sgs = fn(
+  'Offers a buffer of several pieces: some for the device to read, and after them some for it to fill.',
+  function* virtqueue_add_sgs(vq: Virtqueue, offer: Offer) {
+    at('total_sg');
+    return yield* virtqueue_add(vq, offer);
   },
 );
 
 export const virtqueue_add_outbuf = fn(
   'Offers a buffer for the device to read.',
   function* virtqueue_add_outbuf(vq: Virtqueue, data: VringBuffer) {
-    return yield* virtqueue_add(vq, data, 'out');
+    return yield* virtqueue_add(vq, { out_sgs: [data], in_sgs: [], data });
   },
 );
 
 export const virtqueue_add_inbuf = fn(
   'Offers an empty buffer for the device to fill.',
   function* virtqueue_add_inbuf(vq: Virtqueue, data: VringBuffer) {
-    return yield* virtqueue_add(vq, data, 'in');
+    return yield* virtqueue_add(vq, { out_sgs: [], in_sgs: [data], data });
   },
 );
 
@@ -152,14 +176,14 @@ const virtqueue_kick_prepare_split = fn(
   },
 );
 
-const virtqueue_kick_prepare = fn(
+export const virtqueue_kick_prepare = fn(
   'The first half of a kick: whether the device has to be told.',
   function* virtqueue_kick_prepare(vq: Virtqueue) {
     return yield* virtqueue_kick_prepare_split(vq);
   },
 );
 
-const virtqueue_notify = fn('The second half of a kick: tells the device.', function* virtqueue_notify(vq: Virtqueue) {
+export const virtqueue_notify = fn('The second half of a kick: tells the device.', function* virtqueue_notify(vq: Virtqueue) {
   if (vq.broken) return false;
   if (yield* through('function pointer', 'notify', vq.notify)(vq)) return true;
   vq.broken = true;
@@ -175,13 +199,22 @@ export const virtqueue_kick = fn(
 
 const more_used = ({ last_used_idx, vring: { used } }: Virtqueue): boolean => last_used_idx !== used.idx;
 
-const detach_buf_split = fn('Takes a used descriptor back into the free list.', function* detach_buf_split(vq: Virtqueue, head: number) {
-  vq.desc_state[head] = undefined;
-  vq[`split.desc_extra[${head}].next`] = vq.free_head;
-  vq.free_head = head;
-  atWrite('num_free', 'free_head');
-  vq['vq.num_free'] += 1;
-});
+const detach_buf_split = fn(
+  'Takes a chain of used descriptors back into the free list.',
+  function* detach_buf_split(vq: Virtqueue, head: number) {
+    vq.desc_state[head] = undefined;
+    let i = head;
+    while (vq.vring.desc[i]!.flags & VRING_DESC_F_NEXT) {
+      i = vq[`split.desc_extra[${i}].next`] ?? 0;
+      vq['vq.num_free'] += 1;
+    }
+    at('free_head');
+    vq[`split.desc_extra[${i}].next`] = vq.free_head;
+    vq.free_head = head;
+    atWrite('num_free', 'free_head');
+    vq['vq.num_free'] += 1;
+  },
+);
 
 const virtqueue_get_buf_ctx_split = fn(
   'Takes the next buffer that the device is done with, or finds none.',
@@ -218,6 +251,73 @@ const virtqueue_get_buf_ctx = fn(
 export const virtqueue_get_buf = fn('Takes back a buffer that the device is done with.', function* virtqueue_get_buf(vq: Virtqueue) {
   return yield* virtqueue_get_buf_ctx(vq);
 });
+
+const virtqueue_disable_cb_split = fn(
+  'Notes that the driver wants no interrupts. With event indices there is no such flag: the index is set to one that is not reached for long.',
+  function* virtqueue_disable_cb_split(vq: Virtqueue) {
+    at('VRING_AVAIL_F_NO_INTERRUPT');
+    if (vq['split.avail_flags_shadow'] & VRING_AVAIL_F_NO_INTERRUPT) return;
+    vq['split.avail_flags_shadow'] |= VRING_AVAIL_F_NO_INTERRUPT;
+    // The device has interrupted for the index that it was given, and does so once.
+    if (vq.event_triggered) return;
+    if (vq.event) vq.vring.avail.vring_used_event = 0;
+    else vq.vring.avail.flags = vq['split.avail_flags_shadow'];
+  },
+);
+
+export const virtqueue_disable_cb = fn(
+  'The driver looks by itself for a while: the device need not interrupt. Only a hint, an interrupt may still come.',
+  function* virtqueue_disable_cb(vq: Virtqueue) {
+    yield* virtqueue_disable_cb_split(vq);
+  },
+);
+
+const virtqueue_enable_cb_prepare_split = fn(
+  'Asks for an interrupt when the next buffer comes back.',
+  function* virtqueue_enable_cb_prepare_split(vq: Virtqueue) {
+    at('VRING_AVAIL_F_NO_INTERRUPT');
+    if (vq['split.avail_flags_shadow'] & VRING_AVAIL_F_NO_INTERRUPT) {
+      vq['split.avail_flags_shadow'] &= ~VRING_AVAIL_F_NO_INTERRUPT;
+      if (!vq.event) vq.vring.avail.flags = vq['split.avail_flags_shadow'];
+    }
+    atCall('vring_used_event');
+    vq.vring.avail.vring_used_event = vq.last_used_idx;
+    return vq.last_used_idx;
+  },
+);
+
+const virtqueue_enable_cb_prepare = fn(
+  'Asks for interrupts again, and says up to where the driver has looked.',
+  function* virtqueue_enable_cb_prepare(vq: Virtqueue) {
+    if (vq.event_triggered) vq.event_triggered = false;
+    return yield* virtqueue_enable_cb_prepare_split(vq);
+  },
+);
+
+const virtqueue_poll_split = fn(
+  'Whether the device has given something back since.',
+  function* virtqueue_poll_split(vq: Virtqueue, last_used_idx: number) {
+    at('last_used_idx');
+    return last_used_idx !== vq.vring.used.idx;
+  },
+);
+
+const virtqueue_poll = fn(
+  'Looks once more after asking for interrupts: what came back before the device saw that, came without one.',
+  function* virtqueue_poll(vq: Virtqueue, last_used_idx: number) {
+    if (vq.broken) return false;
+    atCall('virtio_mb', 'The device must see that we want interrupts before we look: the two sides cross here.');
+    return yield* virtqueue_poll_split(vq, last_used_idx);
+  },
+);
+
+export const virtqueue_enable_cb = fn(
+  'The driver has looked at everything and wants interrupts again. False if more has come meanwhile: then it must look again.',
+  function* virtqueue_enable_cb(vq: Virtqueue) {
+    const last_used_idx = yield* virtqueue_enable_cb_prepare(vq);
+    return !(yield* virtqueue_poll(vq, last_used_idx));
+  },
+);
 
 /** What a spin on virtqueue_get_buf() waits for; it ends also when the device has broken the queue. */
 export const get_buf_ends = (vq: Virtqueue): boolean => vq.broken || more_used(vq);

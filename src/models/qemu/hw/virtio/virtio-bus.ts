@@ -60,7 +60,9 @@ export const virtio_bus_stop_ioeventfd = fn(
   function* virtio_bus_stop_ioeventfd(bus: VirtioBusState) {
     const vdev = bus.vdev();
     if (!bus.ioeventfd_started) return;
-    if (bus.ioeventfd_grabbed === 0) yield* through('function pointer', 'stop_ioeventfd', vdev.klass.stop_ioeventfd)(vdev);
+    const { stop_ioeventfd } = vdev.klass;
+    if (bus.ioeventfd_grabbed === 0 && stop_ioeventfd !== undefined)
+      yield* through('function pointer', 'stop_ioeventfd', stop_ioeventfd)(vdev);
     bus.ioeventfd_started = false;
   },
 );

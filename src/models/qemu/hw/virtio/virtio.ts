@@ -11,6 +11,7 @@ import {
   VRING_USED_F_NO_NOTIFY,
   type Vring,
   type VringBuffer,
+  type VringDesc,
 } from '../../../linux/include/uapi/linux/virtio_ring';
 import { VIRTIO_CONFIG_S_DRIVER_OK } from '../../../linux/include/linux/virtio_config';
 import type { Globals } from '../../machine';
@@ -20,7 +21,12 @@ import { aio_set_event_notifier } from '../../util/aio-posix';
 import { event_notifier, event_notifier_set, event_notifier_test_and_clear, type EventNotifier } from '../../util/event_notifier-posix';
 import { event_notifier_set_handler } from '../../util/main-loop';
 import type { AioContext } from '../../include/block/aio';
-import { virtio_bus_cleanup_host_notifier, virtio_bus_set_host_notifier, type VirtioBusState } from './virtio-bus';
+import {
+  virtio_bus_cleanup_host_notifier,
+  virtio_bus_set_host_notifier,
+  virtio_bus_start_ioeventfd,
+  type VirtioBusState,
+} from './virtio-bus';
 
 /** virtio devices, whatever they do and whatever bus they are on: the device’s side of a virtqueue, and how each side is told of the other. */
 
@@ -69,7 +75,8 @@ export interface VirtQueueElement {
 export interface VirtioDeviceClass {
   readonly set_status?: Pointer<[vdev: VirtIODevice, status: number], void>;
   readonly start_ioeventfd: Pointer<[vdev: VirtIODevice], number>;
-  readonly stop_ioeventfd: Pointer<[vdev: VirtIODevice], void>;
+  /** Undefined for a disk: the models never take one from its driver. */
+  readonly stop_ioeventfd?: Pointer<[vdev: VirtIODevice], void>;
 }
 
 const VirtIODeviceCells = struct('VirtIODevice', 'A virtio device: its status, and the register that says why it interrupts.', {
@@ -177,16 +184,17 @@ export const virtio_queue_set_notification = fn(
   },
 );
 
-/** The buffers of a chain, in its order. */
-function chainOf({ desc, num }: Vring, head: number): readonly (VringBuffer & { readonly write: boolean })[] {
-  const chain: (VringBuffer & { readonly write: boolean })[] = [];
-  for (let i: number | undefined = head; i !== undefined && chain.length < num;) {
-    const one: Vring['desc'][number] | undefined = desc[i];
-    if (one?.addr !== undefined) chain.push(Object.assign(one.addr, { write: (one.flags & VRING_DESC_F_WRITE) !== 0 }));
-    i = one !== undefined && one.flags & VRING_DESC_F_NEXT ? one.next : undefined;
-  }
+/** The descriptors of a chain, in its order. */
+function chainOf({ desc, num }: Vring, head: number): readonly VringDesc[] {
+  const chain: VringDesc[] = [];
+  for (let one = desc[head]; one !== undefined && chain.length < num; one = one.flags & VRING_DESC_F_NEXT ? desc[one.next] : undefined)
+    chain.push(one);
   return chain;
 }
+
+/** The buffers of those descriptors of a chain that the device may write to, or of those that it may not. */
+const buffersOf = (chain: readonly VringDesc[], writable: boolean): readonly VringBuffer[] =>
+  chain.flatMap(({ addr, flags }) => (addr !== undefined && writable === ((flags & VRING_DESC_F_WRITE) !== 0) ? [addr] : []));
 
 const virtqueue_split_pop = fn(
   'Takes the next buffer that the driver offers, and says from which index on it wants to be notified again.',
@@ -203,7 +211,7 @@ const virtqueue_split_pop = fn(
     atCall('virtqueue_map_desc');
     const chain = chainOf(ringOf(vq), head);
     vq.inuse += 1;
-    return { index: head, out_sg: chain.filter(({ write }) => !write), in_sg: chain.filter(({ write }) => write) };
+    return { index: head, out_sg: buffersOf(chain, false), in_sg: buffersOf(chain, true) };
   },
 );
 
@@ -371,6 +379,13 @@ export const virtio_set_status = fn(
     if (set_status !== undefined) yield* through('function pointer', 'set_status', set_status)(vdev, val);
     vdev.status = val;
     return 0;
+  },
+);
+
+export const virtio_device_start_ioeventfd = fn(
+  'A device wants its notifications through eventfds now, before the driver has said that it is ready.',
+  function* virtio_device_start_ioeventfd(vdev: VirtIODevice) {
+    return yield* virtio_bus_start_ioeventfd(vdev.bus);
   },
 );
 

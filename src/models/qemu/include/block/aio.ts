@@ -1,4 +1,4 @@
-import { bool, int, pointer, struct, type InstanceOf } from '../../../../engine/cell';
+import { bits, bool, int, pointer, struct, type InstanceOf } from '../../../../engine/cell';
 import type { Pointer } from '../../../../engine/fn';
 import type { EventfdCtx } from '../../../linux/fs/eventfd';
 import { withOpaque } from '../../opaque';
@@ -49,3 +49,18 @@ export function aio_context(name: string): AioContext {
   );
   return ctx;
 }
+
+export const BH_PENDING = 1 << 0;
+export const BH_SCHEDULED = 1 << 1;
+
+const QEMUBHCells = struct('QEMUBH', 'A bottom half: something that an event loop is to do in its next turn.', {
+  flags: bits(8, ['BH_PENDING', 'BH_SCHEDULED']),
+});
+
+export type QEMUBH = InstanceOf<typeof QEMUBHCells> & { readonly ctx: BottomHalves; readonly cb: Pointer<[], void> };
+
+/** An event loop context with bottom halves, the newest first. */
+export type BottomHalves = AioContext & { readonly bh_list: QEMUBH[] };
+
+/** aio_bh_new(): a bottom half, not scheduled yet. */
+export const aio_bh_new = (name: string, ctx: BottomHalves, cb: Pointer<[], void>): QEMUBH => Object.assign(QEMUBHCells(name), { ctx, cb });
