@@ -25,7 +25,7 @@ import type { FDChardev } from '../models/qemu/chardev/char-fd';
 import { BAR0_PORT, MODERN, MODERN_BAR, MSIX_TABLE, QUEUE_MEM_MULT } from '../models/qemu/hw/virtio/virtio-pci';
 import { iothread_run } from '../models/qemu/iothread';
 import type { Globals } from '../models/qemu/machine';
-import { console_machine, console_main, disk_machine, disk_main, VIRTIO_GSI, type VirtioOptions } from '../models/qemu/virtio_machine';
+import { console_machine, console_main, disk_machine, disk_main, BOARDS, type VirtioOptions } from '../models/qemu/virtio_machine';
 import { flow } from './flow';
 
 /** A virtio console, or a disk, under QEMU and KVM: the job of acrn-virtio-console, to compare. */
@@ -99,7 +99,10 @@ function process({ q }: { readonly q: Globals }, main: () => Run): void {
 function setUp(parameters: Parameters): World {
   const mode = parameters['lapic'] as LapicMode;
   const messages = parameters['interrupts'] === 'msix';
+  const board = parameters['interrupts'] === 'intx-pc' ? 'pc' : 'q35';
   const kvm = kvm_vm({
+    // As a guest leaves it that uses the I/O APIC: all masked, and level-triggered where PCI interrupts may come.
+    pic: { master: { imr: 0xff }, slave: { imr: 0xff, elcr: 0x0c } },
     system_wq: alloc_workqueue('events', 'kworker', PRIORITY.kworker),
     irqfd_cleanup_wq: alloc_workqueue('kvm-irqfd-cleanup', 'kvm-irqfd-cleanup', PRIORITY.kworker),
     x86_ops: mode === 'svm-x2apic' ? svm_x86_ops : vt_x86_ops(mode === 'vmx-apicv'),
@@ -109,9 +112,15 @@ function setUp(parameters: Parameters): World {
   const event_idx = parameters['event-idx'] === true;
   const slot: Slot = {
     registers,
-    interrupt: { vector: VECTOR, gsi: messages ? undefined : VIRTIO_GSI },
+    interrupt: { vector: VECTOR, gsi: messages ? undefined : BOARDS[board].gsi },
     event_idx,
-    options: { layout: registers.layout, ioeventfd: parameters['ioeventfd'] === true, event_idx, message: messages ? MESSAGE : undefined },
+    options: {
+      board,
+      layout: registers.layout,
+      ioeventfd: parameters['ioeventfd'] === true,
+      event_idx,
+      message: messages ? MESSAGE : undefined,
+    },
   };
   const plugged =
     parameters['device'] === 'disk' ? disk(kvm, guest, slot) : console(kvm, guest, slot, parameters['device'] === 'multiport');
@@ -183,7 +192,8 @@ export const virtio_kvm = flow<World>({
       default: 'msix',
       choices: [
         { value: 'msix', title: 'MSI-X: one message for all queues' },
-        { value: 'intx', title: 'INTx: a level, which reading the ISR register takes down' },
+        { value: 'intx', title: 'INTx on a q35 board: a level at an input of the I/O APIC, until the ISR register is read' },
+        { value: 'intx-pc', title: 'INTx on the older PC board: the PIIX3 routes it to IRQ 11' },
       ],
     },
     {
@@ -438,7 +448,7 @@ The console’s \`have_data\` hands the characters to the character device, and 
     {
       title: 'The message goes into KVM',
       starts: 'virtio_irq',
-      prose: `With MSI-X the device’s interrupt is a **write of its message**: QEMU performs it in the device’s name, the store arrives at the page of the local APICs, and because those are in the kernel all that is left there is a region that forwards it, \`KVM_SIGNAL_MSI\`. With INTx it is a level on a pin, which finds its way over the PCI bus and the chipset to a GSI, and stays up until the driver reads the ISR register.
+      prose: `With MSI-X the device’s interrupt is a **write of its message**: QEMU performs it in the device’s name, the store arrives at the page of the local APICs, and because those are in the kernel all that is left there is a region that forwards it, \`KVM_SIGNAL_MSI\`. With INTx it is a **level** on a pin, which the PCI bus counts together with the others on its line. The q35 board’s bridge leads that line to an input of the I/O APIC of its own, the older PC’s PIIX3 to one of the sixteen ISA interrupts, and \`KVM_IRQ_LINE\` tells KVM. It stays up until the driver reads the ISR register.
 
 Serial devices never use an irqfd. That is for threads which must not take the big lock, as a disk’s.`,
     },

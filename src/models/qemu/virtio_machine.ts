@@ -7,28 +7,49 @@ import { virtconsole, virtconsole_realize, type VirtConsole } from './hw/char/vi
 import { virtio_serial, virtio_serial_class } from './hw/char/virtio-serial-bus';
 import { virtio_blk, virtio_blk_class, type VirtIOBlock } from './hw/block/virtio-blk';
 import { APIC_SPACE, kvm_apic_io_ops } from './hw/i386/kvm/apic';
+import { gsis } from './hw/i386/pc';
+import { piix3_bus_irqs, piix3_state } from './hw/isa/piix3';
 import { virtio_device, VIRTIO_NO_VECTOR, type VirtioDeviceClass, type VirtIODevice } from './hw/virtio/virtio';
 import { virtio_pci_proxy, type VirtIOPCIProxy } from './hw/virtio/virtio-pci';
 import { io_region, memory_region_add_subregion } from './include/exec/memory';
 import { x86_cpu } from './include/hw/core/cpu';
 import type { MSIMessage } from './include/hw/pci/msi';
-import { PCI_DEVFN } from './include/hw/pci/pci';
+import { pci_bus, PCI_DEVFN, type PCIBus } from './include/hw/pci/pci';
 import type { KVMState } from './include/sysemu/kvm_int';
 import { iothread, type IOThread } from './iothread';
 import { ioeventfds, qemu_process, root_bus, type Globals } from './machine';
 import { qemu_init_subsystems, qemu_main_loop } from './softmmu/runstate';
 
-/** A QEMU process that runs a q35 machine with one virtio device. */
+/** A QEMU process that runs a machine with one virtio device. */
 
-/** The device is 00:01.0: its INTA is PIRQ F, which is GSI 21. */
-const VIRTIO_DEVFN = PCI_DEVFN(1, 0);
-export const VIRTIO_GSI = 21;
+/** A board, as far as interrupt pins go: where the device is plugged in, and which GSI its INTA arrives at. */
+interface BoardLayout {
+  readonly devfn: number;
+  readonly gsi: number;
+  readonly bus: (kvm_state: KVMState) => PCIBus;
+}
+
+export const BOARDS = {
+  /** 00:01.0, whose INTA is PIRQ F, an input of the I/O APIC of its own. */
+  q35: { devfn: PCI_DEVFN(1, 0), gsi: 21, bus: root_bus },
+  /** 00:04.0, whose INTA is PIRQ D, which firmware has routed to IRQ 11: of the PIC, and of the I/O APIC. */
+  pc: { devfn: PCI_DEVFN(4, 0), gsi: 11, bus: pc_bus },
+} as const satisfies Readonly<Record<string, BoardLayout>>;
+
+/** The bus of the older PC, with the bridge that routes its interrupts. */
+function pc_bus(kvm_state: KVMState): PCIBus {
+  const piix3 = piix3_state(gsis(kvm_state));
+  return pci_bus(
+    'pci.0',
+    piix3_bus_irqs(() => piix3),
+  );
+}
 
 /** The board, without the device. */
-function board(kvm: Kvm): Globals {
+function board(kvm: Kvm, layout: BoardLayout): Globals {
   const kvm_state: KVMState = { vmfd: kvm, kernel_irqchip: 'on', irq_routes: [] };
   const memory = { root: [], listeners: [ioeventfds(kvm_init, kvm_state)], current_map: [] };
-  const q: Globals = { ...qemu_process(kvm_state, memory), kvm_state, pci_bus: root_bus(kvm_state) };
+  const q: Globals = { ...qemu_process(kvm_state, memory), kvm_state, pci_bus: layout.bus(kvm_state) };
   for (const [index, vcpu] of kvm.vcpus.entries()) x86_cpu(q.board, index, { kvm: vcpu });
   memory_region_add_subregion(
     q.address_space_memory,
@@ -39,6 +60,7 @@ function board(kvm: Kvm): Globals {
 
 /** What a virtio device is made with. */
 export interface VirtioOptions {
+  readonly board: keyof typeof BOARDS;
   readonly layout: VirtIOPCIProxy['layout'];
   /** The property `ioeventfd`. */
   readonly ioeventfd: boolean;
@@ -58,7 +80,14 @@ const vectorOf = ({ message }: Pick<VirtioOptions, 'message'>): number => (messa
 /** The PCI and virtio halves of a device. */
 function device(q: Globals, name: string, options: Omit<VirtioOptions, 'rings'>, klass: VirtioDeviceClass) {
   const { layout, ioeventfd, event_idx, message } = options;
-  const proxy = virtio_pci_proxy(q, () => vdev, { name, devfn: VIRTIO_DEVFN, layout, ioeventfd, message, vector: QUEUE_VECTOR });
+  const proxy = virtio_pci_proxy(q, () => vdev, {
+    name,
+    devfn: BOARDS[options.board].devfn,
+    layout,
+    ioeventfd,
+    message,
+    vector: QUEUE_VECTOR,
+  });
   const vdev: VirtIODevice = virtio_device({ name, q, bus: proxy.bus, klass, event_idx });
   return { proxy, vdev };
 }
@@ -73,7 +102,7 @@ export interface ConsoleMachine {
 
 /** Makes the process with a virtio console: `-device virtio-serial-pci,max_ports=… -device virtconsole,chardev=…`. */
 export function console_machine(kvm: Kvm, { rings, ...options }: VirtioOptions): ConsoleMachine {
-  const q = board(kvm);
+  const q = board(kvm, BOARDS[options.board]);
   const { vdev, proxy } = device(
     q,
     'virtio-serial-pci',
@@ -95,7 +124,7 @@ export interface DiskMachine {
 
 /** Makes the process with a virtio disk: `-object iothread,… -device virtio-blk-pci,iothread=…`. QEMU refuses an I/O thread where notifications cannot go through eventfds. */
 export function disk_machine(kvm: Kvm, { rings, ...options }: VirtioOptions): DiskMachine {
-  const q = board(kvm);
+  const q = board(kvm, BOARDS[options.board]);
   const { vdev, proxy } = device(
     q,
     'virtio-blk-pci',

@@ -44,8 +44,8 @@ function inOrder(of: FlowRun, names: readonly string[], from = 'hvc_write'): voi
 const everyWay: readonly Given[] = ['console', 'multiport', 'disk'].flatMap((device) =>
   [true, false].flatMap((ioeventfd) =>
     ['modern', 'legacy'].flatMap((transport) =>
-      ['msix', 'intx'].flatMap((interrupts) =>
-        ['vmx-apicv', 'vmx-xapic', 'svm-x2apic'].flatMap((lapic) =>
+      ['msix', 'intx', 'intx-pc'].flatMap((interrupts) =>
+        ['vmx-apicv', 'svm-x2apic'].flatMap((lapic) =>
           [true, false].map((idx): Given => ({
             device,
             ioeventfd,
@@ -148,6 +148,15 @@ test('messages go through KVM_SIGNAL_MSI; the pin through the chipset, until the
     'pci_irq_deassert',
   ]);
   assert.equal(count(intx, 'kvm_send_userspace_msi'), 0);
+  inOrder(run({ interrupts: 'intx-pc' }), [
+    'pci_set_irq',
+    'piix3_set_irq',
+    'kvm_set_irq',
+    'kvm_set_pic_irq',
+    'kvm_set_ioapic_irq',
+    'vp_interrupt',
+    'pci_irq_deassert',
+  ]);
 });
 
 test('control queues: the device tells of its port, and the driver answers', () => {
