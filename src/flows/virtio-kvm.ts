@@ -316,7 +316,7 @@ This is what every access under ACRN looks like, except that there another proce
     {
       id: 'emulated-kick',
       title: 'A kick that KVM must decode',
-      prose: `Linux 3.15 gave KVM a bus for MMIO notifications that are recognized by their address alone. It needs an exit that tells the address and cannot be anything but MMIO: VT-x has that, as the **misconfigured EPT entry**. AMD-V reports a nested page fault, and KVM fetches and decodes the guest’s instruction to learn width and value before it asks the ordinary MMIO bus. The result is the same eventfd, later. Ports need no decoding on either, which is why virtio 1.0 devices of QEMU can have their notifications there as well (\`modern-pio-notify\`).`,
+      prose: `Since 2014 KVM has a bus for MMIO notifications that are recognized by their address alone. It needs an exit that tells the address and cannot be anything but MMIO: VT-x has that, as the **misconfigured EPT entry**. AMD-V reports a nested page fault, and KVM fetches and decodes the guest’s instruction to learn width and value before it asks the ordinary MMIO bus. The result is the same eventfd, later. Ports need no decoding on either, which is why virtio 1.0 devices of QEMU can have their notifications there as well (\`modern-pio-notify\`).`,
       parameters: { lapic: 'svm-x2apic' },
     },
     {
@@ -344,7 +344,7 @@ When the guest opens the vector, \`kvm_irqfd_assign\` binds it again and, once i
     {
       id: 'polled-isr',
       title: 'A driver that polls the ISR register',
-      prose: `The specification says that the ISR register is for the interrupt pin. Windows’ driver reads it all the same when it writes a crash dump or hibernates: interrupts are off by then, though the device still has its messages. With an irqfd nobody set the register, and the guest **hung at the end of its shutdown**. Since QEMU 2.8 \`virtio_notify_irqfd\` sets it before it signals the eventfd; here the guest reads it when the requests are done, and finds the bit.`,
+      prose: `The specification says that the ISR register is for the interrupt pin. Windows’ driver reads it all the same when it writes a crash dump or hibernates: interrupts are off by then, though the device still has its messages. With an irqfd nobody set the register, and the guest **hung**. Since QEMU 2.8 \`virtio_notify_irqfd\` sets it before it signals the eventfd; here the guest reads it when the requests are done, and finds the bit.`,
       parameters: { device: 'disk' },
       stimuli: [{ at: 100_000, name: 'poll-isr' }],
     },
@@ -389,14 +389,14 @@ When the guest opens the vector, \`kvm_irqfd_assign\` binds it again and, once i
     {
       name: 'virtio_pci_set_host_notifier_fd_handler',
       project: 'qemu',
-      was: 'QEMU until 1.4, hw/virtio-pci.c',
+      was: 'QEMU around 1.0, hw/virtio-pci.c',
       today: ['virtio_device_start_ioeventfd_impl'],
       since: 'Devices attach the handler themselves, or give the queue to an I/O thread.',
     },
     {
       name: 'virtio_queue_notify_aio_vq',
       project: 'qemu',
-      was: 'QEMU 2.5 to 6.2, hw/virtio/virtio.c',
+      was: 'QEMU 2.6 to 6.2, hw/virtio/virtio.c',
       today: ['virtio_queue_notify_vq', 'virtio_blk_handle_output'],
       since: 'Queues had a second handler for I/O threads; since 7.0 there is one, and it does not know who calls.',
     },
@@ -460,7 +460,7 @@ Serial devices never use an irqfd. That is for threads which must not take the b
     {
       title: 'The message goes by an irqfd',
       starts: 'virtio_notify_irqfd',
-      prose: `The I/O thread must not touch the PCI device without the big lock, and need not: it writes the **guest notifier**. Where KVM listens, \`irqfd_wakeup\` runs inside of that write, reads the prepared route under a sequence counter, and delivers the message at once if that needs no sleeping (\`kvm_arch_set_irq_inatomic\`). Every message qualifies that goes to one CPU; what does not is left to a worker.
+      prose: `The I/O thread must not touch the PCI device without the big lock, and need not: it writes the **guest notifier**. Where KVM listens, \`irqfd_wakeup\` runs inside of that write, reads the prepared route under a sequence counter, and delivers the message at once if that needs no sleeping (\`kvm_arch_set_irq_inatomic\`). Nearly every message qualifies; one that takes a walk over all vCPUs is left to a worker.
 
 ACRN’s irqfd is the same idea with one more step: there the Service VM’s kernel asks the hypervisor by a hypercall.`,
     },
