@@ -453,9 +453,9 @@ The console’s \`have_data\` hands the characters to the character device, and 
 Serial devices never use an irqfd. That is for threads which must not take the big lock, as a disk’s.`,
     },
     {
-      title: 'The I/O thread takes the requests',
+      title: 'The disk takes its requests',
       starts: 'virtio_blk_handle_vq',
-      prose: `While it is at work the I/O thread needs no notifications: with a flag in the used ring it says so, with event indices it cannot and leaves the index where it was. When the queue is empty it asks for them again and then **looks once more**. Between its last look and the driver’s sight of the flag something may have been offered for which no kick will come. The driver does the same at the other end, in \`virtqueue_enable_cb\`.`,
+      prose: `While it is at work the device needs no notifications: a flag in the used ring says so; with event indices there is no such flag, and the index only follows what has been seen. When the queue is empty it asks for them again and then **looks once more**. Between its last look and the driver’s sight of the flag something may have been offered for which no kick will come. The driver does the same at the other end, in \`virtqueue_enable_cb\`.`,
     },
     {
       title: 'The message goes by an irqfd',
