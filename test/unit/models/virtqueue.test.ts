@@ -172,6 +172,6 @@ test('who sleeps after having looked once more is woken: no notification and no 
         }
       });
     }),
-    { numRuns: 1000 },
+    { numRuns: 500 },
   );
 });
