@@ -2,7 +2,7 @@ import type { Parameters, Run } from '../engine/machine';
 import { running } from '../engine/running';
 import { sleep } from '../engine/steps';
 import { guest_reads_serial, virtio_blk_guest } from '../models/guest/virtio_blk_guest';
-import { guest_writes, virtio_console_guest } from '../models/guest/virtio_console_guest';
+import { guest_unbinds, guest_writes, virtio_console_guest } from '../models/guest/virtio_console_guest';
 import {
   guest_masks_vector,
   guest_notifies,
@@ -37,6 +37,8 @@ interface Plugged {
   readonly vq: Virtqueue;
   readonly terminal: FDChardev | undefined;
   readonly use: (text: string) => void;
+  /** Nothing for a disk: it is in use. */
+  readonly unbind: () => void;
 }
 
 /** The topology, as the stimuli know it. */
@@ -78,7 +80,13 @@ function console(kvm: Kvm, guest: VirtioGuest, slot: Slot, multiport: boolean): 
   const { portdev, device, rings } = virtio_console_guest(guest, { ...slot, multiport }, PRIORITY.guest);
   const machine = console_machine(kvm, { ...slot.options, rings });
   process(machine, () => console_main(machine));
-  return { device, vq: portdev.out_vqs[0]!, terminal: machine.terminal, use: (text) => guest_writes(guest, portdev, text) };
+  return {
+    device,
+    vq: portdev.out_vqs[0]!,
+    terminal: machine.terminal,
+    use: (text) => guest_writes(guest, portdev, text),
+    unbind: () => guest_unbinds(guest, portdev),
+  };
 }
 
 function disk(kvm: Kvm, guest: VirtioGuest, slot: Slot): Plugged {
@@ -88,7 +96,13 @@ function disk(kvm: Kvm, guest: VirtioGuest, slot: Slot): Plugged {
   const { iothread } = machine;
   if (iothread !== undefined) running().thread('iothread', 'QEMU I/O thread', 'qemu', PRIORITY.qemu, () => iothread_run(iothread));
   let requests = 0;
-  return { device, vq: vblk.vq, terminal: undefined, use: () => guest_reads_serial(guest, vblk, `request ${++requests}`) };
+  return {
+    device,
+    vq: vblk.vq,
+    terminal: undefined,
+    use: () => guest_reads_serial(guest, vblk, `request ${++requests}`),
+    unbind: () => {},
+  };
 }
 
 function process({ q }: { readonly q: Globals }, main: () => Run): void {
@@ -274,6 +288,15 @@ export const virtio_kvm = flow<World>({
       },
     },
     {
+      name: 'unbind',
+      title: 'The driver lets the console go',
+      description: 'It breaks its queues and resets the device, for good. A disk is in use and stays.',
+      thread: 'outside',
+      body: function* ({ unbind }) {
+        unbind();
+      },
+    },
+    {
       name: 'notify',
       title: 'The guest notifies of nothing',
       description: 'A notification for the queue that programs use, whatever is in it.',
@@ -359,6 +382,19 @@ When the guest opens the vector, \`kvm_irqfd_assign\` binds it again and, once i
       title: 'A pin without an irqfd',
       prose: `With INTx the interrupt is a **level**, and an edge on an eventfd cannot express when it goes down. The I/O thread signals the guest notifier as before, but here QEMU’s main loop listens: \`virtio_queue_guest_notifier_read\` takes the big lock and raises the pin. The handler in the guest reads the ISR register, an exit to QEMU, which takes the pin down; its EOI is the next exit. Three ways through user space for what a message does with none.`,
       parameters: { device: 'disk', interrupts: 'intx' },
+    },
+    {
+      id: 'unbind',
+      title: 'The driver lets its device go',
+      prose: `The driver is unbound. It marks its queues **broken** first, so that nobody goes on spinning for a buffer that will never come, and then writes a status of 0. QEMU takes the eventfds back: KVM’s little devices leave their buses when the memory transaction commits, and \`virtio_bus_cleanup_host_notifier\` reads each eventfd **one last time**, because a kick may have come in after the main loop stopped listening. Then the device forgets rings and vectors.
+
+The driver reads the status until it is 0. That is not politeness: a read is not answered before what the device has sent has arrived, so after it no interrupt can be on its way any more.`,
+      parameters: {},
+      stimuli: [
+        { at: 100_000, name: 'unbind' },
+        { at: 100_001, name: 'use' },
+        { at: 100_002, name: 'notify' },
+      ],
     },
     {
       id: 'notified-of-nothing',

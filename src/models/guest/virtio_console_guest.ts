@@ -1,5 +1,5 @@
 import { boundPointer } from '../../engine/fn';
-import { init_vqs, virtcons_probe, type PortsDevice } from '../linux/drivers/char/virtio_console';
+import { init_vqs, virtcons_probe, virtcons_remove, type PortsDevice } from '../linux/drivers/char/virtio_console';
 import { hvc_write } from '../linux/drivers/tty/hvc/hvc_console';
 import type { VirtioPciDevice } from '../linux/drivers/virtio/virtio_pci_common';
 import type { Vring } from '../linux/include/uapi/linux/virtio_ring';
@@ -66,5 +66,13 @@ export function guest_writes({ tasks }: VirtioGuest, { ports }: PortsDevice, tex
   tasks.push(function* () {
     const hvc = ports[0]?.hvc;
     if (hvc !== undefined) yield* hvc_write(hvc, text);
+  });
+}
+
+/** The driver lets its device go; it does not come back. */
+export function guest_unbinds({ tasks }: VirtioGuest, portdev: PortsDevice): void {
+  tasks.push(function* () {
+    // Probed and not removed yet: the one port is there, or the control queues will bring it.
+    if (portdev.out_vqs.every(({ broken }) => !broken)) yield* virtcons_remove(portdev);
   });
 }

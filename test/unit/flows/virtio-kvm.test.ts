@@ -253,6 +253,30 @@ test('preset pin: the main loop listens to the guest notifier, and the level sta
   assert.equal(count(of, 'irqfd_wakeup'), 0);
 });
 
+test('preset unbind: the eventfds are taken back, the device forgets, and what comes later finds nobody', () => {
+  for (const transport of ['modern', 'legacy']) {
+    const of = run({ transport }, virtio_kvm.presets.find(({ id }) => id === 'unbind')?.stimuli);
+    inOrder(
+      of,
+      [
+        'virtio_break_device',
+        'vp_reset',
+        'virtio_device_stop_ioeventfd_impl',
+        'kvm_deassign_ioeventfd',
+        'virtio_bus_cleanup_host_notifier',
+        'virtio_reset',
+      ],
+      'virtcons_remove',
+    );
+    assert.equal(state(of, 'VirtIODevice(virtio-serial-pci).status'), 0);
+    assert.equal(state(of, 'VirtIOSerialPort(port 0).guest_connected'), 0);
+    assert.equal(state(of, 'VirtioBusState(virtio-serial-pci).ioeventfd_started'), 0);
+    assert.equal(count(of, 'hvc_write'), 2);
+    assert.equal(entered(of).slice(entered(of).indexOf('virtio_reset')).includes('handle_output'), false);
+    atRest(of, transport);
+  }
+});
+
 test('preset notified-of-nothing: the device looks, finds nothing and interrupts nobody', () => {
   const of = preset('notified-of-nothing');
   assert.equal(count(of, 'handle_output'), count(run(), 'handle_output') + 2);

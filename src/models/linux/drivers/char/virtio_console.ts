@@ -14,8 +14,10 @@ import {
 import type { VringBuffer } from '../../include/uapi/linux/virtio_ring';
 import { init_work, schedule_work, type WorkqueueStruct, type WorkStruct } from '../../kernel/workqueue';
 import { hvc_alloc, hvc_poll, type HvcStruct } from '../tty/hvc/hvc_console';
+import { virtio_reset_device } from '../virtio/virtio';
 import {
   get_buf_ends,
+  virtio_break_device,
   virtqueue_add_inbuf,
   virtqueue_add_outbuf,
   virtqueue_get_buf,
@@ -292,6 +294,23 @@ const in_intr = fn(
 
 /** Where the queues’ callbacks were stored, by what the queue is for. */
 export const init_vqs = ops('init_vqs', { in_intr, out_intr, control_intr });
+
+export const virtcons_remove = fn(
+  'The driver lets its device go: breaks the queues first, so that nobody waits for a buffer any more, then resets the device, then takes the ports apart.',
+  function* virtcons_remove(portdev: PortsDevice) {
+    const { control_work, system_wq, in_vqs, out_vqs, c_ivq, c_ovq, use_multiport } = portdev;
+    yield* virtio_break_device([...in_vqs, ...out_vqs, ...(use_multiport ? [c_ivq, c_ovq] : [])]);
+    yield* virtio_reset_device(portdev.vdev);
+    atCall('cancel_work_sync');
+    const pending = control_work === undefined ? -1 : system_wq.worklist.indexOf(control_work);
+    if (pending >= 0) system_wq.worklist.splice(pending, 1);
+    for (const port of portdev.ports.splice(0)) {
+      atCall('unplug_port');
+      port.hvc = undefined;
+    }
+    atCall('remove_vqs');
+  },
+);
 
 export const virtcons_probe = fn(
   'The driver starts its device. From DRIVER_OK on the queues are alive: buffers for control messages first, then the word that the driver is ready to hear of ports.',

@@ -322,6 +322,16 @@ export const virtqueue_enable_cb = fn(
 /** What a spin on virtqueue_get_buf() waits for; it ends also when the device has broken the queue. */
 export const get_buf_ends = (vq: Virtqueue): boolean => vq.broken || more_used(vq);
 
+export const virtio_break_device = fn(
+  'The device is going away: whoever spins for a buffer of one of its queues gives up.',
+  function* virtio_break_device(vqs: readonly Virtqueue[]) {
+    for (const vq of vqs) {
+      atCall('WRITE_ONCE');
+      vq.broken = true;
+    }
+  },
+);
+
 export const vring_interrupt = fn(
   'The interrupt of one virtqueue. If nothing is used it was not ours, or it came late: somebody has taken the buffers back already.',
   function* vring_interrupt(vq: Virtqueue): Run<irqreturn_t> {

@@ -13,20 +13,26 @@ export interface IoBuffer {
 export interface KvmIoDevice {
   readonly read?: Pointer<[vcpu: KvmVcpu, addr: number, len: number, val: IoBuffer], number>;
   readonly write?: Pointer<[vcpu: KvmVcpu, addr: number, len: number, val: number], number>;
+  readonly destructor?: Pointer<[], void>;
 }
 
 /** A device's operations as its file defines them: their first argument is what container_of() finds. */
 export interface KvmIoDeviceOps<T> {
   readonly read?: Pointer<[self: T, vcpu: KvmVcpu, addr: number, len: number, val: IoBuffer], number>;
   readonly write?: Pointer<[self: T, vcpu: KvmVcpu, addr: number, len: number, val: number], number>;
+  readonly destructor?: Pointer<[self: T], void>;
 }
 
 /** kvm_iodevice_init(): makes the device that a structure embeds. */
 export function kvm_iodevice_init<T>(ops: KvmIoDeviceOps<T>, self: () => T): KvmIoDevice {
-  return { ...(ops.read && { read: of(ops.read, self) }), ...(ops.write && { write: of(ops.write, self) }) };
+  return {
+    ...(ops.read && { read: of(ops.read, self) }),
+    ...(ops.write && { write: of(ops.write, self) }),
+    ...(ops.destructor && { destructor: of(ops.destructor, self) }),
+  };
 }
 
-const of = <T, A extends readonly unknown[]>({ target, registration }: Pointer<[T, ...A], number>, self: () => T): Pointer<A, number> => ({
+const of = <T, A extends readonly unknown[], R>({ target, registration }: Pointer<[T, ...A], R>, self: () => T): Pointer<A, R> => ({
   target: bound(target, self),
   registration,
 });

@@ -6,6 +6,7 @@ export interface VirtioDevice {
   readonly config: {
     readonly get_status: Pointer<[vdev: VirtioDevice], number>;
     readonly set_status: Pointer<[vdev: VirtioDevice, status: number], void>;
+    readonly reset: Pointer<[vdev: VirtioDevice], void>;
   };
   /** The transport’s registers: BAR 0 of a legacy PCI device, the common configuration of a modern one. */
   readonly common: IoMem;

@@ -379,7 +379,7 @@ const IoEventfdCells = struct('_ioeventfd', 'A place on a bus where a guest’s 
   datamatch: hex(32),
   wildcard: bool(),
 });
-export type IoEventfd = InstanceOf<typeof IoEventfdCells> & { readonly bus_idx: KvmBus; readonly dev: KvmIoDevice };
+export type IoEventfd = InstanceOf<typeof IoEventfdCells> & { readonly kvm: Kvm; readonly bus_idx: KvmBus; readonly dev: KvmIoDevice };
 
 const ioeventfd_in_range = fn(
   'Whether a write is the one that was asked for: the address, unless `length` is 0 the width, and unless it is a wildcard the value.',
@@ -401,7 +401,17 @@ const ioeventfd_write = fn(
   },
 );
 
-const ioeventfd_ops = ops('ioeventfd_ops', { write: ioeventfd_write });
+const ioeventfd_release = fn('Lets the eventfd go, and forgets the place.', function* ioeventfd_release(p: IoEventfd) {
+  if (p.eventfd !== undefined) yield* eventfd_ctx_put(p.eventfd);
+  atCall('list_del');
+  p.kvm.ioeventfds.splice(p.kvm.ioeventfds.indexOf(p), 1);
+});
+
+const ioeventfd_destructor = fn('The place has left its bus.', function* ioeventfd_destructor(p: IoEventfd) {
+  yield* ioeventfd_release(p);
+});
+
+const ioeventfd_ops = ops('ioeventfd_ops', { write: ioeventfd_write, destructor: ioeventfd_destructor });
 
 const ioeventfd_check_collision = fn(
   'Whether some write would hit both this and one that is there.',
@@ -426,6 +436,7 @@ const kvm_assign_ioeventfd_idx = fn(
   function* kvm_assign_ioeventfd_idx(kvm: Kvm, bus_idx: KvmBus, args: KvmIoeventfd) {
     const eventfd = yield* eventfd_ctx_fdget(args.fd);
     const p: IoEventfd = Object.assign(IoEventfdCells(`${bus_idx} 0x${args.addr.toString(16)}`), {
+      kvm,
       bus_idx,
       dev: kvm_iodevice_init(ioeventfd_ops, () => p),
     });
@@ -434,9 +445,13 @@ const kvm_assign_ioeventfd_idx = fn(
     p.eventfd = eventfd;
     if (args.flags & KVM_IOEVENTFD_FLAG_DATAMATCH) p.datamatch = args.datamatch ?? 0;
     else p.wildcard = true;
-    if (yield* ioeventfd_check_collision(kvm, p)) return -EEXIST;
-    const ret = yield* kvm_io_bus_register_dev(kvm, bus_idx, p.addr, p.length, p.dev);
-    if (ret < 0) return ret;
+    const ret = (yield* ioeventfd_check_collision(kvm, p))
+      ? -EEXIST
+      : yield* kvm_io_bus_register_dev(kvm, bus_idx, p.addr, p.length, p.dev);
+    if (ret < 0) {
+      yield* eventfd_ctx_put(eventfd);
+      return ret;
+    }
     atCall('list_add_tail');
     kvm.ioeventfds.push(p);
     return 0;
@@ -458,10 +473,12 @@ const kvm_deassign_ioeventfd_idx = fn(
         one.wildcard === wildcard &&
         (wildcard || one.datamatch === args.datamatch),
     );
-    if (p === undefined) return -ENOENT;
-    yield* kvm_io_bus_unregister_dev(kvm, bus_idx, p.dev);
-    kvm.ioeventfds.splice(kvm.ioeventfds.indexOf(p), 1);
-    return 0;
+    if (p !== undefined) {
+      yield* kvm_io_bus_unregister_dev(kvm, bus_idx, p.dev);
+      if (!since('linux', '6.4')) yield* ioeventfd_release(p);
+    }
+    yield* eventfd_ctx_put(eventfd);
+    return p === undefined ? -ENOENT : 0;
   },
 );
 

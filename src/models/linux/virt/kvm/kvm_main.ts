@@ -1,7 +1,8 @@
-import { architecturally, source, via } from '../../../../engine/fn';
+import { architecturally, source, through, via } from '../../../../engine/fn';
 import { NO_STEP } from '../../../../engine/journal';
 import { running } from '../../../../engine/running';
 import { at, atCall, causedBy, until } from '../../../../engine/steps';
+import { since } from '../../../version';
 import { kvm_pic, type PicProgramming } from '../../arch/x86/kvm/i8259';
 import { IOAPIC_MEM_LENGTH, kvm_ioapic } from '../../arch/x86/kvm/ioapic';
 import { default_routing } from '../../arch/x86/kvm/irq_comm';
@@ -246,13 +247,23 @@ export const kvm_io_bus_register_dev = fn(
   },
 );
 
+const kvm_iodevice_destructor = fn(
+  'A device has left its bus: frees it, if it can be freed.',
+  function* kvm_iodevice_destructor(dev: KvmIoDevice) {
+    if (dev.destructor !== undefined) yield* through('function pointer', 'destructor', dev.destructor)();
+  },
+);
+
 export const kvm_io_bus_unregister_dev = fn(
   'Takes a device off a bus.',
   function* kvm_io_bus_unregister_dev(kvm: Kvm, bus_idx: KvmBus, dev: KvmIoDevice) {
     const bus = kvm.buses[bus_idx];
     const index = bus.findIndex((range) => range.dev === dev);
     atCall('rcu_assign_pointer');
-    if (index >= 0) bus.splice(index, 1);
+    if (index < 0) return 0;
+    bus.splice(index, 1);
+    // Before, its owner freed it.
+    if (since('linux', '6.4')) yield* kvm_iodevice_destructor(dev);
     return 0;
   },
 );

@@ -191,20 +191,31 @@ const handle_input = fn(
   },
 );
 
+const guest_reset = fn('The driver is gone: so is everybody at its end of a port.', function* guest_reset(vser: VirtIOSerial) {
+  for (const port of vser.ports) {
+    atCall('discard_throttle_data');
+    if (!port.guest_connected) continue;
+    port.guest_connected = false;
+    const { set_guest_connected } = port.klass;
+    if (set_guest_connected !== undefined) yield* through('function pointer', 'set_guest_connected', set_guest_connected)(port, false);
+  }
+});
+
 const set_status = fn(
   'The driver’s status changes. One that does not know of the control queues cannot say that its port is open, so that counts as open from DRIVER_OK on.',
   function* set_status(vser: VirtIOSerial, _vdev: VirtIODevice, status: number) {
     const [port] = vser.ports;
     if (port !== undefined && !vser.multiport && status & VIRTIO_CONFIG_S_DRIVER_OK && !port.guest_connected) port.guest_connected = true;
     at('VIRTIO_CONFIG_S_DRIVER_OK');
-    if (!(status & VIRTIO_CONFIG_S_DRIVER_OK)) {
-      atCall('guest_reset');
-      for (const port of vser.ports) if (port.guest_connected) port.guest_connected = false;
-    }
+    if (!(status & VIRTIO_CONFIG_S_DRIVER_OK)) yield* guest_reset(vser);
   },
 );
 
-const virtio_serial_class_init = ops('virtio_serial_class_init', { set_status });
+const vser_reset = fn('The device is reset.', function* vser_reset(vser: VirtIOSerial, _vdev: VirtIODevice) {
+  yield* guest_reset(vser);
+});
+
+const virtio_serial_class_init = ops('virtio_serial_class_init', { set_status, reset: vser_reset });
 
 /** What each queue calls. */
 const virtio_serial_device_realize = ops('virtio_serial_device_realize', { handle_input, handle_output, control_in, control_out });
@@ -213,6 +224,7 @@ const virtio_serial_device_realize = ops('virtio_serial_device_realize', { handl
 export const virtio_serial_class = (vser: () => VirtIOSerial): VirtIODevice['klass'] => ({
   ...virtio_device_class_init,
   set_status: withOpaque(virtio_serial_class_init.set_status, vser),
+  reset: withOpaque(virtio_serial_class_init.reset, vser),
 });
 
 /** Makes the device on top of its virtio part, with the queues whose rings the driver has set up. */

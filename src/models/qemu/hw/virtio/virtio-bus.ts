@@ -2,7 +2,7 @@ import { bool, int, struct, type InstanceOf } from '../../../../engine/cell';
 import { source, through, type Pointer } from '../../../../engine/fn';
 import { at, atCall } from '../../../../engine/steps';
 import { event_notifier_cleanup, event_notifier_init, type EventNotifier } from '../../util/event_notifier-posix';
-import { virtio_queue_host_notifier_read, type VirtIODevice } from './virtio';
+import { virtio_queue_host_notifier_read, virtio_reset, type VirtIODevice } from './virtio';
 
 /** What is between a virtio device and the bus that it is on: who owns the eventfds of its notifications. */
 
@@ -66,6 +66,11 @@ export const virtio_bus_stop_ioeventfd = fn(
     bus.ioeventfd_started = false;
   },
 );
+
+export const virtio_bus_reset = fn('Resets the device on the bus.', function* virtio_bus_reset(bus: VirtioBusState) {
+  yield* virtio_bus_stop_ioeventfd(bus);
+  yield* virtio_reset(bus.vdev());
+});
 
 export const virtio_bus_set_host_notifier = fn(
   'Opens a queue’s eventfd and puts it where the driver writes its notifications, or takes it away from there. Who listens to it is the caller’s business.',

@@ -34,7 +34,7 @@ import {
   virtio_set_status,
   type VirtIODevice,
 } from './virtio';
-import { virtio_bus, virtio_bus_start_ioeventfd, virtio_bus_stop_ioeventfd, type VirtioBusState } from './virtio-bus';
+import { virtio_bus, virtio_bus_reset, virtio_bus_start_ioeventfd, virtio_bus_stop_ioeventfd, type VirtioBusState } from './virtio-bus';
 
 /** virtio devices on PCI: their registers, and the two ways to interrupt. */
 
@@ -191,6 +191,14 @@ const virtio_pci_stop_ioeventfd = fn(
   },
 );
 
+const virtio_pci_reset = fn(
+  'The driver has written a status of 0: the device forgets everything.',
+  function* virtio_pci_reset(proxy: VirtIOPCIProxy) {
+    yield* virtio_bus_reset(proxy.bus);
+    atCall('msix_unuse_all_vectors');
+  },
+);
+
 const virtio_ioport_write = fn(
   'The driver writes a register of a legacy device: a notification, or its status.',
   function* virtio_ioport_write(proxy: VirtIOPCIProxy, addr: number, val: number) {
@@ -203,6 +211,7 @@ const virtio_ioport_write = fn(
         if (!(val & VIRTIO_CONFIG_S_DRIVER_OK)) yield* virtio_pci_stop_ioeventfd(proxy);
         yield* virtio_set_status(vdev, val & 0xff);
         if (val & VIRTIO_CONFIG_S_DRIVER_OK) yield* virtio_pci_start_ioeventfd(proxy);
+        if (vdev.status === 0) yield* virtio_pci_reset(proxy);
         break;
       default:
         atCall('qemu_log_mask');
@@ -259,10 +268,12 @@ const virtio_pci_common_write = fn(
   'The driver writes the common configuration. With DRIVER_OK it says that its queues are ready.',
   function* virtio_pci_common_write(proxy: VirtIOPCIProxy, addr: number, val: number, _size: number) {
     at('addr');
+    const vdev = proxy.bus.vdev();
     if (addr !== VIRTIO_PCI_COMMON_STATUS) return;
     if (!(val & VIRTIO_CONFIG_S_DRIVER_OK)) yield* virtio_pci_stop_ioeventfd(proxy);
-    yield* virtio_set_status(proxy.bus.vdev(), val & 0xff);
+    yield* virtio_set_status(vdev, val & 0xff);
     if (val & VIRTIO_CONFIG_S_DRIVER_OK) yield* virtio_pci_start_ioeventfd(proxy);
+    if (vdev.status === 0) yield* virtio_pci_reset(proxy);
   },
 );
 

@@ -55,8 +55,8 @@ export type VirtIOHandleOutput = Pointer<[vq: VirtQueue], void>;
 export type VirtQueue = InstanceOf<typeof VirtQueueCells> & {
   readonly queue_index: number;
   readonly vdev: VirtIODevice;
-  /** The ring in the guest’s memory; undefined until the driver has set it up. */
-  readonly vring: Vring | undefined;
+  /** The ring in the guest’s memory; undefined until the driver has set it up, and after a reset. */
+  vring: Vring | undefined;
   readonly handle_output: VirtIOHandleOutput;
   /** Signalled by the driver’s notification, if it is caught on the way. */
   readonly host_notifier: EventNotifier;
@@ -74,6 +74,7 @@ export interface VirtQueueElement {
 /** What a kind of device does in its own way. */
 export interface VirtioDeviceClass {
   readonly set_status?: Pointer<[vdev: VirtIODevice, status: number], void>;
+  readonly reset?: Pointer<[vdev: VirtIODevice], void>;
   readonly start_ioeventfd: Pointer<[vdev: VirtIODevice], number>;
   /** Undefined for a disk: the models never take one from its driver. */
   readonly stop_ioeventfd?: Pointer<[vdev: VirtIODevice], void>;
@@ -388,6 +389,32 @@ export const virtio_device_start_ioeventfd = fn(
     return yield* virtio_bus_start_ioeventfd(vdev.bus);
   },
 );
+
+const __virtio_queue_reset = fn('Forgets the ring and how far it was read.', function* __virtio_queue_reset(vdev: VirtIODevice, i: number) {
+  const vq = vdev.vq[i]!;
+  at('desc');
+  vq.vring = undefined;
+  vq.last_avail_idx = 0;
+  vq.shadow_avail_idx = 0;
+  vq.used_idx = 0;
+  atCall('virtio_queue_set_vector');
+  vq.vector = VIRTIO_NO_VECTOR;
+  vq.signalled_used = 0;
+  vq.signalled_used_valid = false;
+  vq.notification = true;
+  vq.inuse = 0;
+});
+
+export const virtio_reset = fn('Brings a device back to where it was before a driver came.', function* virtio_reset(vdev: VirtIODevice) {
+  yield* virtio_set_status(vdev, 0);
+  const { reset } = vdev.klass;
+  if (reset !== undefined) yield* through('function pointer', 'reset', reset)(vdev);
+  vdev.broken = false;
+  vdev.status = 0;
+  vdev.isr = 0;
+  yield* virtio_notify_vector(vdev, VIRTIO_NO_VECTOR);
+  for (const { queue_index } of vdev.vq) yield* __virtio_queue_reset(vdev, queue_index);
+});
 
 const virtio_device_start_ioeventfd_impl = fn(
   'Gives every queue an eventfd that the driver’s notification signals, and the main loop a handler for it. Each is signalled once at once: what was offered before must not wait for the next notification.',
