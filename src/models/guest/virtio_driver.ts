@@ -14,7 +14,8 @@ import { process_one_work, type WorkqueueStruct } from '../linux/kernel/workqueu
 import { ioread8, type IoMem } from '../linux/lib/iomap';
 import type { KvmVcpu } from '../linux/virt/kvm/kvm_types';
 import type { GuestCpu } from './cpu';
-import { guest_idles, kvm_guest_cpu } from './kvm_cpu';
+import { guest_idles, kvm_cpu } from './kvm_cpu';
+import type { PcCpu } from './pc';
 
 /** A guest under KVM with one CPU and a virtio device: its interrupt, its worker, and what its programs ask for. */
 
@@ -23,7 +24,7 @@ const IOAPIC_BASE = 0xfec00000;
 /** The guest. */
 export interface VirtioGuest {
   readonly vcpu: KvmVcpu;
-  readonly cpu: GuestCpu;
+  readonly cpu: PcCpu;
   readonly system_wq: WorkqueueStruct;
   /** What programs want to be done, first come first served. */
   readonly tasks: (() => Run)[];
@@ -32,7 +33,7 @@ export interface VirtioGuest {
 /** Makes the guest of a vCPU. */
 export const virtio_guest = (vcpu: KvmVcpu): VirtioGuest => ({
   vcpu,
-  cpu: kvm_guest_cpu(vcpu),
+  cpu: kvm_cpu(vcpu),
   system_wq: { name: 'events', worklist: [], current_work: undefined },
   tasks: [],
 });
@@ -86,12 +87,9 @@ export function virtio_guest_context(
 ): void {
   const { vcpu, cpu, system_wq, tasks } = made;
   const desc = interruptOf(made, device, interrupt);
-  vcpu.cpu.idt = {
-    apic: vcpu.apic,
-    handle: () => architecturally('hardirq', common_interrupt)(desc),
-  };
+  cpu.handle_with(() => architecturally('hardirq', common_interrupt)(desc));
   running().thread('guest', 'guest CPU', 'guest', priority, function* () {
-    yield* until(() => vcpu.cpu.guest.running);
+    yield* until(cpu.started);
     causedBy(vcpu.cpu.enteredAt);
     if (interrupt.gsi !== undefined) yield* write_redirection_entry(cpu, interrupt.gsi, interrupt.vector);
     yield* probe();
