@@ -67,7 +67,7 @@ const REGISTERS: Readonly<Record<string, VirtioRegisters>> = {
   legacy: { layout: 'legacy', port: BAR0_PORT },
 };
 
-/** The device’s name and place, whichever it is. */
+/** Where the device is plugged in, whichever it is, and how it interrupts. */
 interface Slot {
   readonly registers: VirtioRegisters;
   readonly interrupt: VirtioInterrupt;
@@ -76,10 +76,10 @@ interface Slot {
   readonly options: Omit<VirtioOptions, 'rings'>;
 }
 
-function console(kvm: Kvm, guest: VirtioGuest, slot: Slot, multiport: boolean): Plugged {
+function plugConsole(kvm: Kvm, guest: VirtioGuest, slot: Slot, multiport: boolean): Plugged {
   const { portdev, device, rings } = virtio_console_guest(guest, { ...slot, multiport }, PRIORITY.guest);
   const machine = console_machine(kvm, { ...slot.options, rings });
-  process(machine, () => console_main(machine));
+  startQemu(machine, () => console_main(machine));
   return {
     device,
     vq: portdev.out_vqs[0]!,
@@ -89,10 +89,10 @@ function console(kvm: Kvm, guest: VirtioGuest, slot: Slot, multiport: boolean): 
   };
 }
 
-function disk(kvm: Kvm, guest: VirtioGuest, slot: Slot): Plugged {
+function plugDisk(kvm: Kvm, guest: VirtioGuest, slot: Slot): Plugged {
   const { vblk, device, rings } = virtio_blk_guest(guest, slot, PRIORITY.guest);
   const machine = disk_machine(kvm, { ...slot.options, rings });
-  process(machine, () => disk_main(machine));
+  startQemu(machine, () => disk_main(machine));
   const { iothread } = machine;
   if (iothread !== undefined) running().thread('iothread', 'QEMU I/O thread', 'qemu', PRIORITY.qemu, () => iothread_run(iothread));
   let requests = 0;
@@ -105,7 +105,7 @@ function disk(kvm: Kvm, guest: VirtioGuest, slot: Slot): Plugged {
   };
 }
 
-function process({ q }: { readonly q: Globals }, main: () => Run): void {
+function startQemu({ q }: { readonly q: Globals }, main: () => Run): void {
   running().thread('qemu', 'QEMU main loop', 'qemu', PRIORITY.qemu, main);
   running().thread('vcpu', 'vCPU 0', 'vcpu', PRIORITY.vcpu, () => kvm_vcpu_thread_fn(q, q.board.cpus[0]!));
 }
@@ -137,7 +137,7 @@ function setUp(parameters: Parameters): World {
     },
   };
   const plugged =
-    parameters['device'] === 'disk' ? disk(kvm, guest, slot) : console(kvm, guest, slot, parameters['device'] === 'multiport');
+    parameters['device'] === 'disk' ? plugDisk(kvm, guest, slot) : plugConsole(kvm, guest, slot, parameters['device'] === 'multiport');
   running().thread('outside', 'programs and the terminal', 'outside', PRIORITY.outside, function* () {
     for (const text of WRITES) {
       yield* sleep(INTERVAL_MS);

@@ -1,4 +1,5 @@
 import type { Run } from '../../engine/machine';
+import { default_routing } from '../linux/arch/x86/kvm/irq_comm';
 import type { Vring } from '../linux/include/uapi/linux/virtio_ring';
 import type { Kvm } from '../linux/virt/kvm/kvm_main';
 import { kvm_init } from './accel/kvm/kvm-all';
@@ -47,7 +48,7 @@ function pc_bus(kvm_state: KVMState): PCIBus {
 
 /** The board, without the device. */
 function board(kvm: Kvm, layout: BoardLayout): Globals {
-  const kvm_state: KVMState = { vmfd: kvm, kernel_irqchip: 'on', irq_routes: [] };
+  const kvm_state: KVMState = { vmfd: kvm, kernel_irqchip: 'on', irq_routes: [...default_routing()] };
   const memory = { root: [], listeners: [ioeventfds(kvm_init, kvm_state)], current_map: [] };
   const q: Globals = { ...qemu_process(kvm_state, memory), kvm_state, pci_bus: layout.bus(kvm_state) };
   for (const [index, vcpu] of kvm.vcpus.entries()) x86_cpu(q.board, index, { kvm: vcpu });

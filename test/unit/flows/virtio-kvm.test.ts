@@ -172,6 +172,8 @@ test('a disk: the I/O thread serves the queue, and KVM delivers inside of its wr
   for (const name of ['virtio_blk_handle_vq', 'virtio_notify_irqfd', 'irqfd_wakeup'])
     assert.deepEqual(enteredOn(of, name), ['iothread'], name);
   assert.equal(count(of, 'kvm_send_userspace_msi'), 0);
+  // The first GSI that is no pin of a chip.
+  assert.equal(state(of, 'VirtIOIRQFD(virtio-blk-pci vector 1).virq'), 24);
   const slow = run({ device: 'disk', ioeventfd: false });
   assert.deepEqual(enteredOn(slow, 'virtio_blk_handle_vq'), ['vcpu']);
   assert.equal(count(slow, 'virtio_notify_irqfd'), 0);
