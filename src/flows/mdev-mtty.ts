@@ -10,8 +10,8 @@ import { uart_port_startup, uart_write } from '../models/linux/drivers/tty/seria
 import { mdev_init } from '../models/linux/drivers/vfio/mdev/mdev_core';
 import { create_file, mdev_type_attr_show, TYPE_FILES } from '../models/linux/drivers/vfio/mdev/mdev_sysfs';
 import { vfio_mdev_init } from '../models/linux/drivers/vfio/mdev/vfio_mdev';
+import { vfio_iommu_type1_init } from '../models/linux/drivers/vfio/vfio_iommu_type1';
 import { vfio_core, type Vfio } from '../models/linux/drivers/vfio/vfio';
-import { vfio_device_file, vfio_device_fops } from '../models/linux/drivers/vfio/vfio_main';
 import { kernfs_fop_write_iter } from '../models/linux/fs/kernfs/file';
 import { mdev_core } from '../models/linux/include/linux/mdev';
 import type { UartPort } from '../models/linux/include/linux/serial_core';
@@ -68,6 +68,7 @@ function admin_context(mtty: Mtty, type: 0 | 1): void {
   running().thread('admin', 'administrator', 'process', PRIORITY.admin, function* () {
     yield* mdev_init(mtty.core);
     if (!since('linux', '5.19')) yield* vfio_mdev_init(mtty.core);
+    if (since('linux', '6.1')) yield* vfio_iommu_type1_init(mtty.core.vfio);
     yield* mtty_dev_init(mtty);
     if (since('linux', '6.1'))
       for (const mtype of mtty.types) for (const show of Object.values(TYPE_FILES)) yield* mdev_type_attr_show(mtype, show);
@@ -97,14 +98,12 @@ function virtual_machine(vfio: Vfio, system_wq: WorkqueueStruct, parameters: Par
   const bars = PORTS.slice(0, parameters['type'] === 'mtty-2' ? 2 : 1);
   let q: Qemu | undefined;
   running().thread('qemu', 'QEMU main loop', 'qemu', PRIORITY.qemu, function* () {
-    const device = yield* created(vfio);
+    yield* created(vfio);
     q = qemu({
       kvm,
-      vfio_fd: vfio_device_file(device),
-      interrupt_pin: () => 1,
+      assigned: { kind: 'host', host: { vfio, name: UUID } },
       bars: bars.map((addr, nr) => ({ nr, addr, size: BAR_SIZE, space: { kind: 'io' } })),
     });
-    yield* vfio_device_fops.unlocked_ioctl.target(q.vfio.vbasedev.fd, { cmd: 'VFIO_DEVICE_GET_INFO' });
     yield* qemu_main(q);
   });
   running().thread('vcpu', 'vCPU 0', 'vcpu', PRIORITY.vcpu, function* () {
@@ -124,9 +123,14 @@ function virtual_machine(vfio: Vfio, system_wq: WorkqueueStruct, parameters: Par
 /** A driver in user space instead of a virtual machine. */
 function user_program(vfio: Vfio, parameters: Parameters, bytes: readonly number[]): Program {
   const index = parameters['user'] === 'program-msi' ? VFIO_PCI_MSI_IRQ_INDEX : VFIO_PCI_INTX_IRQ_INDEX;
-  const user = program(index, { careful: parameters['user'] !== 'program-hasty', ports: parameters['type'] === 'mtty-2' ? 2 : 1 });
+  const user = program(index, {
+    vfio,
+    device: UUID,
+    careful: parameters['user'] !== 'program-hasty',
+    ports: parameters['type'] === 'mtty-2' ? 2 : 1,
+  });
   running().thread('program', 'program', 'process', PRIORITY.program, function* () {
-    user.file = vfio_device_file(yield* created(vfio));
+    yield* created(vfio);
     yield* mtty_program(user, bytes);
   });
   return user;

@@ -78,7 +78,7 @@ function setUp(parameters: Parameters): World {
   const pdev = pci_dev(device, desc, '0000:00:03.0');
   const vdev = vfio_pci_core_device(pdev, { system_wq, vfio_irqfd_cleanup_wq }, vfio_pci_ops);
   const interrupt_pin = () => (vdev['vconfig.PCI_INTERRUPT_PIN'] ? 1 : 0);
-  const q = qemu({ kvm, vfio_fd: vfio_device_file(vdev.vdev), interrupt_pin, bars: [bar0(device)] });
+  const q = qemu({ kvm, assigned: { kind: 'open', fd: vfio_device_file(vdev.vdev), interrupt_pin }, bars: [bar0(device)] });
   running().thread('qemu', 'QEMU main loop', 'qemu', PRIORITY.qemu, () => qemu_main(q));
   running().thread('vcpu', 'vCPU 0', 'vcpu', PRIORITY.vcpu, () => kvm_vcpu_thread_fn(q, q.board.cpus[0]!));
 

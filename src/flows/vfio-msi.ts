@@ -98,7 +98,12 @@ function setUp(parameters: Parameters): World {
   const vcpu = kvm_vcpu(kvm, mode, { host_lapic: lapic });
   const pdev = pci_dev(device, intx, '0000:00:03.0', host_messages('host', messages, iommu));
   const vdev = vfio_pci_core_device(pdev, { system_wq, vfio_irqfd_cleanup_wq }, vfio_pci_ops);
-  const q = qemu({ kvm, vfio_fd: vfio_device_file(vdev.vdev), interrupt_pin: () => 1, bars: [bar0(device)], irq_routes });
+  const q = qemu({
+    kvm,
+    assigned: { kind: 'open', fd: vfio_device_file(vdev.vdev), interrupt_pin: () => 1 },
+    bars: [bar0(device)],
+    irq_routes,
+  });
   running().thread('qemu', 'QEMU main loop', 'qemu', PRIORITY.qemu, () => qemu_main(q));
   running().thread('vcpu', 'vCPU 0', 'vcpu', PRIORITY.vcpu, () => kvm_vcpu_thread_fn(q, q.board.cpus[0]!));
 

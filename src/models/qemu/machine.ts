@@ -14,7 +14,7 @@ import { ich9_lpc } from './hw/isa/lpc_ich9';
 import { config_address, CONFIG_ADDRESS, CONFIG_DATA, pci_host, pci_host_conf_le_ops, pci_host_data_le_ops } from './hw/pci/pci_host';
 import type { QIOChannelFDSource } from './io/channel-watch';
 import { pcie_mmcfg_ops } from './hw/pci/pcie_host';
-import { vfio_pci_device, vfio_realize, type VFIOPCIDevice } from './hw/vfio/pci';
+import { vfio_pci_device, vfio_realize, type AssignedDevice, type VFIOPCIDevice } from './hw/vfio/pci';
 import type { VFIOBAR } from './include/hw/vfio/vfio-common';
 import { aio_context, type AioContext } from './include/block/aio';
 import {
@@ -131,14 +131,12 @@ export const lpcConfigAddress = (offset: number): number => configAddress(LPC_DE
  */
 export function qemu({
   kvm,
-  vfio_fd,
-  interrupt_pin,
+  assigned,
   bars,
   irq_routes = [],
 }: {
   readonly kvm: Kvm;
-  readonly vfio_fd: VfioDeviceFile;
-  readonly interrupt_pin: () => number;
+  readonly assigned: AssignedDevice;
   readonly bars: readonly VFIOBAR[];
   /** The routing table that the board has set up, as KVM has it too. */
   readonly irq_routes?: KvmIrqRoutingEntry[];
@@ -168,7 +166,7 @@ export function qemu({
     q.address_space_memory,
     io_region(APIC_SPACE, kvm_apic_io_ops, () => kvm_state),
   );
-  const vfio = vfio_pci_device(q, { fd: vfio_fd, interrupt_pin }, { devfn: VFIO_DEVFN, bars });
+  const vfio = vfio_pci_device(q, assigned, { devfn: VFIO_DEVFN, bars });
   return Object.assign(q, { vfio });
 }
 

@@ -1,8 +1,12 @@
 import { bool, int, pointer, struct, type InstanceOf } from '../../engine/cell';
 import { source, through } from '../../engine/fn';
 import { at } from '../../engine/steps';
+import { vfio_fops } from '../linux/drivers/vfio/container';
+import { vfio_group_fops } from '../linux/drivers/vfio/group';
+import type { Vfio, VfioGroupFile } from '../linux/drivers/vfio/vfio';
 import { vfio_device_fops, type VfioDeviceFile } from '../linux/drivers/vfio/vfio_main';
 import { eventfd_ctx, eventfd_fops, type EventfdCtx } from '../linux/fs/eventfd';
+import { close, type FilesStruct } from '../linux/fs/file_table';
 import { pread64, pwrite64 } from '../linux/fs/read_write';
 import { poll_wqueues, ppoll, type PollWqueues } from '../linux/fs/select';
 import {
@@ -23,8 +27,10 @@ import {
   VFIO_IRQ_SET_DATA_EVENTFD,
   VFIO_IRQ_SET_DATA_NONE,
   VFIO_PCI_INTX_IRQ_INDEX,
+  VFIO_TYPE1v2_IOMMU,
 } from '../linux/include/uapi/linux/vfio';
 import { EPOLLIN } from '../linux/kernel/sched/wait';
+import { since } from '../version';
 
 /**
  * A program that uses an mtty by itself, through VFIO and without any guest: a driver in user space. It sends to each port
@@ -38,18 +44,25 @@ const ProgramCells = struct('program', 'A driver in user space: what it waits on
   failed: bool(),
 });
 
-export type Program = InstanceOf<typeof ProgramCells> & {
-  file: VfioDeviceFile | undefined;
-  readonly poll: PollWqueues;
-  readonly received: number[];
-  /** It asks for the device’s properties before anything else, as VFIO’s documentation wants it. */
-  readonly careful: boolean;
-  readonly ports: number;
-};
+export type Program = InstanceOf<typeof ProgramCells> &
+  FilesStruct & {
+    readonly vfio: Vfio;
+    /** The device’s name. */
+    readonly device: string;
+    group: VfioGroupFile | undefined;
+    file: VfioDeviceFile | undefined;
+    readonly poll: PollWqueues;
+    readonly received: number[];
+    /** It asks for the device’s properties before anything else, as VFIO’s documentation wants it. */
+    readonly careful: boolean;
+    readonly ports: number;
+  };
 
 /** Makes the program before it runs; `irq_index` is VFIO_PCI_INTX_IRQ_INDEX or VFIO_PCI_MSI_IRQ_INDEX. */
-export const program = (irq_index: number, parts: Pick<Program, 'careful' | 'ports'>): Program =>
+export const program = (irq_index: number, parts: Pick<Program, 'vfio' | 'device' | 'careful' | 'ports'>): Program =>
   Object.assign(ProgramCells('driver in user space', { irq_index }), {
+    files: [],
+    group: undefined,
     file: undefined,
     poll: poll_wqueues('program'),
     received: [],
@@ -69,6 +82,34 @@ function file({ file: opened }: Program): VfioDeviceFile {
 const outb = (p: Program, port: number, register: number, value: number) =>
   through('syscall', 'pwrite', pwrite64.ksys_pwrite64)(file(p), port, register, 1, value);
 const inb = (p: Program, port: number, register: number) => through('syscall', 'pread', pread64.ksys_pread64)(file(p), port, register, 1);
+
+const open_group = fn(
+  'Opens the device’s group and gives it a container: without one, no device of it can be opened.',
+  function* open_group(p: Program) {
+    const found = p.vfio.group_list.find(({ device_list }) => device_list.some(({ dev }) => dev.name === p.device));
+    if (found === undefined) return;
+    const group = yield* through('syscall', 'open', vfio_group_fops.open)(found);
+    if (typeof group === 'number') return;
+    p.group = group;
+    if (!since('linux', '6.1')) return;
+    const container = yield* through('syscall', 'open', vfio_fops.open)(p.vfio);
+    yield* through('ioctl', 'ioctl', vfio_group_fops.unlocked_ioctl)(group, { cmd: 'VFIO_GROUP_SET_CONTAINER', fd: container });
+    yield* through('ioctl', 'ioctl', vfio_fops.unlocked_ioctl)(container, { cmd: 'VFIO_SET_IOMMU', iommu_type: VFIO_TYPE1v2_IOMMU });
+  },
+);
+
+const open_device = fn('Opens the device, by its name in the group.', function* open_device(p: Program) {
+  if (p.group === undefined) return;
+  const got: { fd: VfioDeviceFile | undefined } = { fd: undefined };
+  yield* through('ioctl', 'ioctl', vfio_group_fops.unlocked_ioctl)(p.group, { cmd: 'VFIO_GROUP_GET_DEVICE_FD', name: p.device, got });
+  p.file = got.fd;
+  if (got.fd !== undefined) p.files.push(got.fd.file);
+});
+
+export const reopen = fn('Closes the device and opens it again, as another program might after this one.', function* reopen(p: Program) {
+  yield* close(p, file(p).file);
+  yield* open_device(p);
+});
 
 export const set_irq_eventfd = fn(
   'Makes an eventfd and hands it to the device: VFIO_DEVICE_SET_IRQS with one eventfd.',
@@ -134,6 +175,8 @@ const wait_for_irq = fn('Sleeps until the eventfd has counted something, and tak
 export const mtty_program = fn(
   'Sets the interrupt up, enables it at each port, sends, and serves what comes back.',
   function* mtty_program(p: Program, bytes: readonly number[]) {
+    yield* open_group(p);
+    yield* open_device(p);
     if (p.careful) yield* query(p);
     p.failed = (yield* set_irq_eventfd(p)) !== 0;
     for (let port = 0; port < p.ports; port++) {

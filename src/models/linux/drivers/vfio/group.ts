@@ -46,6 +46,7 @@ import {
   vfio_allocate_device_file,
   vfio_df_close,
   vfio_df_open,
+  vfio_device_file,
   vfio_device_get_kvm_safe,
   vfio_device_open,
   vfio_device_put_kvm,
@@ -348,13 +349,29 @@ const vfio_group_ioctl_get_device_fd = fn(
   },
 );
 
+const vfio_group_get_device_fd = fn(
+  'VFIO_GROUP_GET_DEVICE_FD as it was: finds the device, has its driver open it, and makes a file for it.',
+  function* vfio_group_get_device_fd(group: VfioGroup, name: string, got: { fd: VfioDeviceFile | undefined }) {
+    atCall('vfio_group_viable');
+    const device = yield* vfio_device_get_from_name(group, name);
+    if (typeof device === 'number') return device;
+    const { open_device } = device.ops;
+    if (open_device !== undefined) yield* through('function pointer', 'open', open_device)();
+    atCall('anon_inode_getfile');
+    got.fd = vfio_device_file(device);
+    return 0;
+  },
+);
+
 const vfio_group_fops_unl_ioctl = fn(
   'An ioctl on a group.',
   function* vfio_group_fops_unl_ioctl({ group }: VfioGroupFile, arg: GroupIoctl) {
     at('cmd');
     switch (arg.cmd) {
       case 'VFIO_GROUP_GET_DEVICE_FD':
-        return yield* vfio_group_ioctl_get_device_fd(group, arg.name, arg.got);
+        return since('linux', '6.1')
+          ? yield* vfio_group_ioctl_get_device_fd(group, arg.name, arg.got)
+          : yield* vfio_group_get_device_fd(group, arg.name, arg.got);
       case 'VFIO_GROUP_GET_STATUS':
         return yield* vfio_group_ioctl_get_status(group, arg.status);
       case 'VFIO_GROUP_SET_CONTAINER':
@@ -383,24 +400,38 @@ const release_of = ops('vfio_group_fops', { release: vfio_group_fops_release });
 const vfio_group_fops_open = fn(
   'Opens /dev/vfio/ID: once at a time, and not while a device of it is open by its own node.',
   function* vfio_group_fops_open(group: VfioGroup): Run<VfioGroupFile | number> {
+    if (!since('linux', '6.0')) return yield* open_once(group);
     return yield* holding(group.group_lock, MUTEX, function* () {
       at('drivers');
       if (group.drivers === 0) return -ENODEV;
       if (since('linux', '6.6') && group.cdev_device_open_cnt > 0) return -EBUSY;
       at('opened_file');
       if (group.opened_file !== undefined) return -EBUSY;
-      const opened: VfioGroupFile = Object.assign(
-        file(
-          `/dev/vfio/${group.iommu_group.id}`,
-          boundPointer(release_of.release, () => opened),
-        ),
-        { f_op: 'vfio_group_fops' as const, group },
-      );
+      const opened = group_file(group);
       group.opened_file = opened;
       return opened;
     });
   },
 );
+
+/** Until 5.19 a counter kept a second user out. */
+function* open_once(group: VfioGroup): Run<VfioGroupFile | number> {
+  atCall('atomic_cmpxchg');
+  if (group.opened !== 0) return -EBUSY;
+  group.opened = 1;
+  return group_file(group);
+}
+
+function group_file(group: VfioGroup): VfioGroupFile {
+  const opened: VfioGroupFile = Object.assign(
+    file(
+      `/dev/vfio/${group.iommu_group.id}`,
+      boundPointer(release_of.release, () => opened),
+    ),
+    { f_op: 'vfio_group_fops' as const, group },
+  );
+  return opened;
+}
 
 export const vfio_group_fops = ops('vfio_group_fops', { open: vfio_group_fops_open, unlocked_ioctl: vfio_group_fops_unl_ioctl });
 

@@ -185,12 +185,25 @@ const vfio_device_fops_release = fn(
   'The device’s file is closed: if it was the last one, the device is taken out of use. Whoever waits to take it away may go on.',
   function* vfio_device_fops_release(df: VfioDeviceFile) {
     const { device } = df;
+    if (!since('linux', '5.16')) {
+      yield* release_device(device);
+      return;
+    }
     if (!since('linux', '6.2')) yield* close_by_container(device);
     else if (df.group !== undefined) yield* vfio_df_group_close(df);
     else yield* vfio_df_unbind_iommufd(df);
     yield* vfio_device_put_registration(device);
   },
 );
+
+/** Until 5.15 every open and close reached the driver. */
+function* release_device(device: VfioDevice): Run {
+  const { close_device } = device.ops;
+  if (close_device !== undefined) yield* through('function pointer', 'release', close_device)();
+  atCall('vfio_group_try_dissolve_container');
+  atCall('vfio_device_put');
+  device.refcount -= 1;
+}
 
 const release_of = ops('vfio_device_fops', { release: vfio_device_fops_release });
 
@@ -275,6 +288,7 @@ export const vfio_device_try_get_registration = fn(
     device.refcount += 1;
     return true;
   },
+  { formerly: [{ until: '6.0', path: 'drivers/vfio/vfio.c', symbol: 'vfio_device_try_get' }] },
 );
 
 const vfio_device_release = fn(

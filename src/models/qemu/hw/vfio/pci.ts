@@ -5,16 +5,19 @@ import { running } from '../../../../engine/running';
 import { at, atCall, atWrite, preempt } from '../../../../engine/steps';
 import { MSI_CAP, MSIX_CAP } from '../../../hardware/msi';
 import type { PciFunction } from '../../../hardware/pci_function';
-import type { VfioDeviceFile } from '../../../linux/drivers/vfio/vfio_main';
+import { vfio_device_fops, type VfioDeviceFile } from '../../../linux/drivers/vfio/vfio_main';
 import { pread64, pwrite64 } from '../../../linux/fs/read_write';
 import {
   VFIO_IRQ_SET_ACTION_TRIGGER,
   VFIO_IRQ_SET_ACTION_UNMASK,
   VFIO_IRQ_SET_DATA_EVENTFD,
   VFIO_PCI_CONFIG_REGION_INDEX,
+  VFIO_PCI_ERR_IRQ_INDEX,
   VFIO_PCI_INTX_IRQ_INDEX,
   VFIO_PCI_MSI_IRQ_INDEX,
   VFIO_PCI_MSIX_IRQ_INDEX,
+  VFIO_PCI_REQ_IRQ_INDEX,
+  VFIO_PCI_ROM_REGION_INDEX,
 } from '../../../linux/include/uapi/linux/vfio';
 import { element, type Element } from '../../element';
 import { qemu_assert } from '../../assert';
@@ -41,7 +44,9 @@ import {
   type PCIINTxRoute,
 } from '../../include/hw/pci/pci';
 import {
+  PCI_BASE_ADDRESS_0,
   PCI_COMMAND,
+  PCI_INTERRUPT_PIN,
   PCI_MSI_ADDRESS_HI,
   PCI_MSI_ADDRESS_LO,
   PCI_MSI_DATA_64,
@@ -51,9 +56,11 @@ import {
   PCI_MSIX_FLAGS,
   PCI_MSIX_FLAGS_ENABLE,
   PCI_MSIX_FLAGS_MASKALL,
+  PCI_ROM_ADDRESS,
+  PCI_ROM_ADDRESS_MASK,
   PCI_STATUS,
 } from '../../../linux/include/uapi/linux/pci_regs';
-import type { VFIOBAR, VFIODevice, VFIORegion } from '../../include/hw/vfio/vfio-common';
+import type { HostDevice, VFIOBAR, VFIODevice, VFIORegion } from '../../include/hw/vfio/vfio-common';
 import type { Globals } from '../../machine';
 import { withOpaque } from '../../opaque';
 import { memory_region_set_enabled, ram_device_mem_ops } from '../../softmmu/memory';
@@ -90,9 +97,13 @@ import {
 } from '../pci/msix';
 import {
   vfio_disable_irqindex,
+  vfio_get_device,
+  vfio_get_group,
+  vfio_get_region_info,
   vfio_mask_single_irqindex,
   vfio_region_mmaps_set_enabled,
   vfio_region_ops,
+  vfio_region_setup,
   vfio_set_irq_signaling,
   vfio_set_irqs,
   vfio_unmask_single_irqindex,
@@ -152,8 +163,12 @@ export type VFIOPCIDevice = InstanceOf<typeof VFIOPCIDeviceCells> & {
   readonly vbasedev: VFIODevice;
   readonly pdev: PCIDevice;
   readonly bars: readonly VFIORegion[];
-  readonly interrupt_pin: () => number;
+  readonly source: AssignedDevice;
+  readonly req_notifier: EventNotifier;
   readonly intx: { readonly interrupt: EventNotifier; readonly unmask: EventNotifier; mmap_timer: QEMUTimer | undefined };
+  config_size: number;
+  /** The sizes of the BARs that the device has, in bytes. */
+  readonly bar_sizes: Map<number, number>;
   msi_vectors: readonly VFIOMSIVector[];
   /** vfio_route_change: the routes that were noted and not committed yet. */
   route_change: KVMRouteChange | undefined;
@@ -192,11 +207,10 @@ function message_capabilities(messages: PciFunction['messages'], name: string, q
 /**
  * Makes an assigned device and puts it on the bus, with the properties that the run's parameters give: `kvm-intx` false is
  * x-no-kvm-intx=on, `kvm-msi` false is x-no-kvm-msi=on and x-no-kvm-msix=on, `mmap-timeout` is x-intx-mmap-timeout-ms.
- * @param interrupt_pin PCI_INTERRUPT_PIN as VFIO shows it: 1 for INTA, 0 for none, also where the host could not serve it
  */
 export function vfio_pci_device(
   qemu: Globals,
-  { fd, interrupt_pin }: { readonly fd: VfioDeviceFile; readonly interrupt_pin: () => number },
+  source: AssignedDevice,
   { devfn, bars }: { readonly devfn: number; readonly bars: readonly VFIOBAR[] },
 ): VFIOPCIDevice {
   const { parameters } = running();
@@ -207,7 +221,15 @@ export function vfio_pci_device(
     no_kvm_msix: parameters['kvm-msi'] === false,
     'intx.mmap_timeout': Number(parameters['mmap-timeout'] ?? DEFAULT_MMAP_TIMEOUT_MS),
   });
-  const vbasedev: VFIODevice = { fd, ops: vfio_pci_ops, vdev: () => vdev };
+  const vbasedev: VFIODevice = {
+    opened: source.kind === 'open' ? source.fd : undefined,
+    get fd() {
+      if (this.opened === undefined) throw new Error(`${name} is not open yet`);
+      return this.opened;
+    },
+    ops: vfio_pci_ops,
+    vdev: () => vdev,
+  };
   const regions = bars.map((bar) => region(qemu, vbasedev, bar));
   const mapped = bars.flatMap(({ space }) => (space.kind === 'memory' ? [space.device] : []))[0];
   const pci = PCIDeviceCells(name);
@@ -234,12 +256,28 @@ export function vfio_pci_device(
     vbasedev,
     pdev,
     bars: regions,
-    interrupt_pin,
+    source,
+    req_notifier: event_notifier('req_notifier'),
     intx,
+    config_size: 0,
+    bar_sizes: new Map<number, number>(),
     msi_vectors: [],
     route_change: undefined,
   });
   return vdev;
+}
+
+/** The device that QEMU assigns: one that it opens itself, or one that it has open already when the run begins. */
+export type AssignedDevice =
+  | { readonly kind: 'host'; readonly host: HostDevice }
+  /** interrupt_pin: PCI_INTERRUPT_PIN as VFIO shows it, 1 for INTA, 0 for none, also where the host could not serve it. */
+  | { readonly kind: 'open'; readonly fd: VfioDeviceFile; readonly interrupt_pin: () => number };
+
+/** PCI_INTERRUPT_PIN, in the function that is executing. */
+function* interrupt_pin(vdev: VFIOPCIDevice): Run<number> {
+  if (vdev.source.kind === 'host') return yield* vfio_pci_read_config(vdev, PCI_INTERRUPT_PIN, 1);
+  atCall('vfio_pci_read_config');
+  return vdev.source.interrupt_pin();
 }
 
 /** The region of a BAR, in the guest's memory or I/O space. */
@@ -704,8 +742,7 @@ export const vfio_intx_enable = fn(
   'Sets INTx up through QEMU, which works everywhere, and then tries to move it into KVM. Returns a negative error number if the kernel refuses.',
   function* vfio_intx_enable(vdev: VFIOPCIDevice) {
     const { vbasedev, intx, qemu } = vdev;
-    atCall('vfio_pci_read_config');
-    const pin = vdev.interrupt_pin();
+    const pin = yield* interrupt_pin(vdev);
     if (pin === 0) return 0;
     yield* vfio_disable_interrupts(vdev);
     vdev['intx.pin'] = pin - 1;
@@ -726,17 +763,97 @@ export const vfio_intx_enable = fn(
   },
 );
 
+const vfio_populate_device = fn(
+  'Asks for the size of every region and whether the device reports errors. Of INTx and MSI nothing is asked: the configuration space tells.',
+  function* vfio_populate_device(vdev: VFIOPCIDevice) {
+    const { vbasedev } = vdev;
+    for (let nr = 0; nr < VFIO_PCI_ROM_REGION_INDEX; nr++) {
+      const { size } = yield* vfio_region_setup(vbasedev, nr);
+      if (size > 0) vdev.bar_sizes.set(nr, size);
+    }
+    const config = yield* vfio_get_region_info(vbasedev, VFIO_PCI_CONFIG_REGION_INDEX);
+    at('config_size');
+    vdev.config_size = config.size;
+    const info = { index: VFIO_PCI_ERR_IRQ_INDEX, flags: 0, count: 0 };
+    yield* through('ioctl', 'ioctl', vfio_device_fops.unlocked_ioctl)(vbasedev.fd, { cmd: 'VFIO_DEVICE_GET_IRQ_INFO', info });
+  },
+);
+
+const vfio_pci_size_rom = fn(
+  'Finds the size of the expansion ROM as on real hardware: writes ones, reads back, restores. A mediated device has none.',
+  function* vfio_pci_size_rom({ vbasedev: { fd } }: VFIOPCIDevice) {
+    const read = () => through('syscall', 'pread', pread64.ksys_pread64)(fd, VFIO_PCI_CONFIG_REGION_INDEX, PCI_ROM_ADDRESS, 4);
+    const write = (value: number) =>
+      through('syscall', 'pwrite', pwrite64.ksys_pwrite64)(fd, VFIO_PCI_CONFIG_REGION_INDEX, PCI_ROM_ADDRESS, 4, value);
+    const orig = yield* read();
+    yield* write(PCI_ROM_ADDRESS_MASK);
+    yield* read();
+    yield* write(orig);
+  },
+);
+
+const vfio_bar_prepare = fn(
+  'Reads a BAR to learn whether it is in memory or in I/O space.',
+  function* vfio_bar_prepare(vdev: VFIOPCIDevice, nr: number) {
+    at('size');
+    if (!vdev.bar_sizes.has(nr)) return;
+    yield* through('syscall', 'pread', pread64.ksys_pread64)(
+      vdev.vbasedev.fd,
+      VFIO_PCI_CONFIG_REGION_INDEX,
+      PCI_BASE_ADDRESS_0 + 4 * nr,
+      4,
+    );
+  },
+);
+
+const vfio_bars_prepare = fn('Looks at every BAR.', function* vfio_bars_prepare(vdev: VFIOPCIDevice) {
+  for (let nr = 0; nr < VFIO_PCI_ROM_REGION_INDEX; nr++) yield* vfio_bar_prepare(vdev, nr);
+});
+
+const vfio_req_notifier_handler = fn(
+  'The host wants the device back: unplugs it from the guest.',
+  function* vfio_req_notifier_handler(vdev: VFIOPCIDevice) {
+    if (yield* event_notifier_test_and_clear(vdev.req_notifier)) atCall('qdev_unplug');
+  },
+);
+
+const vfio_register_req_notifier = fn(
+  'Listens for the host’s wish to have the device back, if the device can pass it on.',
+  function* vfio_register_req_notifier(vdev: VFIOPCIDevice) {
+    const { vbasedev, qemu, req_notifier } = vdev;
+    const info = { index: VFIO_PCI_REQ_IRQ_INDEX, flags: 0, count: 0 };
+    const ret = yield* through('ioctl', 'ioctl', vfio_device_fops.unlocked_ioctl)(vbasedev.fd, { cmd: 'VFIO_DEVICE_GET_IRQ_INFO', info });
+    at('count');
+    if (ret < 0 || info.count < 1) return;
+    yield* event_notifier_init(req_notifier);
+    const fd = event_notifier_get_fd(req_notifier);
+    yield* qemu_set_fd_handler(qemu, fd, req_notifier.name, addressOf(bound(vfio_req_notifier_handler, () => vdev)));
+    yield* vfio_set_irq_signaling(vbasedev, VFIO_PCI_REQ_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER, fd);
+  },
+);
+
 export const vfio_realize = fn(
   'The assigned device joins the machine. Where it has an interrupt pin: makes the timer that brings the BAR mappings back, asks to hear of routing changes, and enables INTx.',
   function* vfio_realize(vdev: VFIOPCIDevice) {
-    atCall('vfio_pci_read_config');
-    if (vdev.interrupt_pin() === 0) return;
+    if (vdev.source.kind === 'host') yield* open_device(vdev, vdev.source.host);
+    if ((yield* interrupt_pin(vdev)) === 0) return;
     atCall('timer_new_ms');
     vdev.intx.mmap_timer = timer_new_ms('intx.mmap_timer', vdev.qemu.main_loop_tlg, addressOf(bound(vfio_intx_mmap_enable, () => vdev)));
     yield* pci_device_set_intx_routing_notifier(vdev.pdev, addressOf(bound(vfio_intx_routing_notifier, () => vdev)));
     yield* vfio_intx_enable(vdev);
+    if (vdev.source.kind === 'host') yield* vfio_register_req_notifier(vdev);
   },
 );
+
+/** The first half of vfio_realize(): gets the device and everything that there is to know of it. */
+function* open_device(vdev: VFIOPCIDevice, host: HostDevice): Run {
+  const group = yield* vfio_get_group(host);
+  yield* vfio_get_device(group, host.name, vdev.vbasedev);
+  yield* vfio_populate_device(vdev);
+  yield* through('syscall', 'pread', pread64.ksys_pread64)(vdev.vbasedev.fd, VFIO_PCI_CONFIG_REGION_INDEX, 0, vdev.config_size);
+  yield* vfio_pci_size_rom(vdev);
+  yield* vfio_bars_prepare(vdev);
+}
 
 const vfio_pci_write_config = fn(
   'The guest writes to the configuration space: VFIO sees everything and filters what it must; QEMU’s copy follows. When that switches messages on or off, QEMU has KVM and VFIO follow: the device’s own enable bit was not written.',
