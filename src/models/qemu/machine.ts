@@ -2,7 +2,6 @@ import { Mutex } from '../../engine/mutex';
 import type { Run } from '../../engine/machine';
 import { running } from '../../engine/running';
 import type { PciFunction } from '../hardware/pci_function';
-import type { VfioDeviceFile } from '../linux/drivers/vfio/vfio_main';
 import { poll_wqueues, type PollWqueues } from '../linux/fs/select';
 import type { Kvm, KvmIrqRoutingEntry } from '../linux/virt/kvm/kvm_types';
 import type { Board, CpusAccel } from './board';

@@ -53,6 +53,8 @@ export type Program = InstanceOf<typeof ProgramCells> &
     file: VfioDeviceFile | undefined;
     readonly poll: PollWqueues;
     readonly received: number[];
+    /** How many eventfds it has made. */
+    eventfds: number;
     /** It asks for the device’s properties before anything else, as VFIO’s documentation wants it. */
     readonly careful: boolean;
     readonly ports: number;
@@ -66,6 +68,7 @@ export const program = (irq_index: number, parts: Pick<Program, 'vfio' | 'device
     file: undefined,
     poll: poll_wqueues('program'),
     received: [],
+    eventfds: 0,
     ...parts,
   });
 
@@ -114,7 +117,7 @@ export const reopen = fn('Closes the device and opens it again, as another progr
 export const set_irq_eventfd = fn(
   'Makes an eventfd and hands it to the device: VFIO_DEVICE_SET_IRQS with one eventfd.',
   function* set_irq_eventfd(p: Program) {
-    const irq_fd = eventfd_ctx(`irq_fd ${(p.served + 1).toString()}`);
+    const irq_fd = eventfd_ctx(`irq_fd ${++p.eventfds}`);
     p.irq_fd = irq_fd;
     const flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
     return yield* ioctl(p, { cmd: 'VFIO_DEVICE_SET_IRQS', set: { index: p.irq_index, flags, count: 1, data: irq_fd } });
@@ -140,6 +143,12 @@ export const close_eventfd = fn('Closes the eventfd.', function* close_eventfd(p
   if (irq_fd === undefined) return;
   p.irq_fd = undefined;
   yield* through('syscall', 'close', eventfd_fops.release)(irq_fd);
+});
+
+export const replace_eventfd = fn('Hands another eventfd to the device, and closes the old one.', function* replace_eventfd(p: Program) {
+  const old = p.irq_fd;
+  yield* set_irq_eventfd(p);
+  if (old !== undefined) yield* through('syscall', 'close', eventfd_fops.release)(old);
 });
 
 const unmask_irq = fn('INTx masks itself, or says that it does: opens it again.', function* unmask_irq(p: Program) {
