@@ -1,5 +1,6 @@
 import { ParameterError, type Flow } from './flow';
 import { acrn_virtio_console } from './acrn-virtio-console';
+import { ioapic } from './ioapic';
 import { mdev_mtty } from './mdev-mtty';
 import { pic } from './pic';
 import { vfio_intx } from './vfio-intx';
@@ -8,7 +9,7 @@ import { vfio_probe } from './vfio-probe';
 import { virtio_kvm } from './virtio-kvm';
 
 /** Every flow there is, in the order of the catalogue. */
-export const CATALOGUE: readonly Flow[] = [mdev_mtty, vfio_probe, vfio_msi, vfio_intx, pic, acrn_virtio_console, virtio_kvm];
+export const CATALOGUE: readonly Flow[] = [mdev_mtty, vfio_probe, vfio_msi, vfio_intx, pic, ioapic, acrn_virtio_console, virtio_kvm];
 
 /** The flow with an id, or undefined. */
 export const flowById = (id: string): Flow | undefined => CATALOGUE.find((flow) => flow.id === id);

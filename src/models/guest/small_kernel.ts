@@ -28,8 +28,8 @@ export const DEVICE = 0xfe000000;
 /** The pins of the device and of the real-time clock, and every vector that has a handler. */
 export const DEVICE_PIN = 10;
 export const RTC_PIN = 8;
-export const DEVICE_VECTOR = 0x61;
-export const MOVED_VECTOR = 0x71;
+export const DEVICE_VECTOR = 0x60;
+export const MOVED_VECTOR = 0x70;
 export const RTC_VECTOR = 0x38;
 export const TIMER_VECTOR = 0xec;
 export const IPI_VECTOR = 0xfd;
@@ -37,8 +37,8 @@ export const IPI_VECTOR = 0xfd;
 const TIMER_COUNT = 1_000_000;
 const DIVIDE_BY_1 = 0xb;
 
-/** What the handler of the device does: all that it should, nothing for the device at first, or it moves its own vector. */
-export type HandlerKind = 'services' | 'late' | 'moves';
+/** What the handler of the device does: all that it should, nothing for the device at first, or besides it moves the interrupt. */
+export type HandlerKind = 'services' | 'late' | 'moves-vector' | 'moves-cpu';
 
 /** Whom the pin's interrupt is for. */
 export type Destination = 'cpu0' | 'cpu1' | 'both' | 'lowest';
@@ -63,8 +63,8 @@ export interface SmallKernel {
   readonly level: boolean;
   readonly handler: HandlerKind;
   readonly destination: Destination;
-  /** How often a `late` handler does nothing for the device. */
-  readonly patience: number;
+  /** How often a `late` handler ends the interrupt without doing anything for the device. */
+  readonly late: number;
 }
 
 /** A guest on the vCPUs of a machine. */
@@ -116,9 +116,10 @@ const device_handler = fn(
   function* device_handler(kernel: SmallKernel, cpu: GuestCpu) {
     cpu.counts.device += 1;
     if (!kernel.level) yield* end_of_interrupt(cpu);
-    const careless = kernel.handler === 'late' && cpu.counts.device <= kernel.patience;
+    const careless = kernel.handler === 'late' && cpu.counts.device <= kernel.late;
     if (!careless) yield* store(cpu, DEVICE, 1);
-    if (kernel.handler === 'moves') yield* move_vector(kernel, cpu);
+    if (kernel.handler === 'moves-vector') yield* move_vector(kernel, cpu);
+    if (kernel.handler === 'moves-cpu') yield* move_to_other_cpu(kernel, cpu);
     if (kernel.level) yield* end_of_interrupt(cpu);
     if (!careless) yield* tell_other_cpu(kernel, cpu);
   },
@@ -128,6 +129,13 @@ const move_vector = fn(
   'Gives the pin another vector, as a guest does that moves an interrupt to another CPU. The one in service is the old one.',
   function* move_vector(kernel: SmallKernel, cpu: GuestCpu) {
     yield* write_entry_half(cpu, DEVICE_PIN, 0, deviceEntry(kernel, MOVED_VECTOR, false));
+  },
+);
+
+const move_to_other_cpu = fn(
+  'Sends the pin’s interrupts to the other CPU from now on. The one in service is still this CPU’s to end.',
+  function* move_to_other_cpu(kernel: SmallKernel, cpu: GuestCpu) {
+    yield* write_entry_half(cpu, DEVICE_PIN, 1, (1 - cpu.vcpu.vcpu_id) << 24);
   },
 );
 

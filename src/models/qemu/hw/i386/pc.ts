@@ -5,7 +5,9 @@ import { kvm_ioapic_in_kernel, kvm_pic_in_kernel } from '../../include/sysemu/kv
 import type { KVMState } from '../../include/sysemu/kvm_int';
 import { withOpaque } from '../../opaque';
 import { qemu_allocate_irqs, type IRQState } from '../core/irq';
+import type { IOAPICCommonState } from '../../include/hw/i386/ioapic_internal';
 import { i8259_init } from '../intc/i8259';
+import { ioapic_realize_inputs } from '../intc/ioapic';
 import type { ISABus } from '../isa/isa-bus';
 import { kvm_i8259_init, kvm_pic_inputs } from './kvm/i8259';
 import { kvm_ioapic_inputs, kvm_pc_setup_irq_routing } from './kvm/ioapic';
@@ -44,17 +46,19 @@ export const pc_i8259_create = fn(
 /** What pc_gsi_create() puts behind the board's GSIs. */
 const gsi_lines = ops('pc_gsi_create', { handler: gsi_handler });
 
-/** The GSIs of a board that was made before the run begins, wired to interrupt chips in the kernel. */
-export function gsis(s: KVMState): readonly IRQState[] {
+/** The GSIs of a board that was made before the run begins, wired to interrupt chips in the kernel, or from the I/O APIC on to QEMU's own if one is given. */
+export function gsis(s: KVMState, ioapic?: IOAPICCommonState): readonly IRQState[] {
   const lines = (count: number, handler: IRQState['handler']): IRQState[] => Array.from({ length: count }, (_, n) => ({ handler, n }));
   const state: GSIState = {
-    i8259_irq: lines(
-      ISA_NUM_IRQS,
-      withOpaque(kvm_pic_inputs.handler, () => s),
-    ),
+    i8259_irq: ioapic
+      ? []
+      : lines(
+          ISA_NUM_IRQS,
+          withOpaque(kvm_pic_inputs.handler, () => s),
+        ),
     ioapic_irq: lines(
       IOAPIC_NUM_PINS,
-      withOpaque(kvm_ioapic_inputs.handler, () => s),
+      ioapic ? withOpaque(ioapic_realize_inputs.handler, () => ioapic) : withOpaque(kvm_ioapic_inputs.handler, () => s),
     ),
   };
   return lines(

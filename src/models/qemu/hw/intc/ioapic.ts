@@ -1,6 +1,6 @@
 import { addressOf, bound, source } from '../../../../engine/fn';
 import { at, atCall, atWrite } from '../../../../engine/steps';
-import { kvm_set_irq } from '../../accel/kvm/kvm-all';
+import { kvm_irqchip_commit_routes, kvm_irqchip_update_msi_route, kvm_set_irq } from '../../accel/kvm/kvm-all';
 import type { Board } from '../../board';
 import { io_region } from '../../include/exec/memory';
 import {
@@ -166,6 +166,20 @@ function* after_eoi(s: IOAPICCommonState, n: number) {
   yield* timer_mod_anticipate(s.delayed_ioapic_service_timer, qemu_clock_get_ns() + DELAY_NS);
 }
 
+const ioapic_update_kvm_routes = fn(
+  'With the local APICs in the kernel, a pin is a message route there: after every write the whole table is given to KVM. Each entry is parsed for it, masked or not.',
+  function* ioapic_update_kvm_routes(s: IOAPICCommonState) {
+    const { board } = s;
+    atCall('kvm_irqchip_is_split');
+    if (!kvm_irqchip_is_split(board)) return;
+    for (const [pin, entry] of s.ioredtbl.entries()) {
+      const info = yield* ioapic_entry_parse(board, entry);
+      if (!info.masked) yield* kvm_irqchip_update_msi_route(board.kvm_state!, pin, { address: info.addr, data: info.data });
+    }
+    yield* kvm_irqchip_commit_routes(board.kvm_state!);
+  },
+);
+
 const ioapic_mem_read = fn(
   'The guest reads through the index register.',
   function* ioapic_mem_read(s: IOAPICCommonState, addr: number, size: number) {
@@ -216,6 +230,7 @@ const ioapic_mem_write = fn(
         if (size === 4 && s.version === 0x20) yield* ioapic_eoi_broadcast(s.board, val);
         break;
     }
+    yield* ioapic_update_kvm_routes(s);
   },
 );
 

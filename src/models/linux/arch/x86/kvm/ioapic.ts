@@ -165,6 +165,11 @@ function pinOf(ioapic: KvmIoapic, pin: number): PinCells {
   return cells;
 }
 
+/** Begins a run in the middle of a storm: so many ends of interrupt in a row have found a pin still up. */
+export function begin_in_storm(ioapic: KvmIoapic, pin: number, irq_eoi: number): void {
+  ioapic.pins.set(pin, PinCells(`pin ${pin}`, { irq_eoi }));
+}
+
 /** The two halves of an entry as the guest sees them. */
 function entryBits(e: EntryFields): { readonly low: number; readonly high: number } {
   const low =
