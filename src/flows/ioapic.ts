@@ -458,13 +458,6 @@ export const ioapic = flow<World>({
       today: ['ioapic_set_irq', 'ioapic_mem_write'],
       since: 'A qdev device since 0.13: the board creates it in ioapic_init_gsi() and wires its pins to the GSIs.',
     },
-    {
-      name: 'kvm_set_apic_base',
-      project: 'linux',
-      was: 'arch/x86/kvm/x86.c of 6.1',
-      today: ['kvm_apic_set_base'],
-      since: 'Moved to lapic.c under this name.',
-    },
   ],
   chapters: [
     {

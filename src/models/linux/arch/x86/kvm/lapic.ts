@@ -89,8 +89,9 @@ import {
   type ApicRegister,
   type KvmLapic,
 } from './lapic_state';
+import { kvm_inject_smi } from './smm';
 import { countVectors, highestVector, setVector, testVector } from './vectors';
-import { kvm_inject_nmi, kvm_inject_smi, kvm_make_scan_ioapic_request, kvm_vcpu_reset, kvm_x86_op, make_request } from './x86';
+import { kvm_inject_nmi, kvm_make_scan_ioapic_request, kvm_vcpu_reset, kvm_x86_op, make_request } from './x86';
 
 /** KVM's local APIC: finding whom a message is for, accepting it, priorities, taking a vector, ending it, sending, the timer. */
 
@@ -1084,25 +1085,36 @@ export const kvm_x2apic_msr_read = fn(
 const __kvm_apic_set_base = fn(
   'Switches the local APIC off or on or to x2APIC mode, and moves its page.',
   function* __kvm_apic_set_base(vcpu: KvmVcpu, value: number) {
-    const { apic } = vcpu;
-    const changed = vcpu['arch.apic_base'] ^ value;
-    vcpu['arch.apic_base'] = value;
-    if (changed & MSR_IA32_APICBASE_ENABLE) {
-      if (value & MSR_IA32_APICBASE_ENABLE) yield* kvm_apic_set_xapic_id(apic, vcpu.vcpu_id);
-      else mark_map_dirty(apic);
-    }
-    if (changed & X2APIC_ENABLE) {
-      if (value & X2APIC_ENABLE) yield* kvm_apic_set_x2apic_id(apic, vcpu.vcpu_id);
-      // Until 6.3 leaving x2APIC mode left the ID as it was.
-      else if (since('linux', '6.3') && value & MSR_IA32_APICBASE_ENABLE) yield* kvm_apic_set_xapic_id(apic, vcpu.vcpu_id);
-    }
-    apic.base_address = (value & MSR_IA32_APICBASE_BASE) >>> 0;
+    yield* switch_base(vcpu, value);
   },
-  { formerly: [{ until: '6.12', symbol: 'kvm_lapic_set_base' }] },
 );
 
+export const kvm_lapic_set_base = fn(
+  'Switches the local APIC off or on or to x2APIC mode, and moves its page. Since 6.12 __kvm_apic_set_base().',
+  function* kvm_lapic_set_base(vcpu: KvmVcpu, value: number) {
+    yield* switch_base(vcpu, value);
+  },
+);
+
+/** What both do. */
+function* switch_base(vcpu: KvmVcpu, value: number) {
+  const { apic } = vcpu;
+  const changed = vcpu['arch.apic_base'] ^ value;
+  vcpu['arch.apic_base'] = value;
+  if (changed & MSR_IA32_APICBASE_ENABLE) {
+    if (value & MSR_IA32_APICBASE_ENABLE) yield* kvm_apic_set_xapic_id(apic, vcpu.vcpu_id);
+    else mark_map_dirty(apic);
+  }
+  if (changed & X2APIC_ENABLE) {
+    if (value & X2APIC_ENABLE) yield* kvm_apic_set_x2apic_id(apic, vcpu.vcpu_id);
+    // Until 6.3 leaving x2APIC mode left the ID as it was.
+    else if (since('linux', '6.3') && value & MSR_IA32_APICBASE_ENABLE) yield* kvm_apic_set_xapic_id(apic, vcpu.vcpu_id);
+  }
+  apic.base_address = (value & MSR_IA32_APICBASE_BASE) >>> 0;
+}
+
 /** Whether IA32_APIC_BASE may hold a value: no reserved bit, not x2APIC without being on, and no way around being off. */
-const isValidBase = (old_value: number, value: number): boolean => {
+export const isValidBase = (old_value: number, value: number): boolean => {
   const ON = MSR_IA32_APICBASE_ENABLE;
   const mode = value & (ON | X2APIC_ENABLE);
   const old_mode = old_value & (ON | X2APIC_ENABLE);
@@ -1119,7 +1131,6 @@ export const kvm_apic_set_base = fn(
     yield* kvm_recalculate_apic_map(vcpu.kvm);
     return 0;
   },
-  { formerly: [{ until: '6.12', path: 'arch/x86/kvm/x86.c', symbol: 'kvm_set_apic_base' }] },
 );
 
 export const kvm_apic_update_apicv = fn(

@@ -63,8 +63,11 @@ import { kvm_scan_ioapic_routes } from './irq_comm';
 import {
   kvm_apic_accept_events,
   kvm_apic_accept_pic_intr,
+  isValidBase,
   kvm_apic_set_base,
   kvm_lapic_reset,
+  kvm_lapic_set_base,
+  kvm_recalculate_apic_map,
   kvm_x2apic_icr_write,
   kvm_x2apic_msr_read,
   kvm_x2apic_msr_write,
@@ -202,11 +205,6 @@ const vcpu_load_eoi_exitmap = fn('Tells the CPU which EOIs shall exit.', functio
   const { apicv } = vcpu.kvm.x86_ops;
   at('ioapic_handled_vectors');
   if (apicv !== undefined) yield* through('function pointer', kvm_x86_op('load_eoi_exitmap'), apicv.load_eoi_exitmap)(vcpu);
-});
-
-export const kvm_inject_smi = fn('Queues an SMI for a vCPU.', function* kvm_inject_smi(vcpu: KvmVcpu) {
-  make_request(vcpu, 'KVM_REQ_SMI');
-  return 0;
 });
 
 export const kvm_inject_nmi = fn('Queues an NMI for a vCPU.', function* kvm_inject_nmi(vcpu: KvmVcpu) {
@@ -511,10 +509,24 @@ const post_kvm_run_save = fn(
   },
 );
 
+const kvm_set_apic_base = fn(
+  'The guest writes IA32_APIC_BASE. 1, for a #GP, if it asks for a mode that cannot be reached from the present one. Since 6.12 kvm_apic_set_base().',
+  function* kvm_set_apic_base(vcpu: KvmVcpu, data: number) {
+    at('new_mode');
+    if (!isValidBase(vcpu['arch.apic_base'], data)) return 1;
+    yield* kvm_lapic_set_base(vcpu, data);
+    yield* kvm_recalculate_apic_map(vcpu.kvm);
+    return 0;
+  },
+);
+
 export const kvm_set_msr_common = fn(
   'A guest writes an MSR that VT-x and AMD-V treat alike. 1 if it is to get a #GP for it.',
   function* kvm_set_msr_common(vcpu: KvmVcpu, msr: number, data: bigint): Run<number> {
-    if (msr === MSR_IA32_APICBASE) return yield* kvm_apic_set_base(vcpu, Number(data & 0xffffffffn));
+    if (msr === MSR_IA32_APICBASE) {
+      const base = Number(data & 0xffffffffn);
+      return since('linux', '6.12') ? yield* kvm_apic_set_base(vcpu, base) : yield* kvm_set_apic_base(vcpu, base);
+    }
     if (msr >= APIC_BASE_MSR && msr <= APIC_BASE_MSR + 0xff) return yield* kvm_x2apic_msr_write(vcpu, msr, data);
     at('msr');
     return 1;
