@@ -92,7 +92,7 @@ function setUp(parameters: Parameters): World {
   outside(device, Number(parameters['interrupts']));
   device_thread([device, rtc], 'device', 'devices (QEMU)', PRIORITY.device);
   for (const [index, vcpu] of vcpus.entries()) {
-    const cpu = x86_cpu(q.board, index, vcpu);
+    const cpu = x86_cpu(q.board, index, { kvm: vcpu });
     running().thread(`vcpu${index}`, `vCPU ${index}`, 'vcpu', PRIORITY.vcpu, () => kvm_vcpu_thread_fn(q, cpu));
   }
   const guest = small_kernel(vcpus, behaviour(parameters));

@@ -7,7 +7,7 @@ import { withOpaque } from '../../opaque';
 import { qemu_allocate_irqs, type IRQState } from '../core/irq';
 import type { IOAPICCommonState } from '../../include/hw/i386/ioapic_internal';
 import { i8259_init } from '../intc/i8259';
-import { ioapic_realize_inputs } from '../intc/ioapic';
+import { ioapic_inputs } from '../intc/ioapic';
 import type { ISABus } from '../isa/isa-bus';
 import { kvm_i8259_init, kvm_pic_inputs } from './kvm/i8259';
 import { kvm_ioapic_inputs, kvm_pc_setup_irq_routing } from './kvm/ioapic';
@@ -58,7 +58,7 @@ export function gsis(s: KVMState, ioapic?: IOAPICCommonState): readonly IRQState
         ),
     ioapic_irq: lines(
       IOAPIC_NUM_PINS,
-      ioapic ? withOpaque(ioapic_realize_inputs.handler, () => ioapic) : withOpaque(kvm_ioapic_inputs.handler, () => s),
+      ioapic ? withOpaque(ioapic_inputs.handler, () => ioapic) : withOpaque(kvm_ioapic_inputs.handler, () => s),
     ),
   };
   return lines(

@@ -131,6 +131,9 @@ const ioapic_realize = fn('Gives the chip its registers and its 24 pins.', funct
   s.board.ioapics.push(s);
 });
 
+/** What it puts behind the pins, for a chip that was made before the run begins. */
+export const ioapic_inputs = ops('ioapic_realize', { handler: ioapic_set_irq });
+
 export const ioapic_class_init = ops('ioapic_class_init', { realize: ioapic_realize });
 
 export const ioapic_eoi_broadcast = fn(
