@@ -19,17 +19,15 @@ import {
 } from '../../../virt/kvm/kvm_types';
 import { kvm_pic_clear_all, kvm_pic_set_irq, PIC_NUM_PINS } from './i8259';
 import { kvm_ioapic_clear_all, kvm_ioapic_set_irq, mayOweEoi } from './ioapic';
-import { APIC_DEST_LOGICAL, APIC_DEST_NOSHORT, APIC_DEST_PHYSICAL, APIC_DM_FIXED, APIC_DM_LOWEST } from '../include/asm/apicdef';
+import { APIC_DEST_LOGICAL, APIC_DEST_NOSHORT, APIC_DEST_PHYSICAL, APIC_DM_FIXED } from '../include/asm/apicdef';
 import {
-  kvm_apic_compare_prio,
   kvm_apic_match_dest,
   kvm_apic_set_irq,
   kvm_intr_is_single_vcpu_fast,
   kvm_irq_delivery_to_apic_fast,
   kvm_vector_to_index,
-  type DestMap,
-  type KvmLapicIrq,
 } from './lapic';
+import { kvm_apic_compare_prio, kvm_lowest_prio_delivery, type DestMap, type KvmLapicIrq } from './delivery';
 import { kvm_apic_present, kvm_apic_sw_enabled, type KvmLapic } from './lapic_state';
 import { kvm_make_scan_ioapic_request } from './x86';
 
@@ -56,22 +54,19 @@ export const kvm_irq_delivery_to_apic = fn(
   function* kvm_irq_delivery_to_apic(kvm: Kvm, src: KvmLapic | undefined, irq: KvmLapicIrq, dest_map: DestMap | undefined) {
     const fast = yield* kvm_irq_delivery_to_apic_fast(kvm, src, irq, dest_map);
     if (fast !== undefined) return fast;
-    const message = irq.dest_mode === APIC_DEST_PHYSICAL && irq.dest_id === 0xff && isLowestPriority(irq) ? toEverybody(irq) : irq;
+    const message = irq.dest_mode === APIC_DEST_PHYSICAL && irq.dest_id === 0xff && kvm_lowest_prio_delivery(irq) ? toEverybody(irq) : irq;
     let r = -1;
     const candidates: KvmVcpu[] = [];
     for (const vcpu of kvm.vcpus) {
       if (!kvm_apic_present(vcpu)) continue;
       if (!(yield* kvm_apic_match_dest(vcpu, src, message.shorthand, message.dest_id, message.dest_mode))) continue;
-      if (!isLowestPriority(message)) r = Math.max(r, 0) + (yield* kvm_apic_set_irq(vcpu, message, dest_map));
+      if (!kvm_lowest_prio_delivery(message)) r = Math.max(r, 0) + (yield* kvm_apic_set_irq(vcpu, message, dest_map));
       else if (kvm_apic_sw_enabled(vcpu.apic)) candidates.push(vcpu);
     }
     const lowest = yield* arbitrate(kvm, message, candidates);
     return lowest === undefined ? r : yield* kvm_apic_set_irq(lowest, message, dest_map);
   },
 );
-
-/** kvm_lowest_prio_delivery(): one of the addressed shall get it, not all. */
-const isLowestPriority = (irq: KvmLapicIrq): boolean => irq.delivery_mode === APIC_DM_LOWEST || irq.msi_redir_hint;
 
 /** Lowest priority among everybody: it becomes an ordinary interrupt, and with a redirection hint still goes to one. */
 function toEverybody(irq: KvmLapicIrq): KvmLapicIrq {

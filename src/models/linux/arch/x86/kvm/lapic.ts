@@ -16,7 +16,6 @@ import {
   type KvmVcpu,
 } from '../../../virt/kvm/kvm_types';
 import {
-  APIC_ARBPRI,
   APIC_BASE_MSR,
   APIC_DEST_ALLBUT,
   APIC_DEST_ALLINC,
@@ -24,7 +23,6 @@ import {
   APIC_DEST_PHYSICAL,
   APIC_DEST_SELF,
   APIC_DFR,
-  APIC_DFR_CLUSTER,
   APIC_DFR_FLAT,
   APIC_DM_EXTINT,
   APIC_DM_FIXED,
@@ -40,7 +38,6 @@ import {
   APIC_ICR2,
   APIC_ICR_BUSY,
   APIC_ID,
-  APIC_INPUT_POLARITY,
   APIC_INT_ASSERT,
   APIC_INT_LEVELTRIG,
   APIC_LDR,
@@ -54,12 +51,10 @@ import {
   APIC_LVTTHMR,
   APIC_LVT_LEVEL_TRIGGER,
   APIC_LVT_MASKED,
-  APIC_LVT_REMOTE_IRR,
   APIC_LVT_TIMER_ONESHOT,
   APIC_LVT_TIMER_PERIODIC,
   APIC_MODE_MASK,
   APIC_SELF_IPI,
-  APIC_SEND_PENDING,
   APIC_SPIV,
   APIC_SPIV_APIC_ENABLED,
   APIC_SPIV_DIRECTED_EOI,
@@ -72,18 +67,34 @@ import {
   MSR_IA32_APICBASE_ENABLE,
   X2APIC_ENABLE,
 } from '../include/asm/apicdef';
-import { buildApicMap, logicalDestinations, LOGICAL_MODES, type Destinations, type KvmApicMap } from './apic_map';
+import { buildApicMap, logicalDestinations } from './apic_map';
+import {
+  addressedApics,
+  bitsOf,
+  destinationAddress,
+  isBroadcastDestination,
+  kvm_lowest_prio_delivery,
+  leastInterrupted,
+  matchesLogical,
+  matchesPhysical,
+  only,
+  type DestMap,
+  type KvmLapicIrq,
+} from './delivery';
 import { IOAPIC_EDGE_TRIG, IOAPIC_LEVEL_TRIG, kvm_ioapic_update_eoi, kvm_rtc_eoi_tracking_restore_one } from './ioapic';
 import { kvm_irq_delivery_to_apic } from './irq_comm';
 import {
   apic_enabled,
+  apic_lvt_mask,
   APIC_REGISTERS,
   apic_x2apic_mode,
+  isReadable,
+  isValidBase,
   kvm_apic_hw_enabled,
   kvm_apic_present,
   kvm_apic_sw_enabled,
   kvm_x2apic_id,
-  kvm_xapic_id,
+  LVT,
   registerAt,
   x2apic_ldr,
   type ApicRegister,
@@ -93,35 +104,15 @@ import { kvm_inject_smi } from './smm';
 import { countVectors, highestVector, setVector, testVector } from './vectors';
 import { kvm_inject_nmi, kvm_make_scan_ioapic_request, kvm_vcpu_reset, kvm_x86_op, make_request } from './x86';
 
+export type { DestMap, KvmLapicIrq } from './delivery';
+
 /** KVM's local APIC: finding whom a message is for, accepting it, priorities, taking a vector, ending it, sending, the timer. */
 
-const APIC_BROADCAST = 0xff;
-const X2APIC_BROADCAST = 0xffffffff;
 const APIC_SHORT_MASK = 0xc0000;
 const KVM_APIC_INIT = 1 << 0;
 const KVM_APIC_SIPI = 1 << 1;
 const APIC_BUS_CYCLE_NS = 1;
 const MIN_TIMER_PERIOD_NS = 200_000;
-
-/** A message on its way to local APICs. */
-export interface KvmLapicIrq {
-  readonly vector: number;
-  /** APIC_DM_FIXED … APIC_DM_EXTINT. */
-  readonly delivery_mode: number;
-  /** APIC_DEST_PHYSICAL or APIC_DEST_LOGICAL. */
-  readonly dest_mode: number;
-  readonly level: boolean;
-  readonly trig_mode: boolean;
-  /** 0, or APIC_DEST_SELF, APIC_DEST_ALLINC, APIC_DEST_ALLBUT. */
-  readonly shorthand: number;
-  readonly dest_id: number;
-  readonly msi_redir_hint: boolean;
-}
-
-/** Who wants to know which vCPUs accepted a message: a `struct dest_map`. */
-export interface DestMap {
-  readonly note: (vcpu: KvmVcpu, vector: number) => void;
-}
 
 const { fn, ops } = source('linux', 'arch/x86/kvm/lapic.c');
 const header = source('linux', 'arch/x86/kvm/lapic.h');
@@ -131,11 +122,6 @@ function set_reg(apic: KvmLapic, register: ApicRegister, value: number, token: s
   at(token);
   apic[register] = value;
 }
-
-/** kvm_lowest_prio_delivery(). */
-const kvm_lowest_prio_delivery = (irq: KvmLapicIrq): boolean => irq.delivery_mode === APIC_DM_LOWEST || irq.msi_redir_hint;
-
-// ---- the table of destinations
 
 export const kvm_recalculate_apic_map = fn(
   'Rebuilds the table of destinations, if a register that it depends on has changed. Every vCPU has to look again which EOIs it must see.',
@@ -190,8 +176,6 @@ const kvm_apic_set_x2apic_id = fn(
     mark_map_dirty(apic);
   },
 );
-
-// ---- requested and in service
 
 export const kvm_lapic_set_irr = header.fn(
   'Requests a vector. irr_pending is set behind the bit: it may say too much, never too little.',
@@ -286,8 +270,6 @@ export const kvm_apic_pending_eoi = fn(
   },
 );
 
-// ---- priority
-
 const apic_has_interrupt_for_ppr = fn(
   'The highest requested vector, if its class is above the processor priority. What has been posted is taken into account first.',
   function* apic_has_interrupt_for_ppr(apic: KvmLapic, ppr: number) {
@@ -336,8 +318,6 @@ export const kvm_lapic_set_tpr = fn(
   },
 );
 
-// ---- who is addressed
-
 export const kvm_apic_match_dest = fn(
   'Whether a destination means this local APIC, asked of it alone: its own IDs and its own mode decide.',
   function* kvm_apic_match_dest(vcpu: KvmVcpu, source: KvmLapic | undefined, shorthand: number, dest: number, dest_mode: number) {
@@ -359,52 +339,12 @@ export const kvm_apic_match_dest = fn(
   },
 );
 
-/** kvm_apic_mda(): a device’s message to everybody says 0xff, also where the local APICs have 32-bit IDs. */
-const destinationAddress = (target: KvmLapic, source: KvmLapic | undefined, dest: number): number =>
-  !target.vcpu.kvm.arch.x2apic_broadcast_quirk_disabled && source === undefined && dest === APIC_BROADCAST && apic_x2apic_mode(target)
-    ? X2APIC_BROADCAST
-    : dest;
-
-/** kvm_apic_broadcast(). */
-const isBroadcast = (apic: KvmLapic, mda: number): boolean => mda === (apic_x2apic_mode(apic) ? X2APIC_BROADCAST : APIC_BROADCAST);
-
-/** kvm_apic_match_physical_addr(): an ID that no xAPIC can have finds an x2APIC’s, also while that is in xAPIC mode. */
-function matchesPhysical(apic: KvmLapic, mda: number): boolean {
-  if (isBroadcast(apic, mda)) return true;
-  return mda === (apic_x2apic_mode(apic) || mda > 0xff ? kvm_x2apic_id(apic) : kvm_xapic_id(apic));
-}
-
-/** kvm_apic_match_logical_addr(). */
-function matchesLogical(apic: KvmLapic, mda: number): boolean {
-  if (isBroadcast(apic, mda)) return true;
-  if (apic_x2apic_mode(apic)) return apic.APIC_LDR >>> 16 === mda >>> 16 && (apic.APIC_LDR & mda & 0xffff) !== 0;
-  const logical_id = apic.APIC_LDR >>> 24;
-  switch (apic.APIC_DFR) {
-    case APIC_DFR_FLAT:
-      return (logical_id & mda) !== 0;
-    case APIC_DFR_CLUSTER:
-      return logical_id >>> 4 === mda >>> 4 && (logical_id & mda & 0xf) !== 0;
-    default:
-      return false;
-  }
-}
-
 export const kvm_vector_to_index = fn(
   'Vector hashing: of the candidates of a lowest-priority interrupt the one that the vector, taken modulo their number, counts to. The same vector always goes to the same CPU.',
   function* kvm_vector_to_index(vector: number, candidates: readonly number[]) {
     return candidates[vector % candidates.length] ?? -1;
   },
 );
-
-/** kvm_apic_compare_prio(): who had fewer lowest-priority interrupts so far. */
-export const kvm_apic_compare_prio = (vcpu1: KvmVcpu, vcpu2: KvmVcpu): number => vcpu1['arch.apic_arb_prio'] - vcpu2['arch.apic_arb_prio'];
-
-/** kvm_apic_is_broadcast_dest(). */
-function isBroadcastDestination(kvm: Kvm, src: KvmLapic | undefined, irq: KvmLapicIrq, map: KvmApicMap): boolean {
-  if (kvm.arch.x2apic_broadcast_quirk_disabled)
-    return irq.dest_id === X2APIC_BROADCAST || (irq.dest_id === APIC_BROADCAST && map.logical_mode !== LOGICAL_MODES.KVM_APIC_MODE_X2APIC);
-  return irq.dest_id === (src !== undefined && apic_x2apic_mode(src) ? X2APIC_BROADCAST : APIC_BROADCAST);
-}
 
 const kvm_apic_map_get_dest_lapic = fn(
   'Looks a message’s destination up in the table; undefined if that cannot answer, as for a message to everybody. Vector hashing counts the bits of the *address*: where the bit that it picks belongs to nobody, the interrupt is dropped, though others of the addressed exist.',
@@ -431,21 +371,6 @@ const kvm_apic_map_get_dest_lapic = fn(
     return { dst: addressed.dst, bitmap: 0 };
   },
 );
-
-const only = ({ dst }: Destinations, index: number): Destinations => ({ dst, bitmap: index < 0 ? 0 : 1 << index });
-
-/** The numbers of the bits that are set. */
-const bitsOf = (word: number): number[] => [...Array(16).keys()].filter((bit) => (word >>> bit) & 1);
-
-function leastInterrupted({ dst, bitmap }: Destinations): number {
-  const candidates = bitsOf(bitmap).filter((bit) => dst[bit] !== undefined);
-  return candidates.reduce(
-    (lowest, bit) => (kvm_apic_compare_prio(dst[bit]!.vcpu, dst[lowest]!.vcpu) < 0 ? bit : lowest),
-    candidates[0] ?? -1,
-  );
-}
-
-const addressedApics = ({ dst, bitmap }: Destinations): KvmLapic[] => bitsOf(bitmap).flatMap((bit) => dst[bit] ?? []);
 
 export const kvm_irq_delivery_to_apic_fast = fn(
   'Delivers a message to those whom the table names. The result is the number that accepted it; undefined if the table cannot say who is meant.',
@@ -485,8 +410,6 @@ export const kvm_bitmap_or_dest_vcpus = fn(
     }
   },
 );
-
-// ---- accepting
 
 export const kvm_apic_set_irq = fn(
   'Hands a message to one local APIC.',
@@ -565,8 +488,6 @@ const __apic_accept_irq = fn(
   },
 );
 
-// ---- the end of an interrupt
-
 /** kvm_ioapic_handles_vector(): whether a vector is in the set whose EOI the I/O APIC has to hear of. */
 const kvm_ioapic_handles_vector = ({ vcpu }: KvmLapic, vector: number): boolean =>
   ((vcpu[`ioapic_handled_vectors[${(vector >>> 5) as 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7}]`] >>> (vector & 31)) & 1) === 1;
@@ -612,8 +533,6 @@ export const kvm_apic_set_eoi_accelerated = fn(
   },
 );
 
-// ---- sending
-
 export const kvm_apic_send_ipi = fn(
   'Sends what the interrupt command register says. KVM delivers at once: the busy bit is never seen set.',
   function* kvm_apic_send_ipi(apic: KvmLapic, icr_low: number, icr_high: number) {
@@ -655,8 +574,6 @@ const kvm_x2apic_icr_read = (apic: KvmLapic): bigint => (BigInt(apic.APIC_ICR2) 
 
 /** Whether the guest ends interrupts at the I/O APIC itself: APIC_SPIV_DIRECTED_EOI. */
 export const kvm_apic_directed_eoi = (apic: KvmLapic): boolean => (apic.APIC_SPIV & APIC_SPIV_DIRECTED_EOI) !== 0;
-
-// ---- the timer
 
 /** kvm_apic_hw_enabled() and an entry that is not masked. */
 const apic_lvt_enabled = (apic: KvmLapic, lvt: ApicRegister): boolean => (apic[lvt] & APIC_LVT_MASKED) === 0;
@@ -818,8 +735,6 @@ export const kvm_inject_apic_timer_irqs = fn(
   },
 );
 
-// ---- the register page
-
 const __apic_read = fn(
   'Reads a register. The processor priority is brought up to date first.',
   function* __apic_read(apic: KvmLapic, offset: number) {
@@ -834,15 +749,6 @@ const __apic_read = fn(
   },
 );
 
-/** kvm_lapic_readable_reg_mask(): EOI and self-IPI can only be written; arbitration, DFR and ICR2 are xAPIC's. */
-function isReadable(apic: KvmLapic, offset: number): boolean {
-  const aligned = offset & ~0xf;
-  if (aligned === APIC_ARBPRI) return !apic_x2apic_mode(apic);
-  if (aligned === APIC_TMCCT) return true;
-  const register = registerAt(aligned);
-  return register !== undefined && !(apic_x2apic_mode(apic) && (register === 'APIC_DFR' || register === 'APIC_ICR2'));
-}
-
 const kvm_lapic_reg_read = fn(
   'Reads up to four bytes of a register; undefined where there is none.',
   function* kvm_lapic_reg_read(apic: KvmLapic, offset: number, len: number) {
@@ -854,19 +760,6 @@ const kvm_lapic_reg_read = fn(
     return ((result >>> (8 * alignment)) & mask) >>> 0;
   },
 );
-
-/** What a write may set in each entry of the local vector table. */
-const LVT_MASK = APIC_LVT_MASKED | APIC_SEND_PENDING | APIC_VECTOR_MASK;
-const LINT_MASK = LVT_MASK | APIC_MODE_MASK | APIC_INPUT_POLARITY | APIC_LVT_REMOTE_IRR | APIC_LVT_LEVEL_TRIGGER;
-const apic_lvt_mask = {
-  APIC_LVTT: LVT_MASK | APIC_LVT_TIMER_PERIODIC,
-  APIC_LVTTHMR: LVT_MASK | APIC_MODE_MASK,
-  APIC_LVTPC: LVT_MASK | APIC_MODE_MASK,
-  APIC_LVT0: LINT_MASK,
-  APIC_LVT1: LINT_MASK,
-  APIC_LVTERR: LVT_MASK,
-} as const;
-const LVT = Object.keys(apic_lvt_mask) as readonly (keyof typeof apic_lvt_mask)[];
 
 /** apic_manage_nmi_watchdog(): whether the 8254 shall reach this CPU as an NMI. */
 function apic_manage_nmi_watchdog(apic: KvmLapic, lvt0: number): void {
@@ -1080,8 +973,6 @@ export const kvm_x2apic_msr_read = fn(
   },
 );
 
-// ---- modes, reset, and what user space may set
-
 const __kvm_apic_set_base = fn(
   'Switches the local APIC off or on or to x2APIC mode, and moves its page.',
   function* __kvm_apic_set_base(vcpu: KvmVcpu, value: number) {
@@ -1112,15 +1003,6 @@ function* switch_base(vcpu: KvmVcpu, value: number) {
   }
   apic.base_address = (value & MSR_IA32_APICBASE_BASE) >>> 0;
 }
-
-/** Whether IA32_APIC_BASE may hold a value: no reserved bit, not x2APIC without being on, and no way around being off. */
-export const isValidBase = (old_value: number, value: number): boolean => {
-  const ON = MSR_IA32_APICBASE_ENABLE;
-  const mode = value & (ON | X2APIC_ENABLE);
-  const old_mode = old_value & (ON | X2APIC_ENABLE);
-  if ((value & 0x2ff) !== 0 || mode === X2APIC_ENABLE) return false;
-  return !(old_mode === (ON | X2APIC_ENABLE) && mode === ON) && !(old_mode === 0 && mode === (ON | X2APIC_ENABLE));
-};
 
 export const kvm_apic_set_base = fn(
   'The guest writes IA32_APIC_BASE. 1, for a #GP, if it asks for a mode that cannot be reached from the present one.',
@@ -1205,8 +1087,6 @@ export const kvm_apic_set_state = fn(
     return 0;
   },
 );
-
-// ---- taking a vector
 
 export const kvm_apic_has_interrupt = fn(
   'The vector that the local APIC would give the CPU now, or -1.',

@@ -133,3 +133,36 @@ export const kvm_xapic_id = (apic: KvmLapic): number => apic.APIC_ID >>> 24;
 
 /** kvm_x2apic_id(): the ID that it may not. */
 export const kvm_x2apic_id = (apic: KvmLapic): number => apic.vcpu.vcpu_id;
+
+/** kvm_lapic_readable_reg_mask(): EOI and self-IPI can only be written; arbitration, DFR and ICR2 are xAPIC's. */
+export function isReadable(apic: KvmLapic, offset: number): boolean {
+  const aligned = offset & ~0xf;
+  if (aligned === apicdef.APIC_ARBPRI) return !apic_x2apic_mode(apic);
+  if (aligned === apicdef.APIC_TMCCT) return true;
+  const register = registerAt(aligned);
+  return register !== undefined && !(apic_x2apic_mode(apic) && (register === 'APIC_DFR' || register === 'APIC_ICR2'));
+}
+
+/** What a write may set in each entry of the local vector table. */
+const LVT_MASK = apicdef.APIC_LVT_MASKED | apicdef.APIC_SEND_PENDING | apicdef.APIC_VECTOR_MASK;
+const LINT_MASK =
+  LVT_MASK | apicdef.APIC_MODE_MASK | apicdef.APIC_INPUT_POLARITY | apicdef.APIC_LVT_REMOTE_IRR | apicdef.APIC_LVT_LEVEL_TRIGGER;
+export const apic_lvt_mask = {
+  APIC_LVTT: LVT_MASK | apicdef.APIC_LVT_TIMER_PERIODIC,
+  APIC_LVTTHMR: LVT_MASK | apicdef.APIC_MODE_MASK,
+  APIC_LVTPC: LVT_MASK | apicdef.APIC_MODE_MASK,
+  APIC_LVT0: LINT_MASK,
+  APIC_LVT1: LINT_MASK,
+  APIC_LVTERR: LVT_MASK,
+} as const;
+/** The entries of the local vector table. */
+export const LVT = Object.keys(apic_lvt_mask) as readonly (keyof typeof apic_lvt_mask)[];
+
+/** Whether IA32_APIC_BASE may hold a value: no reserved bit, not x2APIC without being on, and no way around being off. */
+export const isValidBase = (old_value: number, value: number): boolean => {
+  const ON = apicdef.MSR_IA32_APICBASE_ENABLE;
+  const mode = value & (ON | apicdef.X2APIC_ENABLE);
+  const old_mode = old_value & (ON | apicdef.X2APIC_ENABLE);
+  if ((value & 0x2ff) !== 0 || mode === apicdef.X2APIC_ENABLE) return false;
+  return !(old_mode === (ON | apicdef.X2APIC_ENABLE) && mode === ON) && !(old_mode === 0 && mode === (ON | apicdef.X2APIC_ENABLE));
+};

@@ -63,7 +63,6 @@ import { kvm_scan_ioapic_routes } from './irq_comm';
 import {
   kvm_apic_accept_events,
   kvm_apic_accept_pic_intr,
-  isValidBase,
   kvm_apic_set_base,
   kvm_lapic_reset,
   kvm_lapic_set_base,
@@ -72,7 +71,7 @@ import {
   kvm_x2apic_msr_read,
   kvm_x2apic_msr_write,
 } from './lapic';
-import { apic_x2apic_mode, kvm_apic_present, type KvmLapic } from './lapic_state';
+import { apic_x2apic_mode, isValidBase, kvm_apic_present, type KvmLapic } from './lapic_state';
 
 /** The x86 part of KVM's main loop: requests, injection, entry, exit, emulation. */
 
@@ -386,8 +385,6 @@ export const kvm_vcpu_reset = fn(
     vcpu['arch.interrupt.injected'] = false;
   },
 );
-
-// ---- a guest that has nothing to do
 
 const kvm_vcpu_has_events = fn('Whether a halted guest has a reason to go on.', function* kvm_vcpu_has_events(vcpu: KvmVcpu) {
   at('pv_unhalted');
