@@ -428,6 +428,14 @@ export const ioapic = flow<World>({
       stimuli: oneByOne('tick-twice'),
     },
     {
+      id: 'rtc-tick-posted',
+      title: 'The same with APICv: a tick is lost, and reported as delivered',
+      prose:
+        'With APICv the end of an edge-triggered interrupt may never be seen, so before each tick KVM looks whether the last one is still **requested or in service** (`ioapic_lazy_update_eoi`). A vector that has only just been *posted* is in neither IRR nor ISR: KVM takes it for ended, clears `pending_eoi`, and accepts the next tick, which then merges with the first in the descriptor. The window is as long as the guest takes to notice the notification.',
+      parameters: { interrupts: 0, lapic: 'vmx-apicv' },
+      stimuli: oneByOne('tick-twice'),
+    },
+    {
       id: 'two-cpus-one-level',
       title: 'One level for two CPUs',
       prose:

@@ -251,6 +251,14 @@ test('preset rtc-coalescing: the second tick is refused, and the guest counts on
   assert.equal(state(of, 'kvm_ioapic(I/O APIC).rtc_status.pending_eoi'), 0);
 });
 
+test('preset rtc-tick-posted: both ticks count as delivered, and the guest counts one', () => {
+  const of = preset('rtc-tick-posted');
+  assert.equal(state(of, 'guest_counts(guest CPU 0).rtc'), 1);
+  const refused = preset('rtc-coalescing');
+  const delivered = (one: FlowRun): number => results(one, 'ioapic_service').filter((result) => result === 1).length;
+  assert.deepEqual([delivered(of), delivered(refused)], [2, 1]);
+});
+
 test('preset two-cpus-one-level: both accept, both handle, one remote IRR', () => {
   const of = preset('two-cpus-one-level');
   assert.ok(results(of, 'kvm_irq_delivery_to_apic').includes(2));
@@ -261,6 +269,19 @@ test('preset eoi-of-nothing: nothing is ended', () => {
   const of = preset('eoi-of-nothing');
   assert.deepEqual(results(of, 'apic_set_eoi'), [-1]);
   assert.equal(count(of, 'kvm_ioapic_send_eoi'), 0);
+});
+
+test('under any schedule each interrupt is handled, nothing is left in service, and remote IRR is clear', () => {
+  fc.assert(
+    fc.property(fc.constantFrom(...everyWay), fc.integer({ min: 1, max: 1_000_000 }), (given, seed) => {
+      const of = run({ ...given, interrupts: 2 }, [], seed);
+      assert.equal(of.ending.kind, 'idle');
+      assert.equal(handled(of), given['destination'] === 'both' ? 4 : 2);
+      assert.equal(remoteIrr(of), 0);
+      for (const cpu of [0, 1]) for (const word of [1, 3, 7]) assert.equal(state(of, `kvm_lapic(vCPU ${cpu}).APIC_ISR[${word}]`), 0);
+    }),
+    { numRuns: 60 },
+  );
 });
 
 test('no stimulus at any step, under any schedule, makes a run throw or hang', () => {
