@@ -12,6 +12,7 @@ import {
   guest_interrupts_others,
   guest_masks_pin,
   guest_unmasks_pin,
+  guest_uses_clusters,
   IOAPIC,
   RTC_PIN,
   small_kernel,
@@ -205,6 +206,7 @@ export const ioapic = flow<World>({
         { value: 'both', title: 'Both, by their logical IDs' },
         { value: 'lowest-hashed', title: 'Lowest priority: the vector picks one of both (vector_hashing=Y)' },
         { value: 'lowest-arbitrated', title: 'Lowest priority: whoever had fewer of these (vector_hashing=N)' },
+        { value: 'nobody', title: 'Nobody: logical IDs that no CPU has' },
       ],
     },
     {
@@ -343,6 +345,13 @@ export const ioapic = flow<World>({
       body: ({ guest }) => guest_interrupts_others(guest),
     },
     {
+      name: 'clusters',
+      title: 'CPU 0 changes its logical addressing',
+      description: 'CPU 0 writes its destination format register: clusters instead of flat, unlike CPU 1.',
+      thread: 'guest0',
+      body: ({ guest }) => guest_uses_clusters(guest),
+    },
+    {
       name: 'apic-off',
       title: 'The guest switches CPU 0’s local APIC off',
       description: 'CPU 0 clears bit 8 of the spurious-vector register.',
@@ -418,6 +427,14 @@ export const ioapic = flow<World>({
         'Two CPUs are addressed, and CPU 0’s local APIC is off. With **vector hashing** the vector modulo the number of addressed bits picks one of the *bits*, not one of the CPUs that are there: 0x60 picks CPU 0, and the interrupt is dropped (`disabled_lapic_found`), though CPU 1 could have taken it. With `vector_hashing=N` CPU 1 gets it. For a level the result is 0, so remote IRR stays clear, and the next rise tries again.',
       parameters: { destination: 'lowest-hashed', interrupts: 0 },
       stimuli: oneByOne('apic-off', 'raise'),
+    },
+    {
+      id: 'remote-irr-for-nobody',
+      title: 'Remote IRR is set for an interrupt that nobody got',
+      prose:
+        'The entry addresses logical IDs that no CPU has. As long as all CPUs understand logical IDs alike, the table answers: nobody, **0**, and nothing else happens. CPU 0 then changes to clusters, CPU 1 stays flat, the table is given up (`KVM_APIC_MODE_MAP_DISABLED`), and every local APIC is asked; that nobody was meant is now **-1**. `ioapic_service` sets remote IRR for whatever is not 0, and no EOI will ever clear it: the pin is dead until the guest makes it an edge for a moment.',
+      parameters: { destination: 'nobody', lapic: 'vmx-xapic', interrupts: 0 },
+      stimuli: oneByOne('raise', 'lower', 'clusters', 'raise'),
     },
     {
       id: 'rtc-coalescing',

@@ -7,6 +7,7 @@ import { halt, idle, instruction_boundary, vm_exit, write_EOI, write_ICR, write_
 import {
   APIC_DEST_SELF,
   APIC_DEST_ALLBUT,
+  APIC_DFR,
   APIC_DM_FIXED,
   APIC_DM_LOWEST,
   APIC_INT_ASSERT,
@@ -41,7 +42,7 @@ const DIVIDE_BY_1 = 0xb;
 export type HandlerKind = 'services' | 'late' | 'moves-vector' | 'moves-cpu';
 
 /** Whom the pin's interrupt is for. */
-export type Destination = 'cpu0' | 'cpu1' | 'both' | 'lowest';
+export type Destination = 'cpu0' | 'cpu1' | 'both' | 'lowest' | 'nobody';
 
 const CpuCells = struct('guest_counts', 'How often each handler of a CPU ran.', {
   device: int(),
@@ -90,13 +91,13 @@ const write_entry_half = fn(
 
 /** The lower half of the device's entry. */
 function deviceEntry({ level, destination }: SmallKernel, vector: number, masked: boolean): number {
-  const logical = destination === 'both' || destination === 'lowest' ? 1 << 11 : 0;
+  const logical = destination === 'cpu0' || destination === 'cpu1' ? 0 : 1 << 11;
   const mode = destination === 'lowest' ? APIC_DM_LOWEST : APIC_DM_FIXED;
   return vector | mode | logical | (Number(level) << 15) | (Number(masked) << 16);
 }
 
-/** The destination's ID: of one CPU, or one bit for each of both. */
-const destinationId = ({ destination }: SmallKernel): number => ({ cpu0: 0, cpu1: 1, both: 3, lowest: 3 })[destination];
+/** The destination's ID: of one CPU, one bit for each of both, or bits that belong to nobody. */
+const destinationId = ({ destination }: SmallKernel): number => ({ cpu0: 0, cpu1: 1, both: 3, lowest: 3, nobody: 0x30 })[destination];
 
 const program_pins = fn(
   'Programs the pins: whom first, then the vector with the mask open, so that nothing goes astray in between.',
@@ -252,6 +253,15 @@ export const guest_interrupts_others = fn(
     const { cpu, apic } = first(kernel).vcpu;
     yield* instruction_boundary(cpu);
     yield* write_ICR(cpu, apic, APIC_DEST_ALLBUT | APIC_INT_ASSERT | IPI_VECTOR, 0);
+  },
+);
+
+export const guest_uses_clusters = fn(
+  'The guest makes CPU 0 understand logical destinations as clusters, while CPU 1 stays flat. In x2APIC mode there is nothing to choose.',
+  function* guest_uses_clusters(kernel: SmallKernel) {
+    const { cpu, apic } = first(kernel).vcpu;
+    yield* instruction_boundary(cpu);
+    yield* write_register(cpu, apic, APIC_DFR, 0x0fffffff);
   },
 );
 

@@ -244,6 +244,15 @@ test('preset lost-by-hashing: dropped with hashing, taken by the other CPU witho
   assert.equal(state(arbitrated, 'guest_counts(guest CPU 1).device'), 1);
 });
 
+test('preset remote-irr-for-nobody: 0 by the table, -1 by asking, and that sets remote IRR', () => {
+  const of = preset('remote-irr-for-nobody');
+  assert.deepEqual(
+    results(of, 'kvm_irq_delivery_to_apic').filter((result) => result <= 0),
+    [0, 0, -1],
+  );
+  assert.deepEqual([remoteIrr(of), handled(of)], [1, 0]);
+});
+
 test('preset rtc-coalescing: the second tick is refused, and the guest counts one', () => {
   const of = preset('rtc-coalescing');
   assert.equal(state(of, 'guest_counts(guest CPU 0).rtc'), 1);
@@ -288,7 +297,7 @@ test('no stimulus at any step, under any schedule, makes a run throw or hang', (
   const anyGiven = fc.record({
     irqchip: fc.constantFrom('on', 'split'),
     trigger: fc.constantFrom('level', 'edge'),
-    destination: fc.constantFrom('cpu0', 'cpu1', 'both', 'lowest-hashed', 'lowest-arbitrated'),
+    destination: fc.constantFrom('cpu0', 'cpu1', 'both', 'lowest-hashed', 'lowest-arbitrated', 'nobody'),
     handler: fc.constantFrom('services', 'late', 'storm', 'moves-vector', 'moves-cpu'),
     lapic: fc.constantFrom(...MODES),
     linux: fc.constantFrom('6.1', '6.12'),

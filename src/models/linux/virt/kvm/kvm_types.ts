@@ -49,7 +49,6 @@ const REQUEST_NAMES = [
   'KVM_REQ_NMI',
   'KVM_REQ_SMI',
   'KVM_REQ_UNBLOCK',
-  'KVM_REQ_APICV_UPDATE',
 ] as const;
 export type KvmRequest = (typeof REQUEST_NAMES)[number];
 
