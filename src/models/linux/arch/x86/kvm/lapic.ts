@@ -223,15 +223,13 @@ function apic_find_highest_isr(apic: KvmLapic): number {
 }
 
 const apic_clear_irr = fn('A vector is no longer requested.', function* apic_clear_irr(apic: KvmLapic, vec: number) {
+  at('APIC_IRR');
+  setVector(apic, 'APIC_IRR', vec, false);
   const { apicv } = apic.vcpu.kvm.x86_ops;
   if (apic.apicv_active && apicv !== undefined) {
-    at('APIC_IRR');
-    setVector(apic, 'APIC_IRR', vec, false);
     yield* through('function pointer', kvm_x86_op('hwapic_irr_update'), apicv.hwapic_irr_update)(apic.vcpu, apic_find_highest_irr(apic));
     return;
   }
-  at('APIC_IRR');
-  setVector(apic, 'APIC_IRR', vec, false);
   const pending = highestVector(apic, 'APIC_IRR') !== -1;
   if (apic.irr_pending !== pending) apic.irr_pending = pending;
 });
