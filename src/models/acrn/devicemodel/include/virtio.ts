@@ -42,6 +42,8 @@ export type VirtioBase = InstanceOf<typeof BaseCells> & {
   readonly dev: PciVdev;
   readonly queues: VirtioVqInfo[];
   readonly mtx: PthreadMutex;
+  /** DEV_STRUCT(): the device that this is the first member of. */
+  vdev: unknown;
 };
 
 const VqCells = struct('virtio_vq_info', 'A queue, as the device sees it: how far it has come.', {
@@ -70,7 +72,13 @@ export type VirtioVqInfo = InstanceOf<typeof VqCells> & {
 
 /** Allocates a device's virtio part with `nvq` queues. */
 export function virtio_base(dev: PciVdev, vops: VirtioOps, qsize: number): VirtioBase {
-  const base: VirtioBase = Object.assign(BaseCells(dev.name), { vops, dev, queues: [], mtx: pthread_mutex(`${dev.name} mtx`) });
+  const base: VirtioBase = Object.assign(BaseCells(dev.name), {
+    vops,
+    dev,
+    queues: [],
+    mtx: pthread_mutex(`${dev.name} mtx`),
+    vdev: undefined,
+  });
   for (let num = 0; num < vops.nvq; num++) {
     const name = `${dev.name} queue ${num}`;
     const viothrd = { ioctx: undefined, kick_fd: undefined, iothread_run: undefined, iomvt: undefined };

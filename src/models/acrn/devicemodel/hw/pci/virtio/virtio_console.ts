@@ -32,7 +32,7 @@ const ConsoleCells = struct('virtio_console', 'The console device: whether the d
 
 type VirtioConsole = InstanceOf<typeof ConsoleCells> & {
   readonly base: VirtioBase;
-  readonly control_port: VirtioConsolePort;
+  control_port: VirtioConsolePort | undefined;
   readonly ports: VirtioConsolePort[];
 };
 
@@ -61,13 +61,13 @@ type VirtioConsolePort = InstanceOf<typeof PortCells> & {
 
 interface VirtioConsoleBackend {
   readonly fd: TtyStruct;
-  readonly port: VirtioConsolePort;
+  port: VirtioConsolePort | undefined;
 }
 
 const virtio_console_ops: VirtioOps = { name: 'vtcon', nvq: VIRTIO_CONSOLE_MAXQ };
 
-/** The console that a queue belongs to. */
-const consoles = new WeakMap<VirtioBase, VirtioConsole>();
+/** The console that a virtio device is. */
+const consoleOf = ({ vdev }: VirtioBase): VirtioConsole => vdev as VirtioConsole;
 
 const { fn, ops } = source('acrn', 'devicemodel/hw/pci/virtio/virtio_console.c');
 
@@ -99,7 +99,7 @@ const virtio_console_add_port = fn(
 const virtio_console_control_send = fn(
   'Sends the driver a message, if it has offered a buffer for one. If not, the message is lost.',
   function* virtio_console_control_send(console: VirtioConsole, content: VirtioConsoleControl) {
-    const vq = toGuest(console.control_port);
+    const vq = toGuest(console.control_port!);
     if (!(yield* vq_has_descs(vq))) return;
     const chain = yield* vq_getchain(vq);
     if (chain === undefined) return;
@@ -164,7 +164,7 @@ const virtio_console_notify_tx = fn(
   'The guest has sent something: hands every buffer to the port that the queue belongs to, gives the buffers back, and interrupts once at the end.',
   function* virtio_console_notify_tx(base: VirtioBase, vq: VirtioVqInfo) {
     atCall('virtio_console_vq_to_port');
-    const port = virtio_console_vq_to_port(consoles.get(base)!, vq);
+    const port = virtio_console_vq_to_port(consoleOf(base), vq);
     while (yield* vq_has_descs(vq)) {
       const chain = yield* vq_getchain(vq);
       if (chain === undefined) break;
@@ -179,7 +179,7 @@ const virtio_console_notify_rx = fn(
   'The guest has offered buffers for input. One such kick is enough: from now on the device looks by itself when there is input, and asks not to be kicked.',
   function* virtio_console_notify_rx(base: VirtioBase, vq: VirtioVqInfo) {
     atCall('virtio_console_vq_to_port');
-    const port = virtio_console_vq_to_port(consoles.get(base)!, vq);
+    const port = virtio_console_vq_to_port(consoleOf(base), vq);
     if (port === undefined || port.rx_ready) return;
     port.rx_ready = true;
     if (!(yield* vq_has_descs(vq))) return;
@@ -198,9 +198,10 @@ function readv(fd: TtyStruct): string {
 const virtio_console_backend_read = fn(
   'Somebody has typed. Without a buffer of the guest to put it in, the input is read and thrown away.',
   function* virtio_console_backend_read(be: VirtioConsoleBackend) {
-    const vq = toGuest(be.port);
+    const port = be.port!;
+    const vq = toGuest(port);
     at('rx_ready');
-    if (!be.port.open || !be.port.rx_ready || !vq_ring_ready(vq)) {
+    if (!port.open || !port.rx_ready || !vq_ring_ready(vq)) {
       atCall('read', 'Nobody is there to read it.');
       readv(be.fd);
       return;
@@ -232,15 +233,14 @@ const virtio_console_backend_write = fn(
 const virtio_console_add_backend = fn(
   'Connects a port to a terminal of the host. The main thread watches it for input.',
   function* virtio_console_add_backend(ctx: Vmctx, console: VirtioConsole, fd: TtyStruct) {
-    const be = { fd, port: undefined as VirtioConsolePort | undefined };
-    const connected = (): VirtioConsoleBackend => be as VirtioConsoleBackend;
-    be.port = yield* virtio_console_add_port(console, 'console', addressOf(bound(virtio_console_backend_write, connected)), true);
-    yield* mevent_add(ctx, fd_name, tty_file(fd), addressOf(bound(virtio_console_backend_read, connected)));
+    const be: VirtioConsoleBackend = { fd, port: undefined };
+    const [write, read] = [bound(virtio_console_backend_write, () => be), bound(virtio_console_backend_read, () => be)];
+    be.port = yield* virtio_console_add_port(console, 'console', addressOf(write), true);
+    yield* mevent_add(ctx, 'stdin', tty_file(fd), addressOf(read));
     yield* virtio_console_open_port(be.port, true);
     return 0;
   },
 );
-const fd_name = 'stdin';
 
 const virtio_console_add_backends = fn(
   'Connects the ports that the command line names.',
@@ -259,14 +259,13 @@ const virtio_console_init = fn(
     for (const vq of base.queues) vq.notify = vq.num % 2 === 0 ? rx : tx;
     yield* virtio_interrupt_init(base, ctx.virtio_msix);
     yield* virtio_set_io_bar(base, 0);
-    const ports: VirtioConsolePort[] = [];
-    const cells = ConsoleCells(dev.name);
-    const control = Object.assign(PortCells('control port'), { id: 0, name: 'control', txq: 2, cb: addressOf(virtio_console_control_tx) });
-    const console: VirtioConsole = Object.assign(cells, { base, ports, control_port: control as unknown as VirtioConsolePort });
-    Object.assign(control, { console });
-    consoles.set(base, console);
+    const console: VirtioConsole = Object.assign(ConsoleCells(dev.name), { base, ports: [], control_port: undefined });
+    base.vdev = console;
+    const cb = addressOf(virtio_console_control_tx);
+    const control_port = Object.assign(PortCells('control port'), { id: 0, name: 'control', console, txq: 2, cb });
+    console.control_port = control_port;
     atWrite('enabled', 'control_port');
-    control.enabled = true;
+    control_port.enabled = true;
     return yield* virtio_console_add_backends(ctx, console);
   },
 );
