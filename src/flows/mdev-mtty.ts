@@ -35,14 +35,21 @@ import {
   type Program,
 } from '../models/user/mtty_program';
 import { since } from '../models/version';
-import { flow } from './flow';
+import { flow, type Flow } from './flow';
+import { presetOn, type Occasion } from './occasions';
 
 /** mdev and mtty: a serial card made of nothing, from the module to a guest's interrupt handler. */
 
 /** The topology, as the stimuli know it. */
 interface World {
-  readonly tty: UartPort | undefined;
+  readonly tty: Tty | undefined;
   readonly program: Program | undefined;
+}
+
+/** The guest’s port, and whether a program in the guest could write to it now. */
+interface Tty {
+  readonly port: UartPort;
+  readonly writable: () => boolean;
 }
 
 const PRIORITY = { kworker: 1, admin: 2, qemu: 3, vcpu: 4, guest: 5, program: 6 } as const;
@@ -99,7 +106,7 @@ function* created({ group_list }: Vfio): Run<VfioDevice> {
 }
 
 /** QEMU with a guest whose driver opens the first port, writes, and reads what comes back. */
-function virtual_machine(vfio: Vfio, system_wq: WorkqueueStruct, parameters: Parameters, bytes: readonly number[]): UartPort {
+function virtual_machine(vfio: Vfio, system_wq: WorkqueueStruct, parameters: Parameters, bytes: readonly number[]): Tty {
   const mode = parameters['lapic'] as LapicMode;
   const kvm = kvm_vm({
     routing: [picEntry(PIC_GSI), ioapicEntry(PIC_GSI), ioapicEntry(GSI)],
@@ -128,11 +135,13 @@ function virtual_machine(vfio: Vfio, system_wq: WorkqueueStruct, parameters: Par
 
   const guest = kvm_guest(vcpu);
   const tty = serial8250_port('ttyS1', PORTS[0], { cpu: guest.cpu, desc: ioapic_irq(guest, vcpu, GSI, VECTOR), irq_list: [] });
+  let opened = false;
   kvm_guest_context(vcpu, PRIORITY.guest, function* () {
     yield* uart_port_startup(tty);
+    opened = true;
     if (bytes.length > 0) yield* uart_write(tty, bytes);
   });
-  return tty;
+  return { port: tty, writable: () => opened && vcpu.cpu.guest.running && vcpu.cpu.guest.IF };
 }
 
 /** A driver in user space instead of a virtual machine. */
@@ -169,19 +178,22 @@ const asProgram =
   ({ program: user }: World): Run<unknown> =>
     user?.file === undefined ? nothing() : act(user);
 
-/** What a stimulus has the guest do, where there is one. */
+/** What a stimulus has a program in the guest do, where there is a guest that could run one now. */
 const asGuest =
-  (act: (tty: UartPort) => Run<unknown>) =>
+  (act: (port: UartPort) => Run<unknown>) =>
   ({ tty }: World): Run<unknown> =>
-    tty === undefined ? nothing() : act(tty);
+    tty?.writable() ? act(tty.port) : nothing();
 
 function* nothing(): Run {
   yield* until(() => true);
 }
 
+/** One thing after the other, each when all has come to rest. */
+const atRest = (...names: readonly string[]): Occasion[] => names.map((name) => ({ when: 'at rest', name }));
+
 const WITHOUT_USER = 'Nothing happens where somebody else uses the device.';
 
-export const mdev_mtty = flow<World>({
+export const mdev_mtty: Flow = flow<World>({
   id: 'mdev-mtty',
   system: 'VFIO',
   title: 'mdev and mtty',
@@ -269,9 +281,9 @@ export const mdev_mtty = flow<World>({
     {
       name: 'write',
       title: 'The guest writes to its tty',
-      description: `One more character. ${WITHOUT_USER}`,
+      description: `One more character, if the guest has its port open and interrupts on. ${WITHOUT_USER}`,
       thread: 'guest',
-      body: asGuest((tty) => uart_write(tty, [0x21])),
+      body: asGuest((port) => uart_write(port, [0x21])),
     },
     {
       name: 'send',
@@ -341,62 +353,66 @@ Now each trigger wakes QEMU’s main loop, which raises the guest’s line. The 
 
 Its first byte comes back, and \`mtty_trigger_interrupt\` finds \`irq_index\` -1. That passes both guards and falls into the branch of INTx, whose eventfd is **NULL**. The kernel oopses in the driver’s own \`pwrite(2)\`, with \`ops_lock\` held for ever. Fixed in 6.7 (293fbc288181); on 6.12 the same program gets no interrupt, and lives.`,
     },
-    {
-      id: 'freed-eventfd',
-      title: 'An interrupt into freed memory (until 6.6)',
-      parameters: { linux: '6.1', user: 'program-intx', type: 'mtty-1', characters: 1 },
-      stimuli: [
-        { at: 2000, name: 'disable' },
-        { at: 2001, name: 'close-eventfd' },
-        { at: 2002, name: 'send' },
-      ],
-      prose: `To take INTx down, VFIO’s users send \`DATA_NONE\` with count 0. mtty drops its reference on the eventfd, and keeps the pointer. The program closes its end: \`kref\` reaches 0, \`eventfd_free\`.
+    presetOn(
+      () => mdev_mtty,
+      {
+        id: 'freed-eventfd',
+        title: 'An interrupt into freed memory (until 6.6)',
+        parameters: { linux: '6.1', user: 'program-intx', type: 'mtty-1', characters: 1 },
+        prose: `To take INTx down, VFIO’s users send \`DATA_NONE\` with count 0. mtty drops its reference on the eventfd, and keeps the pointer. The program closes its end: \`kref\` reaches 0, \`eventfd_free\`.
 
 The next byte that is received signals through the stale pointer: a **use after free**. Had the program sent \`DATA_NONE\` twice, the second one would have dropped a reference that it did not have.`,
-    },
-    {
-      id: 'leaked-eventfd',
-      title: 'An eventfd that nobody frees (until 6.6)',
-      parameters: { linux: '6.1', user: 'program-intx', type: 'mtty-1', characters: 0 },
-      stimuli: [{ at: 2000, name: 'new-eventfd' }],
-      prose: `A second eventfd for INTx simply overwrites the pointer to the first. Its reference is never dropped: the program has closed the eventfd, and its \`kref\` stays at 1 for good.
+      },
+      atRest('disable', 'close-eventfd', 'send'),
+    ),
+    presetOn(
+      () => mdev_mtty,
+      {
+        id: 'leaked-eventfd',
+        title: 'An eventfd that nobody frees (until 6.6)',
+        parameters: { linux: '6.1', user: 'program-intx', type: 'mtty-1', characters: 0 },
+        prose: `A second eventfd for INTx simply overwrites the pointer to the first. Its reference is never dropped: the program has closed the eventfd, and its \`kref\` stays at 1 for good.
 
 Since 6.7 \`mtty_disable_intx\` drops the old one first.`,
-    },
-    {
-      id: 'msi-once',
-      title: 'MSI can be set up once (until 6.6)',
-      parameters: { linux: '6.1', user: 'program-msi', type: 'mtty-1', characters: 1 },
-      stimuli: [
-        { at: 2000, name: 'disable' },
-        { at: 2001, name: 'new-eventfd' },
-        { at: 2002, name: 'send' },
-      ],
-      prose: `Taking MSI down drops the reference, keeps the pointer, and sets \`irq_index\` to INTx, whether or not INTx was ever set up. The next \`SET_IRQS\` finds \`msi_evtfd\` set and does nothing, not even an error.
+      },
+      atRest('new-eventfd'),
+    ),
+    presetOn(
+      () => mdev_mtty,
+      {
+        id: 'msi-once',
+        title: 'MSI can be set up once (until 6.6)',
+        parameters: { linux: '6.1', user: 'program-msi', type: 'mtty-1', characters: 1 },
+        prose: `Taking MSI down drops the reference, keeps the pointer, and sets \`irq_index\` to INTx, whether or not INTx was ever set up. The next \`SET_IRQS\` finds \`msi_evtfd\` set and does nothing, not even an error.
 
 The byte that follows comes back, \`mtty_trigger_interrupt\` looks at INTx, finds no eventfd, and gives up. The program waits for ever.`,
-    },
-    {
-      id: 'previous-user',
-      title: 'The next user signals the previous one (until 6.6)',
-      parameters: { linux: '6.1', user: 'program-intx', type: 'mtty-1', characters: 1 },
-      stimuli: [
-        { at: 2000, name: 'reopen' },
-        { at: 2001, name: 'send' },
-      ],
-      prose: `mtty had no \`close_device\`: the eventfd of whoever had the device before stays connected. The program closes the device, opens it again and sets no interrupt up; its first byte signals the old eventfd all the same.
+      },
+      atRest('disable', 'new-eventfd', 'send'),
+    ),
+    presetOn(
+      () => mdev_mtty,
+      {
+        id: 'previous-user',
+        title: 'The next user signals the previous one (until 6.6)',
+        parameters: { linux: '6.1', user: 'program-intx', type: 'mtty-1', characters: 1 },
+        prose: `mtty had no \`close_device\`: the eventfd of whoever had the device before stays connected. The program closes the device, opens it again and sets no interrupt up; its first byte signals the old eventfd all the same.
 
 Since 6.7 \`mtty_close\` lets go of everything.`,
-    },
-    {
-      id: 'loopback-disables',
-      title: 'A test that switches the interrupt off (until 6.6)',
-      parameters: { linux: '6.1', user: 'program-intx', type: 'mtty-1', characters: 0 },
-      stimuli: [{ at: 2000, name: 'trigger' }],
-      prose: `\`DATA_NONE\` with count 1 asks the device to raise its interrupt; with count 0, to take it down. mtty never looked at the count: a loop-back test drops the eventfd’s reference instead, and no interrupt comes.
+      },
+      atRest('reopen', 'send'),
+    ),
+    presetOn(
+      () => mdev_mtty,
+      {
+        id: 'loopback-disables',
+        title: 'A test that switches the interrupt off (until 6.6)',
+        parameters: { linux: '6.1', user: 'program-intx', type: 'mtty-1', characters: 0 },
+        prose: `\`DATA_NONE\` with count 1 asks the device to raise its interrupt; with count 0, to take it down. mtty never looked at the count: a loop-back test drops the eventfd’s reference instead, and no interrupt comes.
 
 On 6.12 the same stimulus reaches \`mtty_trigger_interrupt\`.`,
-    },
+      },
+      atRest('trigger'),
+    ),
     {
       id: 'lost-edge',
       title: 'A cause that is lost between trigger and unmask (since 6.7)',
@@ -461,6 +477,11 @@ The driver registers a **parent**, here a device of its own in \`/sys/class/mtty
 mtty’s probe turns it into a VFIO device. VFIO wants an **IOMMU group** for everything, and no IOMMU sees this device: so a group is made up (\`vfio_noiommu_group_alloc\`), and \`/dev/vfio/7\` appears. In 5.10 the work was divided otherwise: the parent’s \`mdev_parent_ops\` made its part, and vfio_mdev, one driver for all mediated devices, passed every call on.`,
     },
     {
+      title: 'A driver in user space',
+      starts: 'mtty_program',
+      prose: `The same device without a guest: a program opens it, hands it an eventfd, and polls. Its \`pwrite(2)\` to the transmit register signals its own eventfd. Here **MSI** can be chosen as well, and everything that QEMU is too careful to do wrong.`,
+    },
+    {
       title: 'The user opens the device',
       starts: 'vfio_group_fops_open',
       prose: `Group first, then a container for the group, then the device by its name. From the device’s file the user learns what it has: \`VFIO_DEVICE_GET_INFO\`, the size of each region, the interrupts.
@@ -494,11 +515,6 @@ Every register is in **I/O space**: each IN and OUT leaves the guest, passes KVM
       prose: `\`serial8250_interrupt\` asks each port for **IIR**. mtty keeps no such register: it computes it from the FIFO and the enabled causes at every read, so a cause stays visible for as long as it holds. That is what saves interrupts that were coalesced.
 
 The bytes that the handler sends come back at once, and the first of them is a new cause, raised from within the handler. The loop finds it before the handler ends; then comes the EOI.`,
-    },
-    {
-      title: 'A driver in user space',
-      starts: 'mtty_program',
-      prose: `The same device without a guest: a program opens it, hands it an eventfd, and polls. Its \`pwrite(2)\` to the transmit register signals its own eventfd. Here **MSI** can be chosen as well, and everything that QEMU is too careful to do wrong.`,
     },
   ],
 });

@@ -1,6 +1,6 @@
 import { bool, int, pointer, struct, type InstanceOf } from '../../engine/cell';
 import { source, through } from '../../engine/fn';
-import { at } from '../../engine/steps';
+import { at, until } from '../../engine/steps';
 import { vfio_fops } from '../linux/drivers/vfio/container';
 import { vfio_group_fops } from '../linux/drivers/vfio/group';
 import type { Vfio, VfioGroupFile } from '../linux/drivers/vfio/vfio';
@@ -175,8 +175,9 @@ const serve_one = fn('Serves the first port that says it has something: takes al
 });
 
 const wait_for_irq = fn('Sleeps until the eventfd has counted something, and takes the count.', function* wait_for_irq(p: Program) {
-  const { irq_fd } = p;
-  if (irq_fd === undefined) return 0;
+  if (p.irq_fd === undefined) at('irq_fd', 'It has closed its eventfd: nothing can wake it any more.');
+  yield* until(() => p.irq_fd !== undefined);
+  const irq_fd = p.irq_fd!;
   yield* through('syscall', 'ppoll', ppoll.do_sys_poll)([{ fd: irq_fd, events: EPOLLIN, revents: 0 }], p.poll, undefined);
   return yield* through('syscall', 'read', eventfd_fops.read_iter)(irq_fd);
 });
