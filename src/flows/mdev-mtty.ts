@@ -72,7 +72,7 @@ function setUp(parameters: Parameters): World {
   const vfio = vfio_core({ system_wq, vfio_irqfd_cleanup_wq }, GROUP);
   const mtty = mtty_module(mdev_core(vfio));
   admin_context(mtty, parameters['type'] === 'mtty-2' ? 1 : 0);
-  const in_guest = parameters['user'] === 'qemu';
+  const in_guest = parameters['user'] === 'qemu' && since('linux', '6.1');
   const length = Math.min(Number(parameters['characters']), in_guest ? GUEST_CHARACTERS : Infinity);
   const bytes = Array.from({ length }, (_, n) => 0x61 + (n % 26));
   return in_guest
@@ -207,7 +207,7 @@ export const mdev_mtty: Flow = flow<World>({
       name: 'linux',
       title: 'Linux',
       description:
-        'Of the host and of the guest. 5.10 has `mdev_parent_ops` and vfio_mdev; 6.1 has mtty as a VFIO driver of its own; since 6.7 mtty’s interrupts are masked and released as VFIO says they are.',
+        'Of the host and of the guest. 5.10 has `mdev_parent_ops` and vfio_mdev; 6.1 has mtty as a VFIO driver of its own; since 6.7 mtty’s interrupts are masked and released as VFIO says they are. KVM is modelled from 6.1 on: in 5.10 a driver in user space takes QEMU’s place.',
       default: '6.1',
       choices: [
         { value: '5.10', title: 'Linux 5.10' },

@@ -221,6 +221,15 @@ export type GroupIoctl =
   | { readonly cmd: 'VFIO_GROUP_UNSET_CONTAINER' }
   | { readonly cmd: 'VFIO_GROUP_GET_DEVICE_FD'; readonly name: string; readonly got: { fd: VfioDeviceFile | undefined } };
 
+/** A reference on a device, unless it is going away: vfio_device_try_get() until 6.0. */
+function* try_get(device: VfioDevice): Run<boolean> {
+  if (since('linux', '6.1')) return yield* vfio_device_try_get_registration(device);
+  atCall('vfio_device_try_get');
+  if (device.refcount === 0) return false;
+  device.refcount += 1;
+  return true;
+}
+
 const vfio_device_get_from_name = fn(
   'Finds a device of the group by what user space calls it. The driver may want more than the name, a VF token for one.',
   function* vfio_device_get_from_name(group: VfioGroup, buf: string): Run<VfioDevice | number> {
@@ -230,7 +239,7 @@ const vfio_device_get_from_name = fn(
         at('match');
         const ret = match === undefined ? Number(device.dev.name === buf) : yield* through('function pointer', 'match', match)(buf);
         if (ret < 0) return ret;
-        if (ret > 0 && (yield* vfio_device_try_get_registration(device))) return device;
+        if (ret > 0 && (yield* try_get(device))) return device;
       }
       return -ENODEV;
     });
