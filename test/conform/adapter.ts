@@ -17,8 +17,6 @@ export interface Subject {
 export interface Adapter {
   /** The fields of an operation that are results; all others are arguments. */
   readonly results: readonly string[];
-  /** Registers that are not compared: the last part of their path, and why. */
-  readonly notCompared: ReadonlyMap<string, string>;
   /** Operations that are passed over on purpose, and why. */
   readonly skips: ReadonlyMap<string, string>;
   /** Builds the models as the scenario finds them. */

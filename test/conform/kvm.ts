@@ -50,7 +50,6 @@ interface Target {
 
 export const kvm: Adapter = {
   results: ['ret', 'errno', 'vector', 'exit', 'eoi_exits', 'reason'],
-  notCompared: new Map([['ppr', 'KVM refreshes the stored priority late; what a guest reads of it is compared']]),
   skips: new Map(),
   build(scenario): Subject {
     const { bench, made } = createBench({ linux: '6.18' }, () => target(scenario));
@@ -74,7 +73,7 @@ function target(scenario: Scenario): Target {
 
 /** Performs one operation, and everything that it sets off. */
 function perform(bench: Bench, made: Target, op: Op): Results | undefined {
-  const operation = OPERATIONS[op.op];
+  const operation = Object.hasOwn(OPERATIONS, op.op) ? OPERATIONS[op.op] : undefined;
   return operation && bench.perform(() => operation(made, op));
 }
 
@@ -261,7 +260,7 @@ const LAPIC: Readonly<Record<string, ApicRegister>> = {
 };
 
 function lapicRegister(name: string): ApicRegister {
-  const register = LAPIC[name];
+  const register = Object.hasOwn(LAPIC, name) ? LAPIC[name] : undefined;
   if (register === undefined) throw new Error(`the local APIC has no register ${name}`);
   return register;
 }

@@ -9,7 +9,6 @@ import type { Op, Scenario, State } from './recording';
 
 export const qemu: Adapter = {
   results: ['ret', 'vector', 'int_edges'],
-  notCompared: new Map(),
   skips: new Map(),
   build(scenario): Subject {
     const { bench } = createBench({ qemu: '7.2' }, () => undefined);

@@ -37,16 +37,16 @@ export function replay(scenario: Scenario, adapter: Adapter): Tally {
   };
   try {
     const subject: Subject = adapter.build(scenario);
-    const expected = new Expectation(scenario.initial, adapter.notCompared);
-    expected.compare(subject.state(), check);
+    const expected = structuredClone(scenario.initial);
+    compareState(expected, subject.state(), check);
     for (const [index, op] of scenario.ops.entries()) {
       Object.assign(at, { op: index, name: op.op });
       operations++;
       const results = subject.perform(op);
       if (results === undefined) skipped.set(op.op, (skipped.get(op.op) ?? 0) + 1);
       else compareResults(op, results, adapter, check);
-      expected.merge(op.state);
-      expected.compare(subject.state(), check);
+      mergeInto(expected, op.state);
+      compareState(expected, subject.state(), check);
     }
   } catch (error) {
     mismatches.push({ ...at, leaf: 'error', expected: undefined, got: error instanceof Error ? (error.stack ?? error.message) : error });
@@ -61,36 +61,17 @@ function compareResults(op: Op, results: Results, { results: names }: Adapter, c
   for (const name of names) if (name in op || results[name] !== undefined) check(name, op[name] ?? undefined, results[name]);
 }
 
-/** The whole state that a recording expects after some operation. */
-class Expectation {
-  private readonly state: { [name: string]: Leaf | State };
-
-  constructor(
-    initial: State,
-    private readonly notCompared: ReadonlyMap<string, string>,
-  ) {
-    this.state = structuredClone(initial);
-  }
-
-  merge(delta: State): void {
-    mergeInto(this.state, delta);
-  }
-
-  compare(got: State, check: Check): void {
-    this.compareBelow('', this.state, got, check);
-  }
-
-  private compareBelow(prefix: string, expected: State, got: Leaf | State | undefined, check: Check): void {
-    for (const name in expected) {
-      if (this.notCompared.has(name)) continue;
-      const want = expected[name]!;
-      const have = isState(got) ? got[name] : undefined;
-      if (isState(want)) this.compareBelow(`${prefix}${name}.`, want, have, check);
-      else check(`${prefix}${name}`, want, have);
-    }
+/** Compares every register that the recording mentions. */
+function compareState(expected: State, got: Leaf | State | undefined, check: Check, prefix = ''): void {
+  for (const name in expected) {
+    const want = expected[name]!;
+    const have = isState(got) ? got[name] : undefined;
+    if (isState(want)) compareState(want, have, check, `${prefix}${name}.`);
+    else check(`${prefix}${name}`, want, have);
   }
 }
 
+/** The state after an operation: what changed, and the rest as it was. */
 function mergeInto(state: { [name: string]: Leaf | State }, delta: State): void {
   for (const [name, value] of Object.entries(delta)) {
     const held = state[name];
