@@ -282,29 +282,15 @@ const kvm_irqfd_assign = fn(
     irqfd.gsi = args.gsi;
     irqfd.eventfd = yield* eventfd_ctx_fileget(args.fd);
     if (args.flags & KVM_IRQFD_FLAG_RESAMPLE) {
-      if (args.resamplefd === undefined) return -EBADF;
-      irqfd.resamplefd = yield* eventfd_ctx_fdget(args.resamplefd);
-      let resampler = kvm.irqfds.resampler_list.find(({ notifier }) => notifier.gsi === irqfd.gsi);
-      if (resampler === undefined) {
-        const cells = ResamplerCells(`gsi ${args.gsi}`);
-        cells['notifier.gsi'] = irqfd.gsi;
-        const ack = addressOf(
-          bound(
-            bound(irqfd_resampler_ack, () => kvm),
-            () => made,
-          ),
-        );
-        const made: KvmKernelIrqfdResampler = Object.assign(cells, { list: [], notifier: { gsi: irqfd.gsi, irq_acked: ack } });
-        kvm.irqfds.resampler_list.unshift(made);
-        yield* kvm_register_irq_ack_notifier(kvm, made.notifier);
-        resampler = made;
+      if (args.resamplefd === undefined) {
+        yield* giveBack(irqfd);
+        return -EBADF;
       }
-      irqfd.resampler = resampler;
-      resampler.list.unshift(irqfd);
-      yield* synchronize(kvm);
+      irqfd.resamplefd = yield* eventfd_ctx_fdget(args.resamplefd);
+      yield* joinResampler(kvm, irqfd);
     }
     if (kvm.irqfds.items.some((tmp) => tmp.eventfd === irqfd.eventfd)) {
-      if (irqfd.resampler !== undefined) yield* irqfd_resampler_shutdown(irqfd);
+      yield* giveBack(irqfd);
       return -EBUSY;
     }
     yield* irqfd_update(kvm, irqfd);
@@ -327,6 +313,36 @@ const kvm_irqfd_assign = fn(
     return 0;
   },
 );
+
+/** Puts an irqfd among those that share its GSI's resampler, which the first of them makes. */
+function* joinResampler(kvm: Kvm, irqfd: KvmKernelIrqfd): Run {
+  const { gsi } = irqfd;
+  let resampler = kvm.irqfds.resampler_list.find(({ notifier }) => notifier.gsi === gsi);
+  if (resampler === undefined) {
+    const cells = ResamplerCells(`gsi ${gsi}`);
+    cells['notifier.gsi'] = gsi;
+    const ack = addressOf(
+      bound(
+        bound(irqfd_resampler_ack, () => kvm),
+        () => made,
+      ),
+    );
+    const made: KvmKernelIrqfdResampler = Object.assign(cells, { list: [], notifier: { gsi, irq_acked: ack } });
+    kvm.irqfds.resampler_list.unshift(made);
+    yield* kvm_register_irq_ack_notifier(kvm, made.notifier);
+    resampler = made;
+  }
+  irqfd.resampler = resampler;
+  resampler.list.unshift(irqfd);
+  yield* synchronize(kvm);
+}
+
+/** The way out of an assignment that failed. */
+function* giveBack(irqfd: KvmKernelIrqfd): Run {
+  if (irqfd.resampler !== undefined) yield* irqfd_resampler_shutdown(irqfd);
+  if (irqfd.resamplefd !== undefined) yield* eventfd_ctx_put(irqfd.resamplefd);
+  if (irqfd.eventfd !== undefined) yield* eventfd_ctx_put(irqfd.eventfd);
+}
 
 const kvm_irqfd_deassign = fn(
   'Finds the irqfds of an eventfd and GSI, lets go of them, and waits until they are gone.',

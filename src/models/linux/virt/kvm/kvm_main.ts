@@ -5,7 +5,7 @@ import { at, atCall, causedBy, until } from '../../../../engine/steps';
 import { since } from '../../../version';
 import { kvm_pic, type PicProgramming } from '../../arch/x86/kvm/i8259';
 import { IOAPIC_MEM_LENGTH, kvm_ioapic } from '../../arch/x86/kvm/ioapic';
-import { default_routing } from '../../arch/x86/kvm/irq_comm';
+import { default_routing, kvm_arch_can_set_irq_routing } from '../../arch/x86/kvm/irq_comm';
 import { kvm_cpu_has_pending_timer } from '../../arch/x86/kvm/irq';
 import {
   kvm_arch_vcpu_load,
@@ -170,8 +170,7 @@ const kvm_vm_ioctl = fn('Dispatches the ioctls of a virtual machine.', function*
     case 'KVM_SIGNAL_MSI':
       return yield* kvm_send_userspace_msi(kvm, ioctl);
     case 'KVM_SET_GSI_ROUTING':
-      atCall('kvm_arch_can_set_irq_routing');
-      if (kvm.arch.irqchip_mode === 'KVM_IRQCHIP_NONE') return -EINVAL;
+      if (!(yield* kvm_arch_can_set_irq_routing(kvm))) return -EINVAL;
       return yield* kvm_set_irq_routing(kvm, ioctl.entries);
     case 'KVM_SET_USER_MEMORY_REGION':
       return yield* kvm_vm_ioctl_set_memory_region(kvm, ioctl.slot, ioctl.memory_size);

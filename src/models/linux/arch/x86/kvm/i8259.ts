@@ -383,7 +383,7 @@ function* writeData(s: KvmKpicState, val: number): Run {
 }
 
 const pic_poll_read = fn(
-  'A read after a poll command takes the winner’s interrupt and ends it in one go: nothing stays in service, and even a level’s request is cleared. Since 6.12 bit 7 says that there was one.',
+  'A read after a poll command takes the winner’s interrupt and ends it in one go: nothing stays in service, and even a level’s request is cleared. Newer kernels set bit 7 to say that there was one: 6.12 does, 6.1 does not.',
   function* pic_poll_read(s: KvmKpicState, addr1: number) {
     const { pics_state } = s;
     const irq = yield* pic_get_irq(s);

@@ -1,4 +1,4 @@
-import { bool, hex, int, oneOf, struct, type InstanceOf } from '../../../../../engine/cell';
+import { hex, int, struct, type InstanceOf } from '../../../../../engine/cell';
 import { bound, source } from '../../../../../engine/fn';
 import type { Run } from '../../../../../engine/machine';
 import { at, atCall, atWrite, preempt } from '../../../../../engine/steps';
@@ -10,21 +10,28 @@ import { kvm_irq_has_notifier, kvm_notify_acked_irq, kvm_notify_irqfd_resampler 
 import { KVM_IRQCHIP_IOAPIC, KVM_IRQCHIP_NUM_PINS, type Kvm, type KvmVcpu } from '../../../virt/kvm/kvm_types';
 import { __kvm_irq_line_state } from '../include/asm/kvm_host';
 import { kvm_fire_mask_notifiers, kvm_irq_delivery_to_apic } from './irq_comm';
-import { APIC_DEST_LOGICAL, APIC_DEST_NOSHORT, APIC_DEST_PHYSICAL } from '../include/asm/apicdef';
+import { APIC_DEST_NOSHORT } from '../include/asm/apicdef';
+import { kvm_apic_directed_eoi, kvm_apic_match_dest, kvm_apic_pending_eoi, kvm_bitmap_or_dest_vcpus, type DestMap } from './lapic';
 import {
-  kvm_apic_directed_eoi,
-  kvm_apic_match_dest,
-  kvm_apic_pending_eoi,
-  kvm_bitmap_or_dest_vcpus,
-  type DestMap,
-  type KvmLapicIrq,
-} from './lapic';
+  DELIVERY_MODES,
+  destMode,
+  entryBits,
+  IOAPIC_LEVEL_TRIG,
+  isLevel,
+  kvm_ioapic_redirect_entry,
+  loadEntry,
+  messageOf,
+  RESET_ENTRY,
+  setHigh,
+  setLow,
+  type EntryFields,
+  type EntryHalves,
+  type KvmIoapicRedirectEntry,
+} from './ioapic_entry';
 import { kvm_make_scan_ioapic_request, kvm_make_scan_ioapic_request_mask } from './x86';
 
 /** KVM's I/O APIC: pins, redirection entries, remote IRR, and the end of interrupts. */
 
-export const IOAPIC_EDGE_TRIG = 0;
-export const IOAPIC_LEVEL_TRIG = 1;
 export const IOAPIC_DEFAULT_BASE_ADDRESS = 0xfec00000;
 export const IOAPIC_MEM_LENGTH = 0x100;
 const IOAPIC_NUM_PINS = KVM_IRQCHIP_NUM_PINS;
@@ -38,41 +45,6 @@ const IOAPIC_REG_WINDOW = 0x10;
 const IOAPIC_REG_APIC_ID = 0x00;
 const IOAPIC_REG_VERSION = 0x01;
 const IOAPIC_REG_ARB_ID = 0x02;
-
-const DELIVERY_MODES = {
-  APIC_DM_FIXED: 0,
-  APIC_DM_LOWEST: 1,
-  APIC_DM_SMI: 2,
-  APIC_DM_REMRD: 3,
-  APIC_DM_NMI: 4,
-  APIC_DM_INIT: 5,
-  APIC_DM_STARTUP: 6,
-  APIC_DM_EXTINT: 7,
-} as const;
-type DeliveryMode = (typeof DELIVERY_MODES)[keyof typeof DELIVERY_MODES];
-
-const EntryCells = struct(
-  'kvm_ioapic_redirect_entry',
-  'One redirection entry: where the pin’s interrupt goes, and whether one is in service.',
-  {
-    'fields.vector': hex(8),
-    'fields.delivery_mode': oneOf(DELIVERY_MODES, 0),
-    'fields.dest_mode': int(),
-    'fields.delivery_status': bool(),
-    'fields.polarity': int(),
-    'fields.remote_irr': bool(),
-    'fields.trig_mode': oneOf({ IOAPIC_EDGE_TRIG, IOAPIC_LEVEL_TRIG }, IOAPIC_EDGE_TRIG),
-    'fields.mask': bool(true),
-    'fields.dest_id': int(),
-    // What a guest writes to reserved bits is kept: bits 23:17, and the four bytes between the mask and the destination.
-    'fields.reserve[0]': hex(8),
-    'fields.reserved[0]': hex(8),
-    'fields.reserved[1]': hex(8),
-    'fields.reserved[2]': hex(8),
-    'fields.reserved[3]': hex(8),
-  },
-);
-export type KvmIoapicRedirectEntry = InstanceOf<typeof EntryCells>;
 
 const PinCells = struct(
   'kvm_ioapic_pin',
@@ -131,30 +103,12 @@ export function kvm_ioapic(kvm: Kvm): KvmIoapic {
   return ioapic;
 }
 
-type EntryFields = { readonly [K in Exclude<keyof KvmIoapicRedirectEntry, symbol>]: KvmIoapicRedirectEntry[K] };
-const RESET: EntryFields = {
-  'fields.vector': 0,
-  'fields.delivery_mode': 0,
-  'fields.dest_mode': 0,
-  'fields.delivery_status': false,
-  'fields.polarity': 0,
-  'fields.remote_irr': false,
-  'fields.trig_mode': IOAPIC_EDGE_TRIG,
-  'fields.mask': true,
-  'fields.dest_id': 0,
-  'fields.reserve[0]': 0,
-  'fields.reserved[0]': 0,
-  'fields.reserved[1]': 0,
-  'fields.reserved[2]': 0,
-  'fields.reserved[3]': 0,
-};
-
 /** A pin's entry, to look at. */
-const peekEntry = (ioapic: KvmIoapic, pin: number): EntryFields => ioapic.redirtbl.get(pin) ?? RESET;
+const peekEntry = (ioapic: KvmIoapic, pin: number): EntryFields => ioapic.redirtbl.get(pin) ?? RESET_ENTRY;
 
 /** A pin's entry, to change. */
 function entryOf(ioapic: KvmIoapic, pin: number): KvmIoapicRedirectEntry {
-  const entry = ioapic.redirtbl.get(pin) ?? EntryCells(`redirtbl[${pin}]`);
+  const entry = ioapic.redirtbl.get(pin) ?? kvm_ioapic_redirect_entry(`redirtbl[${pin}]`);
   ioapic.redirtbl.set(pin, entry);
   return entry;
 }
@@ -170,61 +124,7 @@ export function begin_in_storm(ioapic: KvmIoapic, pin: number, irq_eoi: number):
   ioapic.pins.set(pin, PinCells(`pin ${pin}`, { irq_eoi }));
 }
 
-/** The two halves of an entry as the guest sees them. */
-function entryBits(e: EntryFields): { readonly low: number; readonly high: number } {
-  const low =
-    e['fields.vector'] |
-    (e['fields.delivery_mode'] << 8) |
-    (e['fields.dest_mode'] << 11) |
-    (Number(e['fields.delivery_status']) << 12) |
-    (e['fields.polarity'] << 13) |
-    (Number(e['fields.remote_irr']) << 14) |
-    (e['fields.trig_mode'] << 15) |
-    (Number(e['fields.mask']) << 16) |
-    (e['fields.reserve[0]'] << 17) |
-    (e['fields.reserved[0]'] << 24);
-  const high = e['fields.reserved[1]'] | (e['fields.reserved[2]'] << 8) | (e['fields.reserved[3]'] << 16) | (e['fields.dest_id'] << 24);
-  return { low: low >>> 0, high: high >>> 0 };
-}
-
-/** Writes the low half: all of it but the two bits that are the chip's own. */
-function setLow(e: KvmIoapicRedirectEntry, val: number): void {
-  e['fields.vector'] = val & 0xff;
-  e['fields.delivery_mode'] = ((val >>> 8) & 7) as DeliveryMode;
-  e['fields.dest_mode'] = (val >>> 11) & 1;
-  e['fields.polarity'] = (val >>> 13) & 1;
-  e['fields.trig_mode'] = (val >>> 15) & 1 ? IOAPIC_LEVEL_TRIG : IOAPIC_EDGE_TRIG;
-  e['fields.mask'] = ((val >>> 16) & 1) === 1;
-  setIfChanged(e, 'fields.reserve[0]', (val >>> 17) & 0x7f);
-  setIfChanged(e, 'fields.reserved[0]', val >>> 24);
-}
-
-function setHigh(e: KvmIoapicRedirectEntry, val: number): void {
-  e['fields.dest_id'] = val >>> 24;
-  setIfChanged(e, 'fields.reserved[1]', val & 0xff);
-  setIfChanged(e, 'fields.reserved[2]', (val >>> 8) & 0xff);
-  setIfChanged(e, 'fields.reserved[3]', (val >>> 16) & 0xff);
-}
-
-function setIfChanged(e: KvmIoapicRedirectEntry, field: `fields.reserve${string}` & keyof KvmIoapicRedirectEntry, value: number): void {
-  if (e[field] !== value) e[field] = value;
-}
-
-const destMode = (e: EntryFields): number => (e['fields.dest_mode'] ? APIC_DEST_LOGICAL : APIC_DEST_PHYSICAL);
-const isLevel = (e: EntryFields): boolean => e['fields.trig_mode'] === IOAPIC_LEVEL_TRIG;
 const irrBit = (ioapic: KvmIoapic, pin: number): boolean => ((ioapic.irr >>> pin) & 1) === 1;
-
-/** The message that an entry sends. */
-const messageOf = (e: EntryFields, level: boolean): KvmLapicIrq => ({
-  dest_id: e['fields.dest_id'],
-  vector: e['fields.vector'],
-  dest_mode: destMode(e),
-  trig_mode: isLevel(e),
-  delivery_mode: e['fields.delivery_mode'] << 8,
-  level,
-  shorthand: APIC_DEST_NOSHORT,
-  msi_redir_hint: false,
-});
 
 const { fn, ops } = source('linux', 'arch/x86/kvm/ioapic.c');
 
@@ -315,8 +215,7 @@ const ioapic_lazy_update_eoi = fn(
   function* ioapic_lazy_update_eoi(ioapic: KvmIoapic, irq: number) {
     const entry = peekEntry(ioapic, irq);
     for (const vcpu of ioapic.kvm.vcpus) {
-      // Upstream hands the entry's one bit over, not the constant: a logical destination is looked at as neither.
-      const matches = yield* kvm_apic_match_dest(vcpu, undefined, APIC_DEST_NOSHORT, entry['fields.dest_id'], entry['fields.dest_mode']);
+      const matches = yield* kvm_apic_match_dest(vcpu, undefined, APIC_DEST_NOSHORT, entry['fields.dest_id'], destMode(entry));
       if (!matches || (yield* kvm_apic_pending_eoi(vcpu, entry['fields.vector']))) continue;
       yield* rtc_irq_eoi(ioapic, vcpu, entry['fields.vector']);
       return;
@@ -594,7 +493,7 @@ export interface KvmIoapicState {
   readonly ioregsel: number;
   readonly id: number;
   readonly irr: number;
-  readonly redirtbl: readonly { readonly low: number; readonly high: number }[];
+  readonly redirtbl: readonly EntryHalves[];
 }
 
 export const kvm_get_ioapic = fn(
@@ -616,7 +515,10 @@ export const kvm_set_ioapic = fn(
     ioapic.base_address = state.base_address;
     ioapic.ioregsel = state.ioregsel;
     ioapic.id = state.id;
-    for (const [pin, bits] of state.redirtbl.entries()) loadEntry(ioapic, pin, bits);
+    for (const [pin, halves] of state.redirtbl.entries()) {
+      const { low, high } = entryBits(peekEntry(ioapic, pin));
+      if (low !== halves.low || high !== halves.high) loadEntry(entryOf(ioapic, pin), halves);
+    }
     at('irr');
     ioapic.irr = 0;
     ioapic.irr_delivered = 0;
@@ -624,13 +526,3 @@ export const kvm_set_ioapic = fn(
     yield* kvm_ioapic_inject_all(ioapic, state.irr);
   },
 );
-
-function loadEntry(ioapic: KvmIoapic, pin: number, { low, high }: { readonly low: number; readonly high: number }): void {
-  const held = entryBits(peekEntry(ioapic, pin));
-  if (held.low === low && held.high === high) return;
-  const e = entryOf(ioapic, pin);
-  setLow(e, low);
-  setHigh(e, high);
-  e['fields.delivery_status'] = ((low >>> 12) & 1) === 1;
-  e['fields.remote_irr'] = ((low >>> 14) & 1) === 1;
-}

@@ -206,6 +206,14 @@ export const kvm_set_routing_entry = fn(
   },
 );
 
+export const kvm_arch_can_set_irq_routing = fn(
+  'Routes are KVM’s only if at least the local APICs are.',
+  function* kvm_arch_can_set_irq_routing(kvm: Kvm) {
+    atCall('irqchip_in_kernel');
+    return kvm.arch.irqchip_mode !== 'KVM_IRQCHIP_NONE';
+  },
+);
+
 const ioapicPin = (gsi: number): KvmIrqRoutingEntry => ({
   gsi,
   type: 'KVM_IRQ_ROUTING_IRQCHIP',

@@ -81,7 +81,8 @@ import {
   type DestMap,
   type KvmLapicIrq,
 } from './delivery';
-import { IOAPIC_EDGE_TRIG, IOAPIC_LEVEL_TRIG, kvm_ioapic_update_eoi, kvm_rtc_eoi_tracking_restore_one } from './ioapic';
+import { kvm_ioapic_update_eoi, kvm_rtc_eoi_tracking_restore_one } from './ioapic';
+import { IOAPIC_EDGE_TRIG, IOAPIC_LEVEL_TRIG } from './ioapic_entry';
 import { kvm_irq_delivery_to_apic } from './irq_comm';
 import {
   apic_enabled,
