@@ -57,6 +57,9 @@ export const kvm: Adapter = {
   },
 };
 
+/** As many as the models' sets of vCPUs have bits. */
+const MAX_CPUS = 32;
+
 function target(scenario: Scenario): Target {
   const routing = routingOf(scenario);
   const vm = kvm_vm({
@@ -66,7 +69,9 @@ function target(scenario: Scenario): Target {
     irqfd_cleanup_wq: alloc_workqueue('kvm-irqfd-cleanup', 'kvm-irqfd-cleanup', 1),
     x86_ops: pvm_x86_ops,
   });
-  const vcpus = Array.from({ length: number(scenario, 'ncpu') }, () => kvm_vcpu(vm, 'vmx-xapic', { setup: 'reset' }));
+  const ncpu = number(scenario, 'ncpu');
+  if (!Number.isInteger(ncpu) || ncpu < 1 || ncpu > MAX_CPUS) throw new Error(`"ncpu" is ${ncpu}, expected 1 to ${MAX_CPUS}`);
+  const vcpus = Array.from({ length: ncpu }, () => kvm_vcpu(vm, 'vmx-xapic', { setup: 'reset' }));
   const fds = Object.keys((scenario.initial['efd'] as State | undefined) ?? {}).map(Number);
   return { kvm: vm, vcpus, eventfds: new Map(fds.map((fd) => [fd, eventfd_ctx(`eventfd ${fd}`)])), routing };
 }
