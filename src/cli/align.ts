@@ -5,7 +5,7 @@ import { describeReference } from '../engine/reference';
 import { requireFlow } from '../flows/catalogue';
 import { ParameterError, type Flow } from '../flows/flow';
 import { referenceOfStep } from '../flows/places';
-import type { Alignment, InRun, InTrace } from '../trace/align';
+import type { Alignment, Differences, InRun, InTrace } from '../trace/align';
 import { alignBest } from '../trace/fit';
 import { MAX_LINE } from '../trace/line';
 import { readSettings } from './run';
@@ -73,8 +73,18 @@ function asJson(flow: Flow, parameters: Parameters, alignment: Alignment): unkno
     flow: flow.id,
     parameters,
     ...alignment,
-    onlyInRun: alignment.onlyInRun.map((each) => ({ name: each.name, step: each.step, place: placeOf(each) })),
-    skipped: { lines: alignment.skipped.lines, first: alignment.skipped.first.map(({ at, expected }) => ({ line: at, expected })) },
+    onlyInRun: alignment.onlyInRun.first.map((each) => ({ name: each.name, step: each.step, place: placeOf(each) })),
+    onlyInTrace: alignment.onlyInTrace.first,
+    breaks: alignment.breaks.first,
+    handOvers: { kept: alignment.handOvers.kept, lost: alignment.handOvers.lost.first },
+    skipped: alignment.skipped.first.map(({ at, expected }) => ({ line: at, expected })),
+    counts: {
+      onlyInRun: alignment.onlyInRun.count,
+      onlyInTrace: alignment.onlyInTrace.count,
+      breaks: alignment.breaks.count,
+      lostHandOvers: alignment.handOvers.lost.count,
+      skipped: alignment.skipped.count,
+    },
   };
 }
 
@@ -91,8 +101,8 @@ function asText(flow: Flow, parameters: Parameters, alignment: Alignment): strin
     ...listed('only in the trace', onlyInTrace, lineOf),
     ...listed('the recording goes on where the run does not', breaks, lineOf),
     ...listed('hand-overs that the recording does not show', handOvers.lost, lineOf),
-    ...(skipped.lines === 0 ? [] : [`${skipped.lines} lines were passed over:`]),
-    ...skipped.first.map(({ at, expected }) => `  line ${at}: expected ${expected}`),
+    ...(skipped.count === 0 ? [] : [`${skipped.count} lines were passed over:`]),
+    ...skipped.first.slice(0, SHOWN).map(({ at, expected }) => `  line ${at}: expected ${expected}`),
     '',
   ].join('\n');
 }
@@ -100,11 +110,11 @@ function asText(flow: Flow, parameters: Parameters, alignment: Alignment): strin
 const lineOf = ({ line }: InTrace): string => `line ${line}`;
 
 /** Differences, those of one function together. */
-function listed<T extends { readonly name: string }>(title: string, differences: readonly T[], place: (of: T) => string): string[] {
+function listed<T extends { readonly name: string }>(title: string, { count, first }: Differences<T>, place: (of: T) => string): string[] {
   const byName = new Map<string, T[]>();
-  for (const each of differences) byName.set(each.name, [...(byName.get(each.name) ?? []), each]);
+  for (const each of first) byName.set(each.name, [...(byName.get(each.name) ?? []), each]);
   const lines = [...byName].map(([name, all]) => `  ${name}${all.length > 1 ? ` (${all.length} times)` : ''}: ${place(all[0]!)}`);
   if (lines.length === 0) return [];
   const more = lines.length > SHOWN ? [`  and ${lines.length - SHOWN} more functions`] : [];
-  return [`${title}: ${differences.length}`, ...lines.slice(0, SHOWN), ...more];
+  return [`${title}: ${count}`, ...lines.slice(0, SHOWN), ...more];
 }

@@ -29,46 +29,55 @@ export interface InRun {
   readonly step: number;
 }
 
+/** Differences of one kind: how many, and the first of them. */
+export interface Differences<T> {
+  readonly count: number;
+  readonly first: readonly T[];
+}
+
 export interface Alignment {
   /** 1 if they agree in everything that was compared. */
   readonly score: number;
   readonly matched: number;
-  readonly onlyInRun: readonly InRun[];
-  readonly onlyInTrace: readonly InTrace[];
-  /** Lines at which the recording goes on where the run does not. */
-  readonly breaks: readonly InTrace[];
-  readonly handOvers: { readonly kept: number; readonly lost: readonly InTrace[] };
+  readonly onlyInRun: Differences<InRun>;
+  readonly onlyInTrace: Differences<InTrace>;
+  /** Where the recording goes on, and the run does not. */
+  readonly breaks: Differences<InTrace>;
+  readonly handOvers: { readonly kept: number; readonly lost: Differences<InTrace> };
   /** Entries in the recording of functions that both know, but in the course of something else. */
   readonly foreign: number;
   /** How many functions both know. */
   readonly functions: number;
-  readonly skipped: { readonly lines: number; readonly first: readonly Skip[] };
+  /** Lines that were passed over. */
+  readonly skipped: Differences<Skip>;
 }
 
 /** Entries that are aligned at a time; more are aligned in parts, so that memory stays the same however long a recording is. */
 const MAX_PART = 2_000;
-const MAX_SKIPS_TOLD = 20;
+/** So many differences of a kind are told; of more, the number. */
+const MAX_TOLD = 1_000;
 
 /**
  * Lines a run up with a recording.
  * @param ways the run, and others that are the same up to a stimulus at their end: what happened may be any of them
  * @param others more runs of the flow: what they enter is known to the flow too, and missing if only the recording has it
  * @param lines gives the recording's lines; it is called twice, first for the names that occur
+ * @param enough how many entries are compared at most: to choose between runs, not all of a long recording is needed
  */
-export function align(ways: readonly Way[], others: readonly FlowRun[], lines: () => Iterable<string>): Alignment {
+export function align(
+  ways: readonly Way[],
+  others: readonly FlowRun[],
+  lines: () => Iterable<string>,
+  enough = Number.POSITIVE_INFINITY,
+): Alignment {
   const names = namesSeen(readTrace(lines()));
   const knowledge = knowledgeOf([...ways.map(({ run }) => run), ...others], new Set([...names.entry, ...names.event, ...names.stack]));
   const { common } = knowledge;
   const tally = createTally();
   const side = runSide(ways, common, names);
 
-  let skipped = 0;
-  const first: Skip[] = [];
-  const onSkip = (skip: Skip): void => {
-    if (++skipped <= MAX_SKIPS_TOLD) first.push(skip);
-  };
-
   let held = 0;
+  let compared = 0;
   const sequences = new Map<string, Seen[]>();
   const flush = (): void => {
     const matches: Match[] = [];
@@ -81,7 +90,7 @@ export function align(ways: readonly Way[], others: readonly FlowRun[], lines: (
     sequences.clear();
     held = 0;
   };
-  for (const each of seen(readTrace(lines(), onSkip))) {
+  for (const each of seen(readTrace(lines(), (skip) => note(tally.skipped, skip)))) {
     if ('window' in each) {
       flush();
       continue;
@@ -92,12 +101,13 @@ export function align(ways: readonly Way[], others: readonly FlowRun[], lines: (
     if (sequence === undefined) sequences.set(each.sequence, [{ ...each, ancestors }]);
     else sequence.push({ ...each, ancestors });
     if (++held >= MAX_PART) flush();
+    if (++compared >= enough) break;
   }
   flush();
 
-  const { matched, onlyInRun, onlyInTrace, breaks, kept, lost } = tally;
+  const { matched, onlyInRun, onlyInTrace, breaks, kept, lost, foreign, skipped } = tally;
   const good = matched + kept;
-  const all = good + onlyInRun.length + onlyInTrace.length + breaks.length + lost.length;
+  const all = good + onlyInRun.count + onlyInTrace.count + breaks.count + lost.count;
   return {
     score: all === 0 ? 0 : good / all,
     matched,
@@ -105,9 +115,9 @@ export function align(ways: readonly Way[], others: readonly FlowRun[], lines: (
     onlyInTrace,
     breaks,
     handOvers: { kept, lost },
-    foreign: tally.foreign,
+    foreign,
     functions: common.size,
-    skipped: { lines: skipped, first },
+    skipped,
   };
 }
 
@@ -167,13 +177,33 @@ interface Tally {
   matched: number;
   kept: number;
   foreign: number;
-  readonly onlyInRun: InRun[];
-  readonly onlyInTrace: InTrace[];
-  readonly breaks: InTrace[];
-  readonly lost: InTrace[];
+  readonly onlyInRun: Noted<InRun>;
+  readonly onlyInTrace: Noted<InTrace>;
+  readonly breaks: Noted<InTrace>;
+  readonly lost: Noted<InTrace>;
+  readonly skipped: Noted<Skip>;
 }
 
-const createTally = (): Tally => ({ matched: 0, kept: 0, foreign: 0, onlyInRun: [], onlyInTrace: [], breaks: [], lost: [] });
+interface Noted<T> {
+  count: number;
+  readonly first: T[];
+}
+
+function note<T>(noted: Noted<T>, difference: T): void {
+  if (noted.count++ < MAX_TOLD) noted.first.push(difference);
+}
+
+const none = <T>(): Noted<T> => ({ count: 0, first: [] });
+const createTally = (): Tally => ({
+  matched: 0,
+  kept: 0,
+  foreign: 0,
+  onlyInRun: none(),
+  onlyInTrace: none(),
+  breaks: none(),
+  lost: none(),
+  skipped: none(),
+});
 
 const nameOf = (key: string): string => key.slice(key.indexOf(' ') + 1);
 
@@ -277,7 +307,7 @@ function wayBack(
     const way = ways[i * width + j]!;
     if ((way & JUMPED) !== 0) {
       const from = jumpFrom[i]!;
-      if (land(j) + leave(from) > 0) tally.breaks.push({ name: nameOf(recorded[i]!.key), line: recorded[i]!.at });
+      if (land(j) + leave(from) > 0) note(tally.breaks, { name: nameOf(recorded[i]!.key), line: recorded[i]!.at });
       j = from;
     }
     switch (ways[i * width + j]! & 3) {
@@ -286,7 +316,7 @@ function wayBack(
         break;
       case STEP_RECORDED:
         if (isVague(recorded[--i]!)) tally.foreign++;
-        else tally.onlyInTrace.push({ name: nameOf(recorded[i]!.key), line: recorded[i]!.at });
+        else note(tally.onlyInTrace, { name: nameOf(recorded[i]!.key), line: recorded[i]!.at });
         break;
       default:
         if (run[--j]!.cost > 0) left.push(j);
@@ -300,7 +330,7 @@ function wayBack(
     const { key, run: own, step, ancestors } = run[index]!;
     // Below the last level that the tracer shows there may have been anything.
     if (ancestors[0] !== undefined && deepestMatched.has(ancestors[0])) continue;
-    tally.onlyInRun.push({ name: nameOf(key), run: own, step });
+    note(tally.onlyInRun, { name: nameOf(key), run: own, step });
   }
   return matches;
 }
@@ -325,7 +355,7 @@ function checkHandOvers(matches: readonly Match[], tally: Tally): void {
     const to = targets.get(run.key);
     if (to !== undefined) {
       if ([...to].some((key) => next.has(key))) tally.kept++;
-      else tally.lost.push({ name: `${nameOf(run.key)} → ${[...to].map(nameOf).join(' or ')}`, line: recorded.at });
+      else note(tally.lost, { name: `${nameOf(run.key)} → ${[...to].map(nameOf).join(' or ')}`, line: recorded.at });
     }
     next.add(run.key);
   }

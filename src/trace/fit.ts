@@ -18,7 +18,10 @@ export interface Fit {
 export function alignBest(flow: Flow, given: Readonly<Record<string, unknown>>, lines: () => Iterable<string>): Fit {
   const start = resolveParameters(flow, given);
   const others = [...deviations(flow, start)];
-  const fit = (parameters: Parameters): Fit => ({ parameters, alignment: align(waysOf(flow, parameters), others, lines) });
+  const fit = (parameters: Parameters): Fit => ({
+    parameters,
+    alignment: align(waysOf(flow, parameters), others, lines, ENOUGH_TO_CHOOSE),
+  });
   let best = fit(start);
   for (const spec of flow.parameters) {
     if (spec.name in given) continue;
@@ -28,8 +31,11 @@ export function alignBest(flow: Flow, given: Readonly<Record<string, unknown>>, 
       if (isBetter(other.alignment, best.alignment)) best = other;
     }
   }
-  return best;
+  return { parameters: best.parameters, alignment: align(waysOf(flow, best.parameters), others, lines) };
 }
+
+/** Entries of a recording by which runs are told apart. */
+const ENOUGH_TO_CHOOSE = 4_000;
 
 const isBetter = (a: Alignment, b: Alignment): boolean => a.score > b.score || (a.score === b.score && a.matched > b.matched);
 

@@ -31,6 +31,9 @@ export interface Seen {
 export const keyOf = (world: TracedWorld, name: string, when: 'entry' | 'return' = 'entry'): string =>
   when === 'entry' ? `${world} ${name}` : `${world} ${name} returns`;
 
+/** More threads than that are followed one after the other, not all at a time. */
+const MAX_PATHS = 4096;
+
 /** What stands between the function that emits an event and the tracer. */
 const TRACER = /^(__traceiter_|trace_event_|__bpf_trace_|perf_trace_|event_triggers_)/;
 
@@ -95,7 +98,10 @@ function* seenInEntry(entry: Entry, paths: Map<string, string[]>): Generator<See
   // A program's stack and the kernel's are recorded apart.
   const stackKey = `${own.split(' ', 1)[0]} ${sequence}`;
   let path = paths.get(stackKey);
-  if (path === undefined) paths.set(stackKey, (path = []));
+  if (path === undefined) {
+    if (paths.size >= MAX_PATHS) paths.clear();
+    paths.set(stackKey, (path = []));
+  }
   const outer = frames[0] === own ? frames.slice(1) : [...frames];
   if (outer.length === 0 && entry.caller !== undefined) outer.push(keyOf(entry.world, entry.caller));
 
