@@ -7,6 +7,7 @@ import {
   guest_context,
   guest_reads_bar,
   guest_writes_command,
+  guest_writes_config,
   guest_writes_EOI,
   noapic_guest,
   NOAPIC_PIC,
@@ -28,7 +29,8 @@ import { alloc_workqueue } from '../models/linux/kernel/workqueue';
 import { kvm_vcpu, kvm_vm } from '../models/linux/virt/kvm/kvm_main';
 import { kvm_memory_slot, KVM_IRQCHIP_IOAPIC, KVM_IRQCHIP_PIC_SLAVE, type KvmIrqRoutingEntry } from '../models/linux/virt/kvm/kvm_types';
 import { kvm_vcpu_thread_fn } from '../models/qemu/accel/kvm/kvm-accel-ops';
-import { bar0, BAR0_ADDR, BAR0_SLOT, qemu, qemu_main, vfioConfigAddress } from '../models/qemu/machine';
+import { ICH9_LPC_PIRQ_ROUT_IRQEN } from '../models/qemu/hw/isa/lpc_ich9';
+import { bar0, BAR0_ADDR, BAR0_SLOT, lpcConfigAddress, qemu, qemu_main, vfioConfigAddress } from '../models/qemu/machine';
 import { flow } from './flow';
 
 /** VFIO INTx: from a device's wire to a guest's handler and back, through KVM or through QEMU. */
@@ -47,6 +49,7 @@ const GSI = 21;
 const PIC_GSI = 10;
 const VECTOR = 0x26;
 const INTERVAL_MS = 2000;
+const PIRQF_ROUT = 0x69;
 const PCI_COMMAND_ENABLED = 0x6;
 
 function setUp(parameters: Parameters): World {
@@ -77,8 +80,7 @@ function setUp(parameters: Parameters): World {
 
   const pdev = pci_dev(device, desc, '0000:00:03.0');
   const vdev = vfio_pci_core_device(pdev, { system_wq, vfio_irqfd_cleanup_wq }, vfio_pci_ops);
-  const interrupt_pin = () => (vdev['vconfig.PCI_INTERRUPT_PIN'] ? 1 : 0);
-  const q = qemu({ kvm, assigned: { kind: 'open', fd: vfio_device_file(vdev.vdev), interrupt_pin }, bars: [bar0(device)] });
+  const q = qemu({ kvm, assigned: { kind: 'open', fd: vfio_device_file(vdev.vdev) }, bars: [bar0(device)] });
   running().thread('qemu', 'QEMU main loop', 'qemu', PRIORITY.qemu, () => qemu_main(q));
   running().thread('vcpu', 'vCPU 0', 'vcpu', PRIORITY.vcpu, () => kvm_vcpu_thread_fn(q, q.board.cpus[0]!));
 
@@ -187,6 +189,14 @@ export const vfio_intx = flow<World>({
       choices: [{ value: '7.2', title: 'QEMU 7.2' }],
     },
     {
+      kind: 'boolean',
+      name: 'machine-reset',
+      title: 'The reset at power-on',
+      description:
+        'QEMU ends its start with a reset of the whole machine, which takes the device’s interrupt down and sets it up again. Off: that is left out, since nothing new happens in it.',
+      default: false,
+    },
+    {
       kind: 'number',
       name: 'interrupts',
       title: 'Interrupts',
@@ -255,6 +265,20 @@ export const vfio_intx = flow<World>({
       description: 'A store that acknowledges every cause, outside of the handler.',
       thread: 'guest',
       body: ({ guest: made }) => guest_acknowledges(made),
+    },
+    {
+      name: 'reroute-to-pic',
+      title: 'The guest routes the device to the 8259',
+      description: 'Firmware writes PIRQF_ROUT in the LPC bridge: the device’s line becomes IRQ 10, and QEMU moves its irqfd there.',
+      thread: 'guest',
+      body: ({ guest: made }) => guest_writes_config(made, lpcConfigAddress(PIRQF_ROUT), PIC_GSI),
+    },
+    {
+      name: 'reroute-to-ioapic',
+      title: 'The guest routes the device to the I/O APIC',
+      description: 'The guest’s kernel switches that route off again: the line is GSI 21.',
+      thread: 'guest',
+      body: ({ guest: made }) => guest_writes_config(made, lpcConfigAddress(PIRQF_ROUT), ICH9_LPC_PIRQ_ROUT_IRQEN | PIC_GSI),
     },
     {
       name: 'eoi',

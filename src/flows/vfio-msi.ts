@@ -100,7 +100,7 @@ function setUp(parameters: Parameters): World {
   const vdev = vfio_pci_core_device(pdev, { system_wq, vfio_irqfd_cleanup_wq }, vfio_pci_ops);
   const q = qemu({
     kvm,
-    assigned: { kind: 'open', fd: vfio_device_file(vdev.vdev), interrupt_pin: () => 1 },
+    assigned: { kind: 'open', fd: vfio_device_file(vdev.vdev) },
     bars: [bar0(device)],
     irq_routes,
   });

@@ -226,6 +226,8 @@ interface Match {
 }
 
 const MATCH = 2;
+/** For a single call it is never worth while to go on elsewhere and come back. */
+const BREAK = 2;
 const NEVER = -0x40000000;
 
 const STEP_BOTH = 1;
@@ -241,8 +243,8 @@ function alignSequence(recorded: readonly Seen[], side: RunSide, deepest: number
   const width = m + 1;
   const ways = new Uint8Array((n + 1) * width);
   const jumpFrom = new Int32Array(n + 1);
-  const land = (j: number): number => (j === m || run[j]!.first ? 0 : 1);
-  const leave = (j: number): number => (j === 0 || run[j - 1]!.last ? 0 : 1);
+  const land = (j: number): number => (j === m || run[j]!.first ? 0 : BREAK);
+  const leave = (j: number): number => (j === 0 || run[j - 1]!.last ? 0 : BREAK);
 
   let row = Int32Array.from({ length: width }, (_, j) => -land(j));
   for (let i = 0; i < n; i++) {

@@ -20,18 +20,22 @@ export function alignBest(flow: Flow, given: Readonly<Record<string, unknown>>, 
   const others = [...deviations(flow, start)];
   const fit = (parameters: Parameters): Fit => ({
     parameters,
-    alignment: align(waysOf(flow, parameters), others, lines, ENOUGH_TO_CHOOSE),
+    alignment: align(waysOf(flow, parameters, false), others, lines, ENOUGH_TO_CHOOSE),
   });
   let best = fit(start);
-  for (const spec of flow.parameters) {
-    if (spec.name in given) continue;
-    for (const value of valuesOf(spec)) {
-      if (value === best.parameters[spec.name]) continue;
-      const other = fit({ ...best.parameters, [spec.name]: value });
-      if (isBetter(other.alignment, best.alignment)) best = other;
+  // One parameter at a time, and again, since which value of one fits may depend on another.
+  for (let before: Fit | undefined; before !== best;) {
+    before = best;
+    for (const spec of flow.parameters) {
+      if (spec.name in given) continue;
+      for (const value of valuesOf(spec)) {
+        if (value === best.parameters[spec.name]) continue;
+        const other = fit({ ...best.parameters, [spec.name]: value });
+        if (isBetter(other.alignment, best.alignment)) best = other;
+      }
     }
   }
-  return { parameters: best.parameters, alignment: align(waysOf(flow, best.parameters), others, lines) };
+  return { parameters: best.parameters, alignment: align(waysOf(flow, best.parameters, true), others, lines) };
 }
 
 /** Entries of a recording by which runs are told apart. */
@@ -39,13 +43,13 @@ const ENOUGH_TO_CHOOSE = 4_000;
 
 const isBetter = (a: Alignment, b: Alignment): boolean => a.score > b.score || (a.score === b.score && a.matched > b.matched);
 
-/** A run, and what each stimulus brings about when all has come to rest, alone and after those before it. */
-function waysOf(flow: Flow, parameters: Parameters): readonly Way[] {
+/** A run, and what the stimuli bring about when all has come to rest, one after the other and, if `each`, alone too. */
+function waysOf(flow: Flow, parameters: Parameters, each: boolean): readonly Way[] {
   const run = (names: readonly string[], at: number): FlowRun =>
     simulate(flow, { parameters, stimuli: names.map((name, index) => ({ at: at + index, name })), seed: 0 });
   const plain = run([], 0);
   const { length } = plain.journal;
   const names = flow.stimuli.map(({ name }) => name);
   const after = (chosen: readonly string[]): Way => ({ run: run(chosen, length), from: length });
-  return [{ run: plain, from: 0 }, ...names.map((name) => after([name])), ...(names.length > 1 ? [after(names)] : [])];
+  return [{ run: plain, from: 0 }, ...(each ? names.map((name) => after([name])) : []), ...(names.length > 0 ? [after(names)] : [])];
 }

@@ -169,6 +169,13 @@ export const guest_acknowledges = fn('The guest writes the device’s acknowledg
   yield* writel(made, EDU_ACK, 0xffffffff);
 });
 
+export const guest_writes_config = fn(
+  'The guest writes a register in the configuration space of some device.',
+  function* guest_writes_config(made: Guest, address: number, value: number) {
+    yield* store(made, address, value);
+  },
+);
+
 export const guest_writes_command = fn(
   'The guest writes PCI_COMMAND in the device’s configuration space.',
   function* guest_writes_command(made: Guest, value: number) {

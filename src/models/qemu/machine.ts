@@ -13,7 +13,7 @@ import { ich9_lpc } from './hw/isa/lpc_ich9';
 import { config_address, CONFIG_ADDRESS, CONFIG_DATA, pci_host, pci_host_conf_le_ops, pci_host_data_le_ops } from './hw/pci/pci_host';
 import type { QIOChannelFDSource } from './io/channel-watch';
 import { pcie_mmcfg_ops } from './hw/pci/pcie_host';
-import { vfio_pci_device, vfio_realize, type AssignedDevice, type VFIOPCIDevice } from './hw/vfio/pci';
+import { vfio_pci_device, vfio_pci_reset, vfio_realize, type AssignedDevice, type VFIOPCIDevice } from './hw/vfio/pci';
 import type { VFIOBAR } from './include/hw/vfio/vfio-common';
 import { aio_context, type AioContext } from './include/block/aio';
 import {
@@ -173,6 +173,7 @@ export function qemu({
 export function* qemu_main(q: Qemu): Run {
   yield* qemu_init_subsystems(q);
   yield* vfio_realize(q.vfio);
+  if (running().parameters['machine-reset'] === true) yield* vfio_pci_reset(q.vfio);
   yield* qemu_main_loop(q);
 }
 

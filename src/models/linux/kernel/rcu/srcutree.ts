@@ -2,7 +2,6 @@ import { int, struct, type InstanceOf } from '../../../../engine/cell';
 import { boundPointer, source, through, type Pointer } from '../../../../engine/fn';
 import { at, atCall, until } from '../../../../engine/steps';
 import {
-  alloc_workqueue,
   init_delayed_work,
   queue_delayed_work,
   queue_work_on,
@@ -131,11 +130,11 @@ const srcu_invoke_callbacks = fn(
 const callbacks = ops('init_srcu_struct_data', { srcu_invoke_callbacks });
 const domain = ops('init_srcu_struct_fields', { process_srcu });
 
-/** init_srcu_struct(): makes a domain with the worker that serves it. Call it while a machine is set up. */
-export function srcu_struct(name: string, priority: number): SrcuStruct {
+/** init_srcu_struct(): makes a domain, which workers of `rcu_gp_wq` serve. Call it while a machine is set up. */
+export function srcu_struct(name: string, rcu_gp_wq: WorkqueueStruct): SrcuStruct {
   const own = (): SrcuStruct => ssp;
   const ssp: SrcuStruct = Object.assign(SrcuCells(name), {
-    rcu_gp_wq: alloc_workqueue('rcu_gp', 'rcu_gp', priority),
+    rcu_gp_wq,
     work: init_delayed_work(`${name}.work`, boundPointer(domain.process_srcu, own)),
     callbacks: work_struct(`${name}.sda.work`, boundPointer(callbacks.srcu_invoke_callbacks, own)),
     srcu_cblist: [],

@@ -12,6 +12,7 @@ import {
   kvm_arch_vcpu_put,
   check_request,
   kvm_arch_vcpu_ioctl,
+  kvm_arch_memslots_updated,
   kvm_arch_vcpu_ioctl_run,
   kvm_arch_vcpu_runnable,
   kvm_vm_ioctl_irq_line,
@@ -27,8 +28,8 @@ import { APIC_DEFAULT_PHYS_BASE, MSR_IA32_APICBASE_BSP, MSR_IA32_APICBASE_ENABLE
 import type { EventfdCtx } from '../../fs/eventfd';
 import { kvm_iodevice_read, kvm_iodevice_write, type IoBuffer, type KvmIoDevice } from '../../include/kvm/iodev';
 import { rcuwait_wake_up } from '../../kernel/exit';
-import { srcu_struct } from '../../kernel/rcu/srcutree';
-import type { WorkqueueStruct } from '../../kernel/workqueue';
+import { srcu_struct, synchronize_srcu_expedited } from '../../kernel/rcu/srcutree';
+import { alloc_workqueue, type WorkqueueStruct } from '../../kernel/workqueue';
 import { kvm_ioeventfd, kvm_irqfd, type KvmIoeventfd } from './eventfd';
 import { irq_routing_table, kvm_send_userspace_msi, kvm_set_irq_routing } from './irqchip';
 import {
@@ -148,13 +149,73 @@ export const kvm_vcpu_halt = fn(
   },
 );
 
+const kvm_swap_active_memslots = fn(
+  'Puts the changed set of slots in place of the active one, and waits until nobody looks into the old one any more.',
+  function* kvm_swap_active_memslots(kvm: Kvm) {
+    atCall('rcu_assign_pointer');
+    yield* synchronize_srcu_expedited(kvm.srcu);
+    yield* kvm_arch_memslots_updated(kvm);
+  },
+);
+
+const kvm_activate_memslot = fn('Makes a change of the slots effective.', function* kvm_activate_memslot(kvm: Kvm) {
+  yield* kvm_swap_active_memslots(kvm);
+});
+
+const kvm_create_memslot = fn('Adds a slot.', function* kvm_create_memslot(kvm: Kvm) {
+  yield* kvm_activate_memslot(kvm);
+});
+
+const kvm_delete_memslot = fn('Removes a slot that has been invalid already.', function* kvm_delete_memslot(kvm: Kvm) {
+  yield* kvm_activate_memslot(kvm);
+});
+
+const kvm_invalidate_memslot = fn(
+  'Before a slot goes, nobody may map from it any more: first everybody sees it as invalid, then what is mapped is zapped. From here on the guest’s accesses exit.',
+  function* kvm_invalidate_memslot(kvm: Kvm, memslot: KvmMemorySlot) {
+    yield* kvm_swap_active_memslots(kvm);
+    atCall('kvm_arch_flush_shadow_memslot');
+    memslot.npages = 0;
+  },
+);
+
+const kvm_set_memslot = fn(
+  'Carries out a change of one slot.',
+  function* kvm_set_memslot(kvm: Kvm, memslot: KvmMemorySlot, change: 'KVM_MR_CREATE' | 'KVM_MR_DELETE') {
+    if (change === 'KVM_MR_CREATE') {
+      yield* kvm_create_memslot(kvm);
+    } else {
+      yield* kvm_invalidate_memslot(kvm, memslot);
+      yield* kvm_delete_memslot(kvm);
+    }
+    return 0;
+  },
+);
+
+const __kvm_set_memory_region = fn(
+  'Checks a change of the guest’s memory, and finds out what kind it is.',
+  function* __kvm_set_memory_region(kvm: Kvm, slot: number, memory_size: number) {
+    const memslot = kvm.memslots.get(slot);
+    at('KVM_MEM_SLOTS_NUM');
+    if (memslot === undefined) return -EINVAL;
+    if (memory_size === 0) return memslot.npages === 0 ? -EINVAL : yield* kvm_set_memslot(kvm, memslot, 'KVM_MR_DELETE');
+    memslot.npages = memory_size / PAGE_SIZE;
+    return yield* kvm_set_memslot(kvm, memslot, 'KVM_MR_CREATE');
+  },
+);
+
+const kvm_set_memory_region = fn(
+  'Changes the guest’s memory, one change at a time.',
+  function* kvm_set_memory_region(kvm: Kvm, slot: number, memory_size: number) {
+    atCall('mutex_lock');
+    return yield* __kvm_set_memory_region(kvm, slot, memory_size);
+  },
+);
+
 const kvm_vm_ioctl_set_memory_region = fn(
   'KVM_SET_USER_MEMORY_REGION: maps memory into the guest, or with size 0 takes it out. What is out causes an exit at every access.',
   function* kvm_vm_ioctl_set_memory_region(kvm: Kvm, slot: number, memory_size: number) {
-    atCall('kvm_set_memory_region');
-    const memslot = kvm.memslots.get(slot);
-    if (memslot !== undefined) memslot.npages = memory_size / PAGE_SIZE;
-    return 0;
+    return yield* kvm_set_memory_region(kvm, slot, memory_size);
   },
 );
 
@@ -299,6 +360,7 @@ export function kvm_vm({
   irq_posting_cap = false,
 }: KvmVm): Kvm {
   const inKernel = irqchip_mode === 'KVM_IRQCHIP_KERNEL';
+  const rcu_gp_wq = alloc_workqueue('rcu_gp', 'rcu_gp', RCU_PRIORITY);
   const kvm: Kvm = {
     arch: {
       assignment: kvm_assignment('virtual machine'),
@@ -318,7 +380,8 @@ export function kvm_vm({
       irq_sources_bitmap: (1 << KVM_USERSPACE_IRQ_SOURCE_ID) | (1 << KVM_IRQFD_RESAMPLE_IRQ_SOURCE_ID),
     },
     irq_routing: irq_routing_table(routing ?? (inKernel ? default_routing() : [])),
-    irq_srcu: srcu_struct('kvm.irq_srcu', RCU_PRIORITY),
+    srcu: srcu_struct('kvm.srcu', rcu_gp_wq),
+    irq_srcu: srcu_struct('kvm.irq_srcu', rcu_gp_wq),
     irq_ack_notifier_list: [],
     irqfds: { items: [], resampler_list: [] },
     ioeventfds: [],

@@ -179,6 +179,8 @@ export const lapic_in_kernel = (vcpu: KvmVcpu): boolean => vcpu.kvm.arch.irqchip
 export interface Kvm {
   readonly arch: KvmArch;
   irq_routing: KvmIrqRoutingTable;
+  /** Readers of the memory slots. */
+  readonly srcu: SrcuStruct;
   /** Readers of the routing table, of irqfds and of their notifiers. */
   readonly irq_srcu: SrcuStruct;
   readonly irq_ack_notifier_list: KvmIrqAckNotifier[];

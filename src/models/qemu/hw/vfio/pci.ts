@@ -14,9 +14,9 @@ import {
   VFIO_PCI_CONFIG_REGION_INDEX,
   VFIO_PCI_ERR_IRQ_INDEX,
   VFIO_PCI_INTX_IRQ_INDEX,
+  VFIO_PCI_REQ_IRQ_INDEX,
   VFIO_PCI_MSI_IRQ_INDEX,
   VFIO_PCI_MSIX_IRQ_INDEX,
-  VFIO_PCI_REQ_IRQ_INDEX,
   VFIO_PCI_ROM_REGION_INDEX,
 } from '../../../linux/include/uapi/linux/vfio';
 import { element, type Element } from '../../element';
@@ -46,6 +46,9 @@ import {
 import {
   PCI_BASE_ADDRESS_0,
   PCI_COMMAND,
+  PCI_COMMAND_INTX_DISABLE,
+  PCI_COMMAND_MASTER,
+  PCI_COMMAND_MEMORY,
   PCI_INTERRUPT_PIN,
   PCI_MSI_ADDRESS_HI,
   PCI_MSI_ADDRESS_LO,
@@ -270,15 +273,7 @@ export function vfio_pci_device(
 /** The device that QEMU assigns: one that it opens itself, or one that it has open already when the run begins. */
 export type AssignedDevice =
   | { readonly kind: 'host'; readonly host: HostDevice }
-  /** interrupt_pin: PCI_INTERRUPT_PIN as VFIO shows it, 1 for INTA, 0 for none, also where the host could not serve it. */
-  | { readonly kind: 'open'; readonly fd: VfioDeviceFile; readonly interrupt_pin: () => number };
-
-/** PCI_INTERRUPT_PIN, in the function that is executing. */
-function* interrupt_pin(vdev: VFIOPCIDevice): Run<number> {
-  if (vdev.source.kind === 'host') return yield* vfio_pci_read_config(vdev, PCI_INTERRUPT_PIN, 1);
-  atCall('vfio_pci_read_config');
-  return vdev.source.interrupt_pin();
-}
+  | { readonly kind: 'open'; readonly fd: VfioDeviceFile };
 
 /** The region of a BAR, in the guest's memory or I/O space. */
 function region(qemu: Globals, vbasedev: VFIODevice, { nr, addr, size, space }: VFIOBAR): VFIORegion {
@@ -742,7 +737,7 @@ export const vfio_intx_enable = fn(
   'Sets INTx up through QEMU, which works everywhere, and then tries to move it into KVM. Returns a negative error number if the kernel refuses.',
   function* vfio_intx_enable(vdev: VFIOPCIDevice) {
     const { vbasedev, intx, qemu } = vdev;
-    const pin = yield* interrupt_pin(vdev);
+    const pin = yield* vfio_pci_read_config(vdev, PCI_INTERRUPT_PIN, 1);
     if (pin === 0) return 0;
     yield* vfio_disable_interrupts(vdev);
     vdev['intx.pin'] = pin - 1;
@@ -836,12 +831,35 @@ export const vfio_realize = fn(
   'The assigned device joins the machine. Where it has an interrupt pin: makes the timer that brings the BAR mappings back, asks to hear of routing changes, and enables INTx.',
   function* vfio_realize(vdev: VFIOPCIDevice) {
     if (vdev.source.kind === 'host') yield* open_device(vdev, vdev.source.host);
-    if ((yield* interrupt_pin(vdev)) === 0) return;
-    atCall('timer_new_ms');
-    vdev.intx.mmap_timer = timer_new_ms('intx.mmap_timer', vdev.qemu.main_loop_tlg, addressOf(bound(vfio_intx_mmap_enable, () => vdev)));
-    yield* pci_device_set_intx_routing_notifier(vdev.pdev, addressOf(bound(vfio_intx_routing_notifier, () => vdev)));
-    yield* vfio_intx_enable(vdev);
-    if (vdev.source.kind === 'host') yield* vfio_register_req_notifier(vdev);
+    if ((yield* vfio_pci_read_config(vdev, PCI_INTERRUPT_PIN, 1)) !== 0) {
+      atCall('timer_new_ms');
+      vdev.intx.mmap_timer = timer_new_ms('intx.mmap_timer', vdev.qemu.main_loop_tlg, addressOf(bound(vfio_intx_mmap_enable, () => vdev)));
+      yield* pci_device_set_intx_routing_notifier(vdev.pdev, addressOf(bound(vfio_intx_routing_notifier, () => vdev)));
+      yield* vfio_intx_enable(vdev);
+    }
+    yield* vfio_register_req_notifier(vdev);
+  },
+);
+
+const vfio_pci_pre_reset = fn(
+  'Before the device is reset: no interrupts, no memory decoding, no DMA, and DisINTx in a known state.',
+  function* vfio_pci_pre_reset(vdev: VFIOPCIDevice) {
+    yield* vfio_disable_interrupts(vdev);
+    const cmd = yield* vfio_pci_read_config(vdev, PCI_COMMAND, 2);
+    yield* vfio_pci_write_config(vdev, PCI_COMMAND, cmd & ~(PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE), 2);
+  },
+);
+
+const vfio_pci_post_reset = fn('After the reset: INTx again, whatever it was before.', function* vfio_pci_post_reset(vdev: VFIOPCIDevice) {
+  yield* vfio_intx_enable(vdev);
+});
+
+export const vfio_pci_reset = fn(
+  'The machine is reset, and the device with it. Interrupts are taken down first and set up again after.',
+  function* vfio_pci_reset(vdev: VFIOPCIDevice) {
+    yield* vfio_pci_pre_reset(vdev);
+    atCall('vfio_pci_hot_reset_one');
+    yield* vfio_pci_post_reset(vdev);
   },
 );
 

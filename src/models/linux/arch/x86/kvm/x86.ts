@@ -10,7 +10,7 @@ import type { IrqDesc } from '../../../kernel/irq/irqdesc';
 import type { KvmKernelIrqfd } from '../../../virt/kvm/eventfd';
 import { kvm_set_irq } from '../../../virt/kvm/irqchip';
 import type { IrqBypassProducer } from '../../../virt/lib/irqbypass';
-import { kvm_io_bus_read, kvm_io_bus_write, kvm_vcpu_block, kvm_vcpu_halt } from '../../../virt/kvm/kvm_main';
+import { kvm_io_bus_read, kvm_io_bus_write, kvm_vcpu_block, kvm_vcpu_halt, kvm_vcpu_kick } from '../../../virt/kvm/kvm_main';
 import {
   EXITING_GUEST_MODE,
   IN_GUEST_MODE,
@@ -848,5 +848,13 @@ export const kvm_arch_irqfd_route_changed = fn(
     at('type');
     if (old?.type !== 'KVM_IRQ_ROUTING_MSI' || now?.type !== 'KVM_IRQ_ROUTING_MSI') return true;
     return old.msi.address_lo !== now.msi.address_lo || old.msi.address_hi !== now.msi.address_hi || old.msi.data !== now.msi.data;
+  },
+);
+
+export const kvm_arch_memslots_updated = fn(
+  'The slots have changed: forgets which pages were known to be nobody’s, and kicks the vCPUs.',
+  function* kvm_arch_memslots_updated(kvm: Kvm) {
+    atCall('kvm_mmu_invalidate_mmio_sptes');
+    for (const vcpu of kvm.vcpus) yield* kvm_vcpu_kick(vcpu);
   },
 );

@@ -4,7 +4,7 @@ import { acquire, holding, MUTEX, release, RWSEM_READ, RWSEM_WRITE } from '../..
 import { at, atCall } from '../../../../../engine/steps';
 import { since } from '../../../../version';
 import { EACCES, EBUSY, EINVAL } from '../../../errno';
-import { eventfd_signal_mask, type EventfdCtx } from '../../../fs/eventfd';
+import { eventfd_ctx_put, eventfd_signal_mask, type EventfdCtx } from '../../../fs/eventfd';
 import { eventfd_signal } from '../../../include/linux/eventfd';
 import type { Device } from '../../../include/linux/device';
 import { PAGE_SHIFT, VM_FAULT_NOPAGE, VM_FAULT_SIGBUS, type VmAreaStruct, type VmFault } from '../../../include/linux/mm_types';
@@ -368,7 +368,10 @@ export const vfio_pci_core_close_device = fn(
     yield* vfio_pci_core_disable(vdev);
     yield* holding(vdev.igate, MUTEX, function* () {
       if (since('linux', '6.12')) yield* vfio_pci_eventfd_replace_locked(vdev, undefined);
-      else if (vdev.req_trigger !== undefined) vdev.req_trigger = undefined;
+      else if (vdev.req_trigger !== undefined) {
+        yield* eventfd_ctx_put(vdev.req_trigger);
+        vdev.req_trigger = undefined;
+      }
     });
   },
 );

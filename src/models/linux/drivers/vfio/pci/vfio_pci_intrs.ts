@@ -447,9 +447,8 @@ const vfio_pci_set_ctx_trigger_single: Ioctl = fn(
       else yield* replace_req_trigger(vdev, undefined);
       return 0;
     }
-    if (count === 0) return -EINVAL;
-    atCall('eventfd_ctx_fdget');
-    yield* replace_req_trigger(vdev, data);
+    if (count === 0 || data === undefined) return -EINVAL;
+    yield* replace_req_trigger(vdev, yield* eventfd_ctx_fdget(data));
     return 0;
   },
 );
