@@ -20,13 +20,21 @@ import { vfio_pci_core } from '../models/linux/drivers/vfio/pci/vfio_pci_priv';
 import { vfio_core, type Vfio } from '../models/linux/drivers/vfio/vfio';
 import { vfio_iommu_type1_init } from '../models/linux/drivers/vfio/vfio_iommu_type1';
 import { vfio_init } from '../models/linux/drivers/vfio/vfio_main';
+import type { FilesStruct } from '../models/linux/fs/file_table';
 import { kernfs_fop_write_iter } from '../models/linux/fs/kernfs/file';
 import type { SysfsFile } from '../models/linux/fs/sysfs/file';
 import type { Device } from '../models/linux/include/linux/device';
 import { mdev_core } from '../models/linux/include/linux/mdev';
+import { mm_struct, PAGE_SIZE } from '../models/linux/include/linux/mm_types';
 import { PCI_DEVICE_ID, PCI_INTERRUPT_PIN, PCI_VENDOR_ID } from '../models/linux/include/uapi/linux/pci_regs';
+import { do_exit } from '../models/linux/kernel/exit';
 import { irq_desc } from '../models/linux/kernel/irq/irqdesc';
 import { alloc_workqueue } from '../models/linux/kernel/workqueue';
+import { kvm_vm } from '../models/linux/virt/kvm/kvm_main';
+import { qemu, qemu_main, type Qemu } from '../models/qemu/machine';
+import { ram_region } from '../models/qemu/include/exec/memory';
+import { quit_after } from '../models/user/monitor';
+import { vt_x86_ops } from '../models/linux/arch/x86/kvm/vmx/main';
 import { mtty_dev_init, mtty_module, type Mtty } from '../models/linux/samples/vfio-mdev/mtty';
 import {
   DMA_IOVA,
@@ -52,7 +60,10 @@ interface World {
   readonly wanted: Wanted;
 }
 
-const PRIORITY = { device: 0, kworker: 1, admin: 2, program: 3 } as const;
+const PRIORITY = { device: 0, kworker: 1, admin: 2, qemu: 3, program: 4 } as const;
+
+/** How long the virtual machine runs. */
+const LIFETIME_MS = 15_000;
 
 const HOST_IRQ = 23;
 const ID = { vendor: 0x8086, device: 0x10c9 } as const;
@@ -167,6 +178,37 @@ function devices(on: Host, parameters: Parameters): Devices {
   };
 }
 
+/** A virtual machine whose QEMU takes the device. Its guest gets no further than to have memory. */
+function virtual_machine(on: Host, { wanted }: Devices): { readonly q: Qemu; readonly process: FilesStruct } {
+  const kvm = kvm_vm({
+    system_wq: on.vfio.host.system_wq,
+    irqfd_cleanup_wq: alloc_workqueue('kvm-irqfd-cleanup', 'kvm-irqfd-cleanup', PRIORITY.kworker),
+    x86_ops: vt_x86_ops(true),
+  });
+  const mm = mm_struct('QEMU’s memory');
+  const ram = GUEST_RAM.map(({ frames, host, readonly, ...range }) => {
+    mm.mmap.push({ vm_start: host, vm_end: host + range.size, frame: frames });
+    return ram_region(range, { host, readonly });
+  });
+  const process: FilesStruct = { files: [] };
+  const host = { name: wanted.at(-1)!.name, vfio: on.vfio, process, mm };
+  const q = qemu({ kvm, assigned: { kind: 'host', host }, ram });
+  return { q, process };
+}
+
+/** The guest's memory in QEMU: RAM in two runs of pages that lie together, and the firmware, which nobody may write to. */
+const GUEST_RAM = [
+  {
+    name: 'pc.ram',
+    addr: 0,
+    size: 8 * PAGE_SIZE,
+    host: 0x7f000000,
+    readonly: false,
+    frames: (page: number) => (page < 4 ? 0x1000 : 0x2400) + page,
+  },
+  { name: 'pc.bios', addr: 0xfffe0000, size: 2 * PAGE_SIZE, host: 0x7f100000, readonly: true, frames: (page: number) => 0x3800 + page },
+] as const;
+
 const write = (file: SysfsFile, buf: string): Run<number> => kernfs_fop_write_iter(file, buf);
 
 /** The modules are loaded, each after those that it needs. */
@@ -182,10 +224,12 @@ function* load_modules({ vfio, bus, vfio_pci, mtty }: Host, mediated: boolean): 
 }
 
 /** The administrator takes a device from the host’s driver, and gives it to vfio-pci. */
-function* give({ bus, native, vfio_pci }: Host, { given: { dev, name }, virtual_functions, given }: Devices, by: unknown): Run {
+function* give({ bus, native, vfio_pci }: Host, { given, virtual_functions }: Devices, by: unknown): Run {
+  const { dev, name } = given;
+  const id = given.physfn === undefined ? ID : VF_ID;
   yield* write(driver_file({ of: native.driver, store: unbind_store }), name);
   if (by === 'new_id') {
-    yield* write(driver_file({ of: vfio_pci, store: new_id_store }), `${ID.vendor.toString(16)} ${ID.device.toString(16)}`);
+    yield* write(driver_file({ of: vfio_pci, store: new_id_store }), `${id.vendor.toString(16)} ${id.device.toString(16)}`);
   } else {
     yield* write(device_file({ of: dev, store: driver_override_store }), 'vfio-pci');
     yield* write(bus_file({ of: bus.type, store: drivers_probe_store }), name);
@@ -204,17 +248,25 @@ function setUp(parameters: Parameters): World {
   const on = host(parameters['isolation'] !== 'no-interrupt-remapping');
   const found = devices(on, parameters);
   const mediated = parameters['user'] === 'program-mediated';
-  const admin = { ready: false, unbind: false };
+  const admin = { ready: false, unbind: false, vm_ended: false };
   const program = vfio_program(on.vfio, found.context);
   running().thread('admin', 'administrator', 'process', PRIORITY.admin, function* () {
     yield* load_modules(on, mediated);
     yield* give(on, found, parameters['bind']);
     admin.ready = true;
-    yield* until(() => program.left || admin.unbind);
+    yield* until(() => program.left || admin.vm_ended || admin.unbind);
     yield* take_back(on, found);
   });
+  const vm = parameters['user'] === 'qemu' ? virtual_machine(on, found) : undefined;
+  running().thread('qemu', 'QEMU main loop', 'qemu', PRIORITY.qemu, function* () {
+    yield* until(() => admin.ready && vm !== undefined);
+    yield* quit_after(vm!.q, LIFETIME_MS);
+    yield* qemu_main(vm!.q);
+    yield* do_exit(vm!.process);
+    admin.vm_ended = true;
+  });
   running().thread('program', 'driver in user space', 'process', PRIORITY.program, function* () {
-    yield* until(() => admin.ready);
+    yield* until(() => admin.ready && vm === undefined);
     const wanted = mediated ? [{ name: MDEV }, ...found.wanted] : found.wanted;
     yield* vfio_program_main(program, wanted, parameters['user'] === 'program-cdev' ? 'cdev' : 'groups');
   });
@@ -237,8 +289,9 @@ export const vfio_probe = flow<World>({
       title: 'Who uses the device, and how',
       description:
         'By group and container, the only way until 6.6, or by the device’s own node and an iommufd. A mediated device has no IOMMU of its own, so its container needs to pin no memory until a real device joins.',
-      default: 'program',
+      default: 'qemu',
       choices: [
+        { value: 'qemu', title: 'QEMU, by group and container, with KVM' },
         { value: 'program', title: 'A program, by group and container' },
         { value: 'program-mediated', title: 'A program that has a mediated device in its container first' },
         { value: 'program-cdev', title: 'A program, by the device’s own node and an iommufd' },
@@ -282,6 +335,14 @@ export const vfio_probe = flow<World>({
         { value: 'neighbour', title: 'Not the function from a neighbour that the host uses' },
         { value: 'no-interrupt-remapping', title: 'Each function, but not its interrupts' },
       ],
+    },
+    {
+      kind: 'choice',
+      name: 'qemu',
+      title: 'QEMU',
+      description: 'The QEMU that is modelled.',
+      default: '7.2',
+      choices: [{ value: '7.2', title: 'QEMU 7.2' }],
     },
     {
       kind: 'choice',

@@ -23,6 +23,7 @@ import {
   type AddressSpace,
   type Memory,
   type MemoryListener,
+  type MemoryRegion,
 } from './include/exec/memory';
 import { x86_cpu } from './include/hw/core/cpu';
 import { pci_bus, PCI_DEVFN, type PCIBus } from './include/hw/pci/pci';
@@ -48,6 +49,8 @@ export interface Process {
   readonly sources: QIOChannelFDSource[];
   /** The main thread's poll. */
   readonly poll: PollWqueues;
+  /** Somebody has told QEMU to stop. */
+  shutdown_requested: boolean;
   /** The main thread has taken the BQL: from now on other threads are created. */
   initialized: boolean;
 }
@@ -92,6 +95,7 @@ export function qemu_process(kvm_state: KVMState | undefined, address_space_memo
     },
     sources: [],
     poll: poll_wqueues('QEMU main thread'),
+    shutdown_requested: false,
     initialized: false,
   };
 }
@@ -131,12 +135,15 @@ export const lpcConfigAddress = (offset: number): number => configAddress(LPC_DE
 export function qemu({
   kvm,
   assigned,
-  bars,
+  bars = [],
+  ram = [],
   irq_routes = [],
 }: {
   readonly kvm: Kvm;
   readonly assigned: AssignedDevice;
-  readonly bars: readonly VFIOBAR[];
+  readonly bars?: readonly VFIOBAR[];
+  /** The guest’s memory, where somebody asks for it. */
+  readonly ram?: readonly MemoryRegion[];
   /** The routing table that the board has set up, as KVM has it too. */
   readonly irq_routes?: KvmIrqRoutingEntry[];
 }): Qemu {
@@ -151,6 +158,7 @@ export function qemu({
     q.address_space_memory,
     io_region(MMCONFIG, pcie_mmcfg_ops, () => q.pci_bus),
   );
+  for (const mr of ram) memory_region_add_subregion(q.address_space_memory, mr);
   const host = pci_host(q.pci_bus);
   for (const [name, addr, ops] of [
     ['pci-conf-idx', CONFIG_ADDRESS, pci_host_conf_le_ops],
@@ -169,10 +177,10 @@ export function qemu({
   return Object.assign(q, { vfio });
 }
 
-/** The main thread: starts QEMU, lets the assigned device join, and serves events for ever. */
+/** The main thread: starts QEMU, lets the assigned device join, and serves events until it is told to stop. Without the device it does not start. */
 export function* qemu_main(q: Qemu): Run {
   yield* qemu_init_subsystems(q);
-  yield* vfio_realize(q.vfio);
+  if (!(yield* vfio_realize(q.vfio))) return;
   if (running().parameters['machine-reset'] === true) yield* vfio_pci_reset(q.vfio);
   yield* qemu_main_loop(q);
 }

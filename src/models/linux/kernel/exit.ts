@@ -1,8 +1,9 @@
 import { source } from '../../../engine/fn';
-import { at, signal } from '../../../engine/steps';
+import { at, atCall, signal } from '../../../engine/steps';
+import { return_to_user, type FilesStruct } from '../fs/file_table';
 import type { KvmVcpu } from '../virt/kvm/kvm_types';
 
-/** rcuwait: one task that waits for a condition, and those who make it true. */
+/** The end of a process; and rcuwait, one task that waits for a condition, and those who make it true. */
 
 const { fn } = source('linux', 'kernel/exit.c');
 
@@ -13,5 +14,15 @@ export const rcuwait_wake_up = fn(
     if (!vcpu['wait.task']) return false;
     vcpu.wokenAt = signal('wake-up', 'wake_up_process');
     return true;
+  },
+);
+
+export const do_exit = fn(
+  'A process ends. The kernel closes its files, in the order of their descriptors: whatever they stood for is given back.',
+  function* do_exit(process: FilesStruct) {
+    atCall('exit_files');
+    for (const fd of process.files) fd.f_count -= 1;
+    atCall('exit_task_work');
+    yield* return_to_user(process);
   },
 );

@@ -6,6 +6,7 @@ import {
   type AddressSpace,
   type FlatView,
   type Memory,
+  type MemoryListener,
   type MemoryRegion,
   type MemoryRegionIoeventfd,
 } from '../include/exec/memory';
@@ -127,6 +128,58 @@ export const memory_region_del_eventfd = fn(
     if (index >= 0) mr.ioeventfds.splice(index, 1);
     if (mr.enabled) memory.ioeventfd_update_pending = true;
     yield* memory_region_transaction_commit(memory);
+  },
+);
+
+export const memory_region_init_io = fn(
+  'Makes a region whose accesses call functions. It is in no address space yet.',
+  function* memory_region_init_io(_mr: MemoryRegion) {
+    atCall('memory_region_init');
+    at('ops');
+  },
+);
+
+export const memory_region_init_ram_device_ptr = fn(
+  'Makes a region of memory that belongs to a device: KVM can map it into the guest, but nobody should copy it.',
+  function* memory_region_init_ram_device_ptr(_mr: MemoryRegion) {
+    atCall('memory_region_init');
+    at('ram_device_mem_ops');
+  },
+);
+
+const listener_add_address_space = fn(
+  'Tells a new listener all that is in an address space already.',
+  function* listener_add_address_space(listener: MemoryListener, as: AddressSpace) {
+    atCall('address_space_get_flatview');
+    for (const section of as.current_map)
+      if (listener.region_add !== undefined) yield* through('function pointer', 'region_add', listener.region_add)(section);
+  },
+);
+
+export const memory_listener_register = fn(
+  'Somebody wants to follow an address space: he hears at once of all that is there, and of every change from now on.',
+  function* memory_listener_register(listener: MemoryListener, as: AddressSpace) {
+    at('listeners');
+    as.listeners.push(listener);
+    yield* listener_add_address_space(listener, as);
+  },
+);
+
+const listener_del_address_space = fn(
+  'Tells a listener that leaves of everything as if it went.',
+  function* listener_del_address_space(listener: MemoryListener, as: AddressSpace) {
+    atCall('address_space_get_flatview');
+    for (const section of as.current_map)
+      if (listener.region_del !== undefined) yield* through('function pointer', 'region_del', listener.region_del)(section);
+  },
+);
+
+export const memory_listener_unregister = fn(
+  'A listener leaves.',
+  function* memory_listener_unregister(listener: MemoryListener, as: AddressSpace) {
+    yield* listener_del_address_space(listener, as);
+    atCall('QTAILQ_REMOVE');
+    as.listeners.splice(as.listeners.indexOf(listener), 1);
   },
 );
 

@@ -1,5 +1,6 @@
 import { source } from '../../../engine/fn';
 import { acquire } from '../../../engine/mutex';
+import { at, atCall } from '../../../engine/steps';
 import type { Process } from '../machine';
 import { main_loop_wait } from '../util/main-loop';
 
@@ -14,5 +15,15 @@ export const qemu_init_subsystems = fn(
 );
 
 export const qemu_main_loop = fn('Serves events until QEMU is told to stop.', function* qemu_main_loop(q: Process) {
-  for (;;) yield* main_loop_wait(q);
+  while (!q.shutdown_requested) yield* main_loop_wait(q);
+  atCall('main_loop_should_exit');
 });
+
+export const qemu_system_shutdown_request = fn(
+  'Somebody wants QEMU to stop: the main loop will see it.',
+  function* qemu_system_shutdown_request(q: Process) {
+    at('shutdown_requested');
+    q.shutdown_requested = true;
+    atCall('qemu_notify_event');
+  },
+);

@@ -1,4 +1,4 @@
-import { architecturally, source, through, via } from '../../../../engine/fn';
+import { architecturally, boundPointer, source, through, via } from '../../../../engine/fn';
 import { NO_STEP } from '../../../../engine/journal';
 import { running } from '../../../../engine/running';
 import { at, atCall, causedBy, until } from '../../../../engine/steps';
@@ -26,10 +26,13 @@ import { buildApicMap } from '../../arch/x86/kvm/apic_map';
 import { kvm_lapic, type ApicSetup } from '../../arch/x86/kvm/lapic_state';
 import { APIC_DEFAULT_PHYS_BASE, MSR_IA32_APICBASE_BSP, MSR_IA32_APICBASE_ENABLE, X2APIC_ENABLE } from '../../arch/x86/include/asm/apicdef';
 import type { EventfdCtx } from '../../fs/eventfd';
+import { file } from '../../fs/file_table';
 import { kvm_iodevice_read, kvm_iodevice_write, type IoBuffer, type KvmIoDevice } from '../../include/kvm/iodev';
 import { rcuwait_wake_up } from '../../kernel/exit';
 import { srcu_struct, synchronize_srcu_expedited } from '../../kernel/rcu/srcutree';
 import { alloc_workqueue, type WorkqueueStruct } from '../../kernel/workqueue';
+import type { KvmDevice, KvmDeviceAttr, KvmDeviceFile, KvmDeviceOps } from './kvm_device';
+import { kvm_vfio, kvm_vfio_ops } from './vfio';
 import { kvm_ioeventfd, kvm_irqfd, type KvmIoeventfd } from './eventfd';
 import { irq_routing_table, kvm_send_userspace_msi, kvm_set_irq_routing } from './irqchip';
 import {
@@ -65,6 +68,7 @@ export type KvmVmIoctl =
   | ({ readonly cmd: 'KVM_IRQ_LINE' | 'KVM_IRQ_LINE_STATUS' } & KvmIrqLevel)
   | ({ readonly cmd: 'KVM_IOEVENTFD' } & KvmIoeventfd)
   | ({ readonly cmd: 'KVM_SIGNAL_MSI' } & KvmMsi)
+  | { readonly cmd: 'KVM_CREATE_DEVICE'; readonly cd: { fd: KvmDeviceFile | undefined } }
   | { readonly cmd: 'KVM_SET_GSI_ROUTING'; readonly entries: readonly KvmIrqRoutingEntry[] }
   | { readonly cmd: 'KVM_SET_USER_MEMORY_REGION'; readonly slot: number; readonly memory_size: number };
 
@@ -219,6 +223,50 @@ const kvm_vm_ioctl_set_memory_region = fn(
   },
 );
 
+const kvm_device_release = fn('The file of a device is closed.', function* kvm_device_release({ dev }: KvmDeviceFile) {
+  const { devices } = dev.kvm;
+  atCall(since('linux', '6.12') ? 'list_del_rcu' : 'list_del');
+  devices.splice(devices.indexOf(dev), 1);
+  yield* through('function pointer', 'release', dev.ops.release)(dev);
+  atCall('kvm_put_kvm');
+});
+
+const kvm_device_ioctl_attr = fn(
+  'Hands an attribute to the device.',
+  function* kvm_device_ioctl_attr(dev: KvmDevice, accessor: KvmDeviceOps['set_attr'], attr: KvmDeviceAttr) {
+    return yield* through('function pointer', 'accessor', accessor)(dev, attr);
+  },
+);
+
+const kvm_device_ioctl = fn('An ioctl on a device of KVM’s.', function* kvm_device_ioctl({ dev }: KvmDeviceFile, attr: KvmDeviceAttr) {
+  at('KVM_SET_DEVICE_ATTR');
+  return yield* kvm_device_ioctl_attr(dev, dev.ops.set_attr, attr);
+});
+
+const device_release = ops('kvm_device_fops', { release: kvm_device_release });
+export const kvm_device_fops = ops('kvm_device_fops', { unlocked_ioctl: kvm_device_ioctl });
+
+const kvm_ioctl_create_device = fn(
+  'KVM_CREATE_DEVICE: makes a device of KVM’s own. The only kind that is modelled is the one for VFIO.',
+  function* kvm_ioctl_create_device(kvm: Kvm, cd: { fd: KvmDeviceFile | undefined }) {
+    atCall('kzalloc');
+    const dev: KvmDevice = { ops: kvm_vfio_ops, kvm, private: kvm_vfio() };
+    const ret = yield* through('function pointer', 'create', dev.ops.create)(dev);
+    if (ret < 0) return ret;
+    kvm.devices.push(dev);
+    atCall('anon_inode_getfd');
+    const opened: KvmDeviceFile = Object.assign(
+      file(
+        'kvm-vfio',
+        boundPointer(device_release.release, () => opened),
+      ),
+      { dev },
+    );
+    cd.fd = opened;
+    return 0;
+  },
+);
+
 const kvm_vm_ioctl = fn('Dispatches the ioctls of a virtual machine.', function* kvm_vm_ioctl(kvm: Kvm, ioctl: KvmVmIoctl) {
   switch (ioctl.cmd) {
     case 'KVM_IRQFD':
@@ -233,6 +281,8 @@ const kvm_vm_ioctl = fn('Dispatches the ioctls of a virtual machine.', function*
     case 'KVM_SET_GSI_ROUTING':
       if (!(yield* kvm_arch_can_set_irq_routing(kvm))) return -EINVAL;
       return yield* kvm_set_irq_routing(kvm, ioctl.entries);
+    case 'KVM_CREATE_DEVICE':
+      return yield* kvm_ioctl_create_device(kvm, ioctl.cd);
     case 'KVM_SET_USER_MEMORY_REGION':
       return yield* kvm_vm_ioctl_set_memory_region(kvm, ioctl.slot, ioctl.memory_size);
   }
@@ -388,6 +438,7 @@ export function kvm_vm({
     buses: { KVM_MMIO_BUS: [], KVM_PIO_BUS: [], KVM_FAST_MMIO_BUS: [] },
     vcpus: [],
     memslots: memslots ?? new Map(),
+    devices: [],
     system_wq,
     irqfd_cleanup_wq,
     x86_ops,

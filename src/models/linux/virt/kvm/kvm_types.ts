@@ -1,4 +1,5 @@
 import { bits, bool, hex, int, oneOf, struct, type InstanceOf } from '../../../../engine/cell';
+import type { KvmDevice } from './kvm_device';
 import type { Pointer } from '../../../../engine/fn';
 import type { SrcuStruct } from '../../kernel/rcu/srcutree';
 import type { WorkqueueStruct } from '../../kernel/workqueue';
@@ -189,6 +190,8 @@ export interface Kvm {
   readonly buses: { readonly [B in KvmBus]: KvmIoRange[] };
   readonly vcpus: KvmVcpu[];
   readonly memslots: Map<number, KvmMemorySlot>;
+  /** Devices of KVM’s that user space has made. */
+  readonly devices: KvmDevice[];
   readonly system_wq: WorkqueueStruct;
   readonly irqfd_cleanup_wq: WorkqueueStruct;
   readonly x86_ops: KvmX86Ops;

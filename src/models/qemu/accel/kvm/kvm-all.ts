@@ -44,7 +44,7 @@ const EXCP_HLT = 0x10001;
 
 const { fn, ops } = source('qemu', 'accel/kvm/kvm-all.c');
 
-const kvm_vm_ioctl = fn('An ioctl on the virtual machine.', function* kvm_vm_ioctl(s: KVMState, ioctl: KvmVmIoctl) {
+export const kvm_vm_ioctl = fn('An ioctl on the virtual machine.', function* kvm_vm_ioctl(s: KVMState, ioctl: KvmVmIoctl) {
   const ret = yield* through('ioctl', 'ioctl', kvm_vm_fops.unlocked_ioctl)(s.vmfd, ioctl);
   yield* preempt();
   return ret;

@@ -5,12 +5,14 @@ import { running } from '../../../../engine/running';
 import { at, atCall, atWrite, preempt } from '../../../../engine/steps';
 import { MSI_CAP, MSIX_CAP } from '../../../hardware/msi';
 import type { PciFunction } from '../../../hardware/pci_function';
-import { vfio_device_fops, type VfioDeviceFile } from '../../../linux/drivers/vfio/vfio_main';
+import type { VfioDeviceFile } from '../../../linux/drivers/vfio/vfio_main';
 import { pread64, pwrite64 } from '../../../linux/fs/read_write';
 import {
   VFIO_IRQ_SET_ACTION_TRIGGER,
   VFIO_IRQ_SET_ACTION_UNMASK,
   VFIO_IRQ_SET_DATA_EVENTFD,
+  VFIO_DEVICE_FLAGS_PCI,
+  VFIO_PCI_BAR0_REGION_INDEX,
   VFIO_PCI_CONFIG_REGION_INDEX,
   VFIO_PCI_ERR_IRQ_INDEX,
   VFIO_PCI_INTX_IRQ_INDEX,
@@ -63,10 +65,18 @@ import {
   PCI_ROM_ADDRESS_MASK,
   PCI_STATUS,
 } from '../../../linux/include/uapi/linux/pci_regs';
-import type { HostDevice, VFIOBAR, VFIODevice, VFIORegion } from '../../include/hw/vfio/vfio-common';
+import {
+  vfio_device,
+  vfio_host,
+  type HostDevice,
+  type VFIOBAR,
+  type VFIODevice,
+  type VFIOHost,
+  type VFIORegion,
+} from '../../include/hw/vfio/vfio-common';
 import type { Globals } from '../../machine';
 import { withOpaque } from '../../opaque';
-import { memory_region_set_enabled, ram_device_mem_ops } from '../../softmmu/memory';
+import { memory_region_init_io, memory_region_set_enabled, ram_device_mem_ops } from '../../softmmu/memory';
 import {
   event_notifier,
   event_notifier_cleanup,
@@ -103,7 +113,10 @@ import {
   vfio_get_device,
   vfio_get_group,
   vfio_get_region_info,
+  vfio_irq_count,
   vfio_mask_single_irqindex,
+  vfio_put_group,
+  vfio_region_mmap,
   vfio_region_mmaps_set_enabled,
   vfio_region_ops,
   vfio_region_setup,
@@ -135,6 +148,7 @@ const VFIOPCIDeviceCells = struct(
     no_kvm_msi: bool(),
     no_kvm_msix: bool(),
     defer_kvm_irq_routing: bool(),
+    req_enabled: bool(),
     'msix->pending': hex(32),
   },
 );
@@ -165,13 +179,13 @@ export type VFIOPCIDevice = InstanceOf<typeof VFIOPCIDeviceCells> & {
   readonly qemu: Globals;
   readonly vbasedev: VFIODevice;
   readonly pdev: PCIDevice;
-  readonly bars: readonly VFIORegion[];
+  readonly bars: VFIORegion[];
   readonly source: AssignedDevice;
+  /** Where it is to be opened; `undefined` where it is open when the run begins. */
+  readonly host: VFIOHost | undefined;
   readonly req_notifier: EventNotifier;
   readonly intx: { readonly interrupt: EventNotifier; readonly unmask: EventNotifier; mmap_timer: QEMUTimer | undefined };
   config_size: number;
-  /** The sizes of the BARs that the device has, in bytes. */
-  readonly bar_sizes: Map<number, number>;
   msi_vectors: readonly VFIOMSIVector[];
   /** vfio_route_change: the routes that were noted and not committed yet. */
   route_change: KVMRouteChange | undefined;
@@ -224,15 +238,7 @@ export function vfio_pci_device(
     no_kvm_msix: parameters['kvm-msi'] === false,
     'intx.mmap_timeout': Number(parameters['mmap-timeout'] ?? DEFAULT_MMAP_TIMEOUT_MS),
   });
-  const vbasedev: VFIODevice = {
-    opened: source.kind === 'open' ? source.fd : undefined,
-    get fd() {
-      if (this.opened === undefined) throw new Error(`${name} is not open yet`);
-      return this.opened;
-    },
-    ops: vfio_pci_ops,
-    vdev: () => vdev,
-  };
+  const vbasedev = vfio_device({ opened: source.kind === 'open' ? source.fd : undefined, ops: vfio_pci_ops, vdev: () => vdev });
   const regions = bars.map((bar) => region(qemu, vbasedev, bar));
   const mapped = bars.flatMap(({ space }) => (space.kind === 'memory' ? [space.device] : []))[0];
   const pci = PCIDeviceCells(name);
@@ -260,10 +266,10 @@ export function vfio_pci_device(
     pdev,
     bars: regions,
     source,
+    host: source.kind === 'host' ? vfio_host(source.host) : undefined,
     req_notifier: event_notifier('req_notifier'),
     intx,
     config_size: 0,
-    bar_sizes: new Map<number, number>(),
     msi_vectors: [],
     route_change: undefined,
   });
@@ -759,18 +765,20 @@ export const vfio_intx_enable = fn(
 );
 
 const vfio_populate_device = fn(
-  'Asks for the size of every region and whether the device reports errors. Of INTx and MSI nothing is asked: the configuration space tells.',
+  'Finds out what the device is made of: a region for each BAR that it has, its configuration space, whether it can report errors.',
   function* vfio_populate_device(vdev: VFIOPCIDevice) {
-    const { vbasedev } = vdev;
-    for (let nr = 0; nr < VFIO_PCI_ROM_REGION_INDEX; nr++) {
-      const { size } = yield* vfio_region_setup(vbasedev, nr);
-      if (size > 0) vdev.bar_sizes.set(nr, size);
+    const { vbasedev, bars } = vdev;
+    at('VFIO_DEVICE_FLAGS_PCI');
+    if ((vbasedev.flags & VFIO_DEVICE_FLAGS_PCI) === 0) return false;
+    for (let index = VFIO_PCI_BAR0_REGION_INDEX; index < VFIO_PCI_ROM_REGION_INDEX; index++) {
+      if ((yield* vfio_region_setup(vbasedev, index, bars)) !== 0) return false;
     }
-    const config = yield* vfio_get_region_info(vbasedev, VFIO_PCI_CONFIG_REGION_INDEX);
+    const info = { size: 0, flags: 0 };
+    if ((yield* vfio_get_region_info(vbasedev, VFIO_PCI_CONFIG_REGION_INDEX, info)) !== 0) return false;
     at('config_size');
-    vdev.config_size = config.size;
-    const info = { index: VFIO_PCI_ERR_IRQ_INDEX, flags: 0, count: 0 };
-    yield* through('ioctl', 'ioctl', vfio_device_fops.unlocked_ioctl)(vbasedev.fd, { cmd: 'VFIO_DEVICE_GET_IRQ_INFO', info });
+    vdev.config_size = info.size;
+    yield* vfio_irq_count(vbasedev, VFIO_PCI_ERR_IRQ_INDEX);
+    return true;
   },
 );
 
@@ -787,50 +795,78 @@ const vfio_pci_size_rom = fn(
   },
 );
 
-const vfio_bar_prepare = fn(
-  'Reads a BAR to learn whether it is in memory or in I/O space.',
-  function* vfio_bar_prepare(vdev: VFIOPCIDevice, nr: number) {
-    at('size');
-    if (!vdev.bar_sizes.has(nr)) return;
-    yield* through('syscall', 'pread', pread64.ksys_pread64)(
-      vdev.vbasedev.fd,
-      VFIO_PCI_CONFIG_REGION_INDEX,
-      PCI_BASE_ADDRESS_0 + 4 * nr,
-      4,
-    );
+const vfio_bar_prepare = fn('Reads what kind of BAR it is.', function* vfio_bar_prepare(vdev: VFIOPCIDevice, { nr }: VFIORegion) {
+  yield* through('syscall', 'pread', pread64.ksys_pread64)(vdev.vbasedev.fd, VFIO_PCI_CONFIG_REGION_INDEX, PCI_BASE_ADDRESS_0 + 4 * nr, 4);
+});
+
+const vfio_bars_prepare = fn('Looks at each BAR.', function* vfio_bars_prepare(vdev: VFIOPCIDevice) {
+  for (const region of vdev.bars) yield* vfio_bar_prepare(vdev, region);
+});
+
+const vfio_bar_register = fn(
+  'Makes the BAR that the guest will see, with the region inside it and, on top of that, the device’s own registers mapped.',
+  function* vfio_bar_register({ host }: VFIOPCIDevice, region: VFIORegion) {
+    yield* memory_region_init_io(region.mem);
+    if (host !== undefined) yield* vfio_region_mmap(region, host);
+    atCall('pci_register_bar');
   },
 );
 
-const vfio_bars_prepare = fn('Looks at every BAR.', function* vfio_bars_prepare(vdev: VFIOPCIDevice) {
-  for (let nr = 0; nr < VFIO_PCI_ROM_REGION_INDEX; nr++) yield* vfio_bar_prepare(vdev, nr);
+const vfio_bars_register = fn('Makes each BAR. The guest’s firmware will place them.', function* vfio_bars_register(vdev: VFIOPCIDevice) {
+  for (const region of vdev.bars) yield* vfio_bar_register(vdev, region);
 });
 
 const vfio_req_notifier_handler = fn(
-  'The host wants the device back: unplugs it from the guest.',
+  'The host wants the device back: asks the guest to let go of it. A guest that does not answer keeps it.',
   function* vfio_req_notifier_handler(vdev: VFIOPCIDevice) {
-    if (yield* event_notifier_test_and_clear(vdev.req_notifier)) atCall('qdev_unplug');
+    if (!(yield* event_notifier_test_and_clear(vdev.req_notifier))) return;
+    atCall('qdev_unplug');
   },
 );
 
 const vfio_register_req_notifier = fn(
-  'Listens for the host’s wish to have the device back, if the device can pass it on.',
+  'Gives VFIO an eventfd to ask for the device by.',
   function* vfio_register_req_notifier(vdev: VFIOPCIDevice) {
-    const { vbasedev, qemu, req_notifier } = vdev;
-    const info = { index: VFIO_PCI_REQ_IRQ_INDEX, flags: 0, count: 0 };
-    const ret = yield* through('ioctl', 'ioctl', vfio_device_fops.unlocked_ioctl)(vbasedev.fd, { cmd: 'VFIO_DEVICE_GET_IRQ_INFO', info });
-    at('count');
-    if (ret < 0 || info.count < 1) return;
+    const { vbasedev, req_notifier, qemu } = vdev;
+    at('VFIO_FEATURE_ENABLE_REQ');
+    if ((yield* vfio_irq_count(vbasedev, VFIO_PCI_REQ_IRQ_INDEX)) < 1) return;
     yield* event_notifier_init(req_notifier);
     const fd = event_notifier_get_fd(req_notifier);
     yield* qemu_set_fd_handler(qemu, fd, req_notifier.name, addressOf(bound(vfio_req_notifier_handler, () => vdev)));
-    yield* vfio_set_irq_signaling(vbasedev, VFIO_PCI_REQ_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER, fd);
+    const failed = yield* vfio_set_irq_signaling(vbasedev, VFIO_PCI_REQ_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER, fd);
+    if (failed === 0) {
+      vdev.req_enabled = true;
+      return;
+    }
+    yield* qemu_set_fd_handler(qemu, fd, req_notifier.name, undefined);
+    yield* event_notifier_cleanup(req_notifier);
   },
 );
 
+/** What vfio_realize() does until it has the device open, with its BARs in the machine; false where it cannot. */
+function* take_device(vdev: VFIOPCIDevice, host: VFIOHost): Run<boolean> {
+  const { vbasedev, qemu } = vdev;
+  atCall('readlink');
+  const device = host.vfio.group_list.flatMap(({ device_list }) => device_list).find(({ dev }) => dev.name === host.name);
+  if (device?.group === undefined) return false;
+  const group = yield* vfio_get_group(qemu, host, device.group.iommu_group.id, qemu.address_space_memory);
+  if (group === undefined) return false;
+  if ((yield* vfio_get_device(host, group, host.name, vbasedev)) !== 0) {
+    yield* vfio_put_group(host, group);
+    return false;
+  }
+  if (!(yield* vfio_populate_device(vdev))) return false;
+  yield* through('syscall', 'pread', pread64.ksys_pread64)(vbasedev.fd, VFIO_PCI_CONFIG_REGION_INDEX, 0, vdev.config_size);
+  yield* vfio_pci_size_rom(vdev);
+  yield* vfio_bars_prepare(vdev);
+  yield* vfio_bars_register(vdev);
+  return true;
+}
+
 export const vfio_realize = fn(
-  'The assigned device joins the machine. Where it has an interrupt pin: makes the timer that brings the BAR mappings back, asks to hear of routing changes, and enables INTx.',
+  'The assigned device joins the machine, and is opened first where it is not yet; the result is whether it could be. Where it has an interrupt pin: makes the timer that brings the BAR mappings back, asks to hear of routing changes, and enables INTx.',
   function* vfio_realize(vdev: VFIOPCIDevice) {
-    if (vdev.source.kind === 'host') yield* open_device(vdev, vdev.source.host);
+    if (vdev.host !== undefined && !(yield* take_device(vdev, vdev.host))) return false;
     if ((yield* vfio_pci_read_config(vdev, PCI_INTERRUPT_PIN, 1)) !== 0) {
       atCall('timer_new_ms');
       vdev.intx.mmap_timer = timer_new_ms('intx.mmap_timer', vdev.qemu.main_loop_tlg, addressOf(bound(vfio_intx_mmap_enable, () => vdev)));
@@ -838,6 +874,7 @@ export const vfio_realize = fn(
       yield* vfio_intx_enable(vdev);
     }
     yield* vfio_register_req_notifier(vdev);
+    return true;
   },
 );
 
@@ -862,16 +899,6 @@ export const vfio_pci_reset = fn(
     yield* vfio_pci_post_reset(vdev);
   },
 );
-
-/** The first half of vfio_realize(): gets the device and everything that there is to know of it. */
-function* open_device(vdev: VFIOPCIDevice, host: HostDevice): Run {
-  const group = yield* vfio_get_group(host);
-  yield* vfio_get_device(group, host.name, vdev.vbasedev);
-  yield* vfio_populate_device(vdev);
-  yield* through('syscall', 'pread', pread64.ksys_pread64)(vdev.vbasedev.fd, VFIO_PCI_CONFIG_REGION_INDEX, 0, vdev.config_size);
-  yield* vfio_pci_size_rom(vdev);
-  yield* vfio_bars_prepare(vdev);
-}
 
 const vfio_pci_write_config = fn(
   'The guest writes to the configuration space: VFIO sees everything and filters what it must; QEMU’s copy follows. When that switches messages on or off, QEMU has KVM and VFIO follow: the device’s own enable bit was not written.',

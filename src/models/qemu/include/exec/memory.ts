@@ -1,5 +1,6 @@
 import { bool, int, struct, type InstanceOf } from '../../../../engine/cell';
 import type { Pointer } from '../../../../engine/fn';
+import { memory } from '../../../hardware/memory';
 import { withOpaque } from '../../opaque';
 import type { EventNotifier } from '../../util/event_notifier-posix';
 
@@ -22,6 +23,8 @@ export type MemoryRegion = InstanceOf<typeof MemoryRegionCells> & {
   readonly ram: boolean;
   readonly ops: MemoryRegionOps;
   readonly ioeventfds: MemoryRegionIoeventfd[];
+  /** Memory of the process: where QEMU has it, and whether the guest may write to it. */
+  readonly ram_block?: { readonly host: number; readonly readonly: boolean };
 };
 
 /** A place in a region where a write signals an event instead of calling the region. `size` 0 takes any width. */
@@ -56,6 +59,10 @@ export const io_region = region(false);
 /** memory_region_init_ram_device_ptr(): device memory that is mapped into the guest. */
 export const ram_device_region = region(true);
 
+/** memory_region_init_ram(): the guest's own memory, at an address of the process. */
+export const ram_region = ({ name, addr, size }: Range, ram_block: { readonly host: number; readonly readonly: boolean }): MemoryRegion =>
+  Object.assign(MemoryRegionCells(name), { name, addr, size, ram: true, ioeventfds: [], ops: memory, ram_block });
+
 /** Which region an address belongs to, after overlaps are resolved: what the guest sees. */
 export type FlatView = readonly MemoryRegion[];
 
@@ -70,7 +77,7 @@ export interface MemoryListener {
 /** An address space: its regions, the one on top first, and the view in force. */
 export interface AddressSpace {
   readonly root: MemoryRegion[];
-  readonly listeners: readonly MemoryListener[];
+  readonly listeners: MemoryListener[];
   current_map: FlatView;
 }
 

@@ -770,7 +770,7 @@ export const kvm_arch_vcpu_load = fn('A CPU is made this vCPU’s.', function* k
   yield* through('function pointer', kvm_x86_op('vcpu_load'), vcpu.kvm.x86_ops.sched.vcpu_load)(vcpu);
 });
 
-const kvm_arch_start_assignment = fn(
+export const kvm_arch_start_assignment = fn(
   'The virtual machine takes an interrupt directly from now on. The first time, vCPUs that sleep have to look up: they may have to be woken by the hardware next time.',
   function* kvm_arch_start_assignment(kvm: Kvm) {
     atCall('atomic_inc_return');
@@ -781,7 +781,7 @@ const kvm_arch_start_assignment = fn(
   },
 );
 
-const kvm_arch_end_assignment = fn('One interrupt less.', function* kvm_arch_end_assignment(kvm: Kvm) {
+export const kvm_arch_end_assignment = fn('One interrupt less.', function* kvm_arch_end_assignment(kvm: Kvm) {
   atCall('atomic_dec');
   kvm.arch.assignment.assigned_device_count -= 1;
 });
