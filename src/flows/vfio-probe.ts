@@ -47,7 +47,8 @@ import {
   type VfioProgram,
   type Wanted,
 } from '../models/user/vfio_program';
-import { flow } from './flow';
+import { flow, type Flow } from './flow';
+import { presetOn } from './occasions';
 
 /** VFIO's modules: from loading them to a device that a user has open, and back. */
 
@@ -274,7 +275,9 @@ function setUp(parameters: Parameters): World {
   return { admin, context: found.context, program, wanted: found.wanted.at(-1)! };
 }
 
-export const vfio_probe = flow<World>({
+const self = (): Flow => vfio_probe;
+
+export const vfio_probe: Flow = flow<World>({
   id: 'vfio-probe',
   system: 'VFIO',
   title: 'The VFIO modules',
@@ -402,7 +405,103 @@ export const vfio_probe = flow<World>({
       body: ({ context }) => device_writes_memory(context, DMA_IOVA),
     },
   ],
-  presets: [],
+  presets: [
+    presetOn(
+      self,
+      {
+        id: 'unbind-while-open',
+        title: 'The device is wanted back while a virtual machine uses it',
+        prose:
+          'The administrator writes to `unbind` while QEMU has the device open. `vfio_unregister_group_dev` cannot take it away, so his shell hangs: it signals the **request** eventfd, QEMU asks the guest to let go (`qdev_unplug`), this guest never answers, and after ten seconds the kernel asks again. Only the end of QEMU’s process closes the file and lets the unbinding go on. In 6.1 the signalling takes `igate`, the lock of the interrupt configuration, so a `VFIO_DEVICE_SET_IRQS` that waits for something else can hold it up; commit 98693e0897f7 put the eventfd under RCU. Compare the run with Linux 6.12.',
+        parameters: { user: 'qemu', linux: '6.1' },
+      },
+      [{ name: 'unbind', entering: 'main_loop_wait' }],
+    ),
+    presetOn(
+      self,
+      {
+        id: 'asked-by-eventfd',
+        title: 'A program is asked for its device, and takes its time',
+        prose:
+          'The same with a well-behaved program: its poll returns because of the request eventfd, it finishes what it was doing, for twelve seconds, and closes the device. Meanwhile it is asked a second time. On 6.12 no lock is taken for the signal, and the device has left its group’s list and lost its own node before anybody is asked: nobody else can open it any more.',
+        parameters: { user: 'program', linux: '6.12' },
+      },
+      [{ name: 'unbind', entering: 'wait' }],
+    ),
+    {
+      id: 'not-viable',
+      title: 'A neighbour in the group belongs to the host',
+      prose:
+        'Two functions that the IOMMU cannot tell apart share a group, and the host’s driver still has one of them. Its `owner_cnt` is not zero, so `VFIO_GROUP_GET_STATUS` says that the group is not **viable** and the user gives up. Were he to insist, `iommu_group_claim_dma_owner` would refuse with `-EPERM`: as it does on the way by the device’s own node, where nobody asks first.',
+      parameters: { isolation: 'neighbour' },
+    },
+    {
+      id: 'no-isolated-msi',
+      title: 'No interrupt remapping: the device could forge interrupts',
+      prose:
+        'A message-signalled interrupt is a memory write, and without interrupt remapping the IOMMU lets any write to 0xFEExxxxx through. A guest that makes its device write there could raise any vector of the host. So type1 takes no such group: `vfio_iommu_type1_attach_group` ends with `-EPERM` after it has asked the IOMMU, unless the administrator sets `allow_unsafe_interrupts`. The group is back in the default domain at the end.',
+      parameters: { isolation: 'no-interrupt-remapping' },
+    },
+    presetOn(
+      self,
+      {
+        id: 'overlap',
+        title: 'Mapped twice',
+        prose:
+          'The user maps a page at an address of the device where something is mapped. `vfio_dma_do_map` finds the mapping in its tree and returns `-EEXIST`; nothing is pinned, nothing changes. A mapping can only be removed and made again, and between the two the device’s DMA faults: the reason why VMMs try hard not to move a guest’s memory.',
+        parameters: { user: 'program' },
+      },
+      [{ name: 'map-again', entering: 'wait' }],
+    ),
+    presetOn(
+      self,
+      {
+        id: 'memory-off',
+        title: 'The device’s memory is switched off under a mapping',
+        prose:
+          'The program clears the memory bit in `PCI_COMMAND`, as every guest does that sizes a BAR, and then touches the BAR that it has mapped. On real hardware the load would go to a bus where nobody answers; some machines take that for a fatal error. So the write to `PCI_COMMAND` takes `memory_lock` and removes all pages of the mapping first, and the fault handler finds the memory disabled and answers `VM_FAULT_SIGBUS`. Once the bit is set again, the next access brings the page back.',
+        parameters: { user: 'program' },
+      },
+      [
+        { name: 'switch-memory', entering: 'wait' },
+        { name: 'touch-bar', entering: 'do_sys_poll' },
+        { name: 'switch-memory', entering: 'do_poll' },
+        { name: 'touch-bar', entering: 'do_pollfd' },
+      ],
+    ),
+    {
+      id: 'no-token',
+      title: 'A virtual function without its token',
+      prose:
+        'vfio-pci has the physical function and made the virtual one. Whoever holds the physical function can reset its virtual functions or listen in, so opening one of them takes the **VF token** that the user of the physical function has set. QEMU 7.2 does not know the option `vf-token`, which came with 8.1: `vfio_pci_core_match` says `-EACCES`, and the virtual machine does not start.',
+      parameters: { device: 'virtual-no-token' },
+    },
+    {
+      id: 'token-not-asked-for',
+      title: 'The device’s own node asks for no token',
+      prose:
+        'The same virtual function, opened by its own node: it works, without any token. The check lives in `vfio_pci_core_match`, which only `VFIO_GROUP_GET_DEVICE_FD` calls, since only there is a name to put the token in. `VFIO_DEVICE_BIND_IOMMUFD` never came by it; later kernels give that ioctl a token of its own.',
+      parameters: { device: 'virtual-no-token', user: 'program-cdev', linux: '6.12' },
+    },
+    {
+      id: 'pinned-late',
+      title: 'Memory is pinned when the first real device joins',
+      prose:
+        'The container begins with a mediated device, for which no IOMMU translates: `vfio_dma_do_map` only notes what is mapped, and `locked_vm` stays zero. Then the group of a real device joins. `vfio_iommu_replay` goes through all that was noted and pins and maps it into the new domain, all at once; a limit on locked memory that seemed large enough fails here.',
+      parameters: { user: 'program-mediated', device: 'virtual' },
+    },
+    presetOn(
+      self,
+      {
+        id: 'two-ways',
+        title: 'By its node and by its group at once',
+        prose:
+          'While the device is bound by its own node, somebody opens its group. The two ways would each think that they own the device’s DMA, so they exclude each other: `vfio_device_block_group` has counted the bound node in `cdev_device_open_cnt`, and `vfio_group_fops_open` says `-EBUSY`.',
+        parameters: { user: 'program-cdev', linux: '6.12' },
+      },
+      [{ name: 'open-group', entering: 'wait' }],
+    ),
+  ],
   historical: [
     {
       name: 'vfio_add_group_dev',

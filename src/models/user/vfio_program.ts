@@ -325,7 +325,7 @@ export const vfio_program_main = fn(
   function* vfio_program_main(p: VfioProgram, devices: readonly Wanted[], by: 'groups' | 'cdev') {
     const ret = by === 'groups' ? yield* open_by_groups(p, devices) : yield* open_by_cdev(p, devices.at(-1)!);
     at('error');
-    p.error = -ret;
+    p.error = Math.abs(ret);
     const df = p.device;
     if (ret === 0 && df !== undefined) {
       yield* query(p, df);
