@@ -50,9 +50,12 @@ export function* close(process: FilesStruct, fd: File): Run {
 /** The way back to user space: files whose last holder was inside of the kernel are closed here, with none of its locks held. */
 export function* return_to_user({ files }: FilesStruct): Run {
   for (;;) {
-    const last = files.find(({ f_count, released }) => f_count === 0 && !released);
-    if (last === undefined) return;
-    last.released = true;
-    yield* architecturally('syscall', __fput)(last);
+    // task_work_run() takes all that is there, the newest first; what that leaves behind is another round.
+    const works = files.filter(({ f_count, released }) => f_count === 0 && !released).reverse();
+    if (works.length === 0) return;
+    for (const last of works) {
+      last.released = true;
+      yield* architecturally('syscall', __fput)(last);
+    }
   }
 }

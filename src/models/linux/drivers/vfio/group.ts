@@ -1,20 +1,22 @@
 import type { Instance } from '../../../../engine/cell';
-import { boundPointer, source, through } from '../../../../engine/fn';
+import { boundPointer, source, through, via } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
 import { acquire, holding, MUTEX, release } from '../../../../engine/mutex';
 import { at, atCall } from '../../../../engine/steps';
 import { since } from '../../../version';
-import type { Device } from '../../include/linux/device';
+import { device as linux_device, type Device } from '../../include/linux/device';
 import { EBUSY, EINVAL, ENODEV, ENOTTY } from '../../errno';
 import { file } from '../../fs/file_table';
 import type { VfioDevice } from '../../include/linux/vfio';
 import { VFIO_GROUP_FLAGS_CONTAINER_SET, VFIO_GROUP_FLAGS_VIABLE } from '../../include/uapi/linux/vfio';
+import { device_add } from '../base/core';
 import {
   device_iommu_capable,
   iommu_group_add_device,
   iommu_group_alloc,
   iommu_group_dma_owner_claimed,
   iommu_group_get,
+  iommu_group_id,
   iommu_group_put,
   iommu_group_remove_device,
   iommu_group_ref_get,
@@ -85,8 +87,9 @@ export const vfio_create_group = fn(
       return group;
     }
     const group = yield* vfio_group_alloc(iommu_group, type);
+    yield* iommu_group_id(iommu_group);
     if (!since('linux', '6.2')) yield* acquire(vfio.group_lock, 'mutex_lock');
-    atCall('cdev_device_add');
+    yield* via('cdev_device_add', device_add)(linux_device(`/dev/vfio/${iommu_group.id}`));
     atCall('list_add');
     vfio.group_list.push(group);
     if (!since('linux', '6.2')) release(vfio.group_lock, 'mutex_unlock');

@@ -324,7 +324,7 @@ const __vfio_register_dev = fn(
       yield* vfio_device_remove_group(vfio, device);
       return -EINVAL;
     }
-    if (since('linux', '6.4')) atCall('vfio_device_add');
+    if (since('linux', '6.4')) yield* via('vfio_device_add', device_add)(linux_device(`vfio${device.index}`));
     else yield* device_add(linux_device(`vfio${device.index}`));
     atCall('refcount_set');
     device.refcount = 1;
