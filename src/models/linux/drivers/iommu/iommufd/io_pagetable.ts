@@ -80,7 +80,8 @@ const iopt_insert_area = fn(
     at('last');
     area['node.last'] = iova + pages.npages * PAGE_SIZE - 1;
     atCall('interval_tree_insert');
-    iopt.area_itree.push(area);
+    const next = iopt.area_itree.findIndex((other) => other['node.start'] > iova);
+    iopt.area_itree.splice(next < 0 ? iopt.area_itree.length : next, 0, area);
     return area;
   },
 );
@@ -118,7 +119,7 @@ export const iopt_map_user_pages = fn('Maps memory of a process.', function* iop
 });
 
 const iopt_unmap_iova_range = fn(
-  'Removes the areas of a range; one that sticks out is refused.',
+  'Removes the areas of a range, from its start on. One that sticks out ends this: what came before it stays removed.',
   function* iopt_unmap_iova_range(iopt: IoPagetable, start: number, last: number) {
     return yield* holding(iopt.domains_rwsem, RWSEM_READ, function* () {
       atCall('iopt_area_iter_first');
@@ -129,7 +130,7 @@ const iopt_unmap_iova_range = fn(
         atCall('iopt_abort_area');
         iopt.area_itree.splice(iopt.area_itree.indexOf(area), 1);
       }
-      return areas.length === 0 ? -ENOENT : 0;
+      return 0;
     });
   },
 );

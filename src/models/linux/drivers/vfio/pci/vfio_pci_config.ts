@@ -17,7 +17,7 @@ import {
   PCI_VENDOR_ID,
 } from '../../../include/uapi/linux/pci_regs';
 import { VFIO_PCI_MSI_IRQ_INDEX } from '../../../include/uapi/linux/vfio';
-import { vfio_pci_zap_and_down_write_memory_lock } from './vfio_pci_core';
+import { BAR0_SIZE, vfio_pci_zap_and_down_write_memory_lock } from './vfio_pci_core';
 import { vfio_pci_intx_mask, vfio_pci_intx_unmask } from './vfio_pci_intrs';
 import type { VfioPciCoreDevice } from './vfio_pci_priv';
 
@@ -123,7 +123,10 @@ const vfio_default_config_write = fn(
 const vfio_basic_config_read = fn(
   'A read of the standard header. BARs are made to look like the device’s, with addresses that only the user knows.',
   function* vfio_basic_config_read(vdev: VfioPciCoreDevice, pos: number, perm: VirtualRegister) {
-    if (pos === PCI_BASE_ADDRESS_0) atCall('vfio_bar_fixup');
+    if (pos === PCI_BASE_ADDRESS_0) {
+      atCall('vfio_bar_fixup');
+      vdev['vconfig.PCI_BASE_ADDRESS_0'] = (vdev['vconfig.PCI_BASE_ADDRESS_0'] & ~(BAR0_SIZE - 1)) >>> 0;
+    }
     return yield* vfio_default_config_read(vdev, pos, perm);
   },
 );

@@ -160,7 +160,7 @@ const vfio_pci_ioctl_get_region_info = fn(
 
 /** The sizes of the modelled device’s regions, in bytes. */
 const CFG_SIZE = 0x100;
-const BAR0_SIZE = 0x1000;
+export const BAR0_SIZE = 0x1000;
 
 const vfio_pci_ioctl_get_irq_info = fn(
   'VFIO_DEVICE_GET_IRQ_INFO: how many interrupts of a kind there are, and what can be done with them.',

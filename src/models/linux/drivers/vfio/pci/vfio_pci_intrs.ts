@@ -103,8 +103,8 @@ export const vfio_pci_intx_mask = fn(
 
 const vfio_pci_intx_unmask_handler = fn(
   'Unmasks the source if it can be: a device that still asserts stays masked, and the result 1 asks the caller to signal the user instead. A guest’s DisINTx keeps it masked too.',
-  function* vfio_pci_intx_unmask_handler(vdev: VfioPciCoreDevice, ctx: VfioPciIrqCtx) {
-    if (!is_intx(vdev)) {
+  function* vfio_pci_intx_unmask_handler(vdev: VfioPciCoreDevice, ctx: VfioPciIrqCtx | undefined) {
+    if (!is_intx(vdev) || ctx === undefined) {
       if (vdev.pci_2_3) yield* pci_intx(vdev.pdev, true);
       return 0;
     }
@@ -121,8 +121,9 @@ const vfio_pci_intx_unmask_handler = fn(
 const __vfio_pci_intx_unmask = fn(
   'Unmasks in process context; a device that still asserts is signalled at once, right here.',
   function* __vfio_pci_intx_unmask(vdev: VfioPciCoreDevice) {
-    const ctx = intx_ctx(vdev);
-    if ((yield* vfio_pci_intx_unmask_handler(vdev, ctx)) > 0) yield* vfio_send_intx_eventfd(vdev, ctx);
+    // A guest may set and clear DisINTx without ever having had INTx.
+    const ctx = vdev.ctx.get(0);
+    if ((yield* vfio_pci_intx_unmask_handler(vdev, ctx)) > 0) yield* vfio_send_intx_eventfd(vdev, intx_ctx(vdev));
   },
 );
 
