@@ -82,6 +82,7 @@ import {
   VFIO_PCI_CONFIG_REGION_INDEX,
   VFIO_PCI_INTX_IRQ_INDEX,
   VFIO_PCI_MSI_IRQ_INDEX,
+  VFIO_DEVICE_FLAGS_PCI,
   VFIO_PCI_NUM_IRQS,
   VFIO_PCI_NUM_REGIONS,
   VFIO_PCI_REQ_IRQ_INDEX,
@@ -776,6 +777,7 @@ const mtty_ioctl = fn('The ioctls of the device.', function* mtty_ioctl(mdev_sta
       const num_irqs = yield* mtty_get_device_info();
       at('dev_info');
       mdev_state['dev_info.num_irqs'] = num_irqs;
+      if (arg.info !== undefined) Object.assign(arg.info, { flags: VFIO_DEVICE_FLAGS_PCI, num_regions: VFIO_PCI_NUM_REGIONS, num_irqs });
       return 0;
     }
     case 'VFIO_DEVICE_GET_REGION_INFO':
