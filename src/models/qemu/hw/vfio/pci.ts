@@ -277,9 +277,7 @@ export function vfio_pci_device(
 }
 
 /** The device that QEMU assigns: one that it opens itself, or one that it has open already when the run begins. */
-export type AssignedDevice =
-  | { readonly kind: 'host'; readonly host: HostDevice }
-  | { readonly kind: 'open'; readonly fd: VfioDeviceFile };
+export type AssignedDevice = { readonly kind: 'host'; readonly host: HostDevice } | { readonly kind: 'open'; readonly fd: VfioDeviceFile };
 
 /** The region of a BAR, in the guest's memory or I/O space. */
 function region(qemu: Globals, vbasedev: VFIODevice, { nr, addr, size, space }: VFIOBAR): VFIORegion {
