@@ -93,7 +93,7 @@ const SHOWN = 25;
 function asText(flow: Flow, parameters: Parameters, alignment: Alignment): string {
   const { score, matched, onlyInRun, onlyInTrace, breaks, handOvers, foreign, functions, skipped } = alignment;
   return [
-    `score ${score.toFixed(3)}: ${matched} entries of ${functions} functions agree, and ${handOvers.kept} hand-overs; ${foreign} entries belong to something else`,
+    `score ${score.toFixed(3)}: ${matched} entries of ${functions} functions agree, and ${handOvers.kept} hand-overs; ${foreign} entries belong to something else, or go round a loop again`,
     `${flow.id} with ${Object.entries(parameters)
       .map(([name, value]) => `${name}=${String(value)}`)
       .join(' ')}`,

@@ -1,4 +1,5 @@
 import type { FlowRun } from '../flows/flow';
+import { once } from './loops';
 import { readTrace, type Skip } from './read';
 import { namesSeen, seen, type Lane, type Names, type Seen } from './recorded';
 import { entered, waiting, type Entered } from './simulated';
@@ -82,7 +83,7 @@ export function align(
   const flush = (): void => {
     const matches: Match[] = [];
     for (const sequence of sequences.values()) {
-      const own = withoutForeign(sequence, knowledge);
+      const own = once(withoutForeign(sequence, knowledge));
       tally.foreign += sequence.length - own.length;
       if (own.length > 0) matches.push(...alignSequence(own, side, names.deepest, tally));
     }
@@ -212,12 +213,18 @@ type RunSide = ReadonlyMap<Lane, readonly (Entered & { readonly cost: number })[
 
 function runSide(ways: readonly Way[], common: ReadonlySet<string>, { entry, event }: Names): RunSide {
   const lanes = new Map<Lane, (Entered & { readonly cost: number })[]>();
-  for (const each of ways.flatMap(({ run, from }) => entered(run, (key) => common.has(key)).filter(({ step }) => step >= from))) {
+  for (const each of ways.flatMap(({ run, from }) => looped(entered(run, (key) => common.has(key)).filter(({ step }) => step >= from)))) {
     const lane = lanes.get(each.lane) ?? [];
     lanes.set(each.lane, lane);
     lane.push({ ...each, cost: entry.has(each.key) || event.has(each.key) ? 1 : 0 });
   }
   return lanes;
+}
+
+/** Entries of a run with each loop gone round once; where that takes a piece's last entry away, the one before ends it. */
+function looped(entries: readonly Entered[]): readonly Entered[] {
+  const kept = once(entries);
+  return kept.map((each, index) => (kept[index + 1]?.first === false || each.last ? each : { ...each, last: true }));
 }
 
 interface Match {

@@ -88,7 +88,6 @@ function* seenInNote(
 
 function* seenInEntry(entry: Entry, paths: Map<string, string[]>): Generator<Seen, void, void> {
   const { at, task, context, stack, stackWorld } = entry;
-  if (entry.part) return;
   const lane = laneOf(context, task);
   const sequence = sequenceOf(context, task);
   const frames = stack.filter((name) => !TRACER.test(name)).map((name) => keyOf(stackWorld, name));
@@ -119,6 +118,8 @@ function* seenInEntry(entry: Entry, paths: Map<string, string[]>): Generator<See
     if (frames.length > 0) yield { key: frame, at, lane, sequence, ancestors: path.toReversed(), depth: 0, exact: true, by: 'stack' };
     open = path.push(frame);
   }
+  // A half that the compiler split off is entered right behind the other one, or instead of it.
+  if (entry.part && path.at(-1) === own) return;
   path.length = open;
   const by = entry.kind === 'entry' ? 'entry' : event === undefined ? 'stack' : 'event';
   yield { key: own, at, lane, sequence, ancestors: path.toReversed(), depth: 0, exact: frames.length > 0 && stackWorld === 'kernel', by };
