@@ -37,8 +37,8 @@ import { ioapic_io_ops } from '../models/qemu/hw/intc/ioapic';
 import { io_region, memory_region_add_subregion } from '../models/qemu/include/exec/memory';
 import { x86_cpu } from '../models/qemu/include/hw/core/cpu';
 import { ioapic_common_state } from '../models/qemu/include/hw/i386/ioapic_internal';
-import type { KVMState } from '../models/qemu/include/sysemu/kvm_int';
-import { qemu_process, type Process } from '../models/qemu/machine';
+import { new_kvm_state, split_irq_routes, type KVMState } from '../models/qemu/include/sysemu/kvm_int';
+import { own_ioapic, qemu_process, type Process } from '../models/qemu/machine';
 import { qemu_init_subsystems, qemu_main_loop } from '../models/qemu/softmmu/runstate';
 import { flow, type FlowStimuli } from './flow';
 
@@ -72,13 +72,10 @@ function setUp(parameters: Parameters): World {
       PRIORITY.hardirq,
     );
 
-  const kvm_state: KVMState = {
-    vmfd: kvm,
-    kernel_irqchip: parameters['irqchip'] === 'split' ? 'split' : 'on',
-    irq_routes: [...routes(parameters)],
-  };
-  const q = qemu_process(kvm_state, { root: [], listeners: [], current_map: [] });
-  const lines = board(q, kvm_state);
+  const split = parameters['irqchip'] === 'split';
+  const state = new_kvm_state(kvm, split ? 'split' : 'on', split ? split_irq_routes() : []);
+  const q = qemu_process(state, { root: [], listeners: [], current_map: [] });
+  const lines = board(q, state);
   const device = line_device('device', lines[DEVICE_PIN], q.qemu_global_mutex);
   const rtc = line_device('real-time clock', lines[RTC_PIN], q.qemu_global_mutex);
   memory_region_add_subregion(
@@ -106,7 +103,7 @@ function virtualMachine(parameters: Parameters): Kvm {
   const split = parameters['irqchip'] === 'split';
   const kvm = kvm_vm({
     irqchip_mode: split ? 'KVM_IRQCHIP_SPLIT' : 'KVM_IRQCHIP_KERNEL',
-    ...(split ? { routing: routes(parameters) } : { pic: { master: { imr: 0xff }, slave: { imr: 0xff } } }),
+    ...(split ? { routing: split_irq_routes() } : { pic: { master: { imr: 0xff }, slave: { imr: 0xff } } }),
     vector_hashing: parameters['destination'] !== 'lowest-arbitrated',
     system_wq: alloc_workqueue('events', 'kworker', PRIORITY.kworker),
     irqfd_cleanup_wq: alloc_workqueue('kvm-irqfd-cleanup', 'kvm-irqfd-cleanup', PRIORITY.kworker),
@@ -116,27 +113,8 @@ function virtualMachine(parameters: Parameters): Kvm {
   return kvm;
 }
 
-/** With a split irqchip QEMU reserves a message route for each pin, empty at first. */
-const routes = (parameters: Parameters): readonly KvmIrqRoutingEntry[] =>
-  parameters['irqchip'] === 'split'
-    ? Array.from({ length: KVM_IRQCHIP_NUM_PINS }, (_, gsi) => ({
-        gsi,
-        type: 'KVM_IRQ_ROUTING_MSI',
-        msi: { address_lo: 0, address_hi: 0, data: 0 },
-      }))
-    : [];
-
 /** The board's lines, and QEMU's own I/O APIC at their end if the kernel has none. */
-function board(q: Process, kvm_state: KVMState): readonly IRQState[] {
-  if (kvm_state.kernel_irqchip === 'on') return gsis(kvm_state);
-  const ioapic = ioapic_common_state(q.board, q.main_loop_tlg);
-  q.board.ioapics.push(ioapic);
-  memory_region_add_subregion(
-    q.address_space_memory,
-    io_region({ name: 'ioapic', addr: IOAPIC, size: 0x1000 }, ioapic_io_ops, () => ioapic),
-  );
-  return gsis(kvm_state, ioapic);
-}
+const board = (q: Process, s: KVMState): readonly IRQState[] => gsis(s, s.kernel_irqchip === 'split' ? own_ioapic(q) : undefined);
 
 function behaviour(parameters: Parameters): Omit<SmallKernel, 'cpus'> {
   const storm = parameters['handler'] === 'storm';

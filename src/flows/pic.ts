@@ -4,6 +4,7 @@ import { svm_x86_ops } from '../models/linux/arch/x86/kvm/svm/svm';
 import { vt_x86_ops } from '../models/linux/arch/x86/kvm/vmx/main';
 import { alloc_workqueue } from '../models/linux/kernel/workqueue';
 import { kvm_vcpu, kvm_vm } from '../models/linux/virt/kvm/kvm_main';
+import { new_kvm_state } from '../models/qemu/include/sysemu/kvm_int';
 import { kvm_vcpu_thread_fn } from '../models/qemu/accel/kvm/kvm-accel-ops';
 import { pipefifo_fops } from '../models/linux/fs/pipe';
 import { running } from '../engine/running';
@@ -73,7 +74,7 @@ function virtualized(parameters: Parameters) {
     irqchip_mode: IRQCHIP_MODES[kernel_irqchip],
   });
   const vcpu = kvm_vcpu(kvm, amd ? 'svm-x2apic' : 'vmx-xapic', { setup: 'reset' });
-  const machine = pc_machine({ vmfd: kvm, kernel_irqchip, irq_routes: [] }, { kvm: vcpu }, {});
+  const machine = pc_machine(new_kvm_state(kvm, kernel_irqchip, []), { kvm: vcpu }, {});
   running().thread('vcpu', 'vCPU 0', 'vcpu', PRIORITY.vcpu, () => kvm_vcpu_thread_fn(machine, machine.board.cpus[0]!));
   return { machine, cpu: kvm_cpu(vcpu) };
 }

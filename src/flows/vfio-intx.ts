@@ -28,6 +28,7 @@ import { irq_desc } from '../models/linux/kernel/irq/irqdesc';
 import { alloc_workqueue } from '../models/linux/kernel/workqueue';
 import { kvm_vcpu, kvm_vm } from '../models/linux/virt/kvm/kvm_main';
 import { kvm_memory_slot, KVM_IRQCHIP_IOAPIC, KVM_IRQCHIP_PIC_SLAVE, type KvmIrqRoutingEntry } from '../models/linux/virt/kvm/kvm_types';
+import { split_irq_routes } from '../models/qemu/include/sysemu/kvm_int';
 import { kvm_vcpu_thread_fn } from '../models/qemu/accel/kvm/kvm-accel-ops';
 import { ICH9_LPC_PIRQ_ROUT_IRQEN } from '../models/qemu/hw/isa/lpc_ich9';
 import { bar0, BAR0_ADDR, BAR0_SLOT, lpcConfigAddress, qemu, qemu_main, vfioConfigAddress } from '../models/qemu/machine';
@@ -64,10 +65,12 @@ function setUp(parameters: Parameters): World {
 
   const mode = parameters['lapic'] as LapicMode;
   const noapic = parameters['guest-irq'] === 'pic';
+  const split = parameters['guest-irq'] === 'split';
   const memslot = kvm_memory_slot('BAR 0');
   const kvm = kvm_vm({
     // QEMU lists the PIC’s pins before the I/O APIC’s, so the PIC hears of a change first.
-    routing: [picEntry(PIC_GSI), ioapicEntry(PIC_GSI), ioapicEntry(GSI)],
+    irqchip_mode: split ? 'KVM_IRQCHIP_SPLIT' : 'KVM_IRQCHIP_KERNEL',
+    routing: split ? split_irq_routes() : [picEntry(PIC_GSI), ioapicEntry(PIC_GSI), ioapicEntry(GSI)],
     // As firmware leaves it: all masked, and level-triggered where PCI interrupts may come.
     pic: noapic ? NOAPIC_PIC : { master: { imr: 0xff }, slave: { imr: 0xff, elcr: 0x0c } },
     memslots: new Map([[BAR0_SLOT, memslot]]),
@@ -80,7 +83,12 @@ function setUp(parameters: Parameters): World {
 
   const pdev = pci_dev(device, desc, '0000:00:03.0');
   const vdev = vfio_pci_core_device(pdev, { system_wq, vfio_irqfd_cleanup_wq }, vfio_pci_ops);
-  const q = qemu({ kvm, assigned: { kind: 'open', fd: vfio_device_file(vdev.vdev) }, bars: [bar0(device)] });
+  const q = qemu({
+    kvm,
+    assigned: { kind: 'open', fd: vfio_device_file(vdev.vdev) },
+    bars: [bar0(device)],
+    kernel_irqchip: split ? 'split' : 'on',
+  });
   running().thread('qemu', 'QEMU main loop', 'qemu', PRIORITY.qemu, () => qemu_main(q));
   running().thread('vcpu', 'vCPU 0', 'vcpu', PRIORITY.vcpu, () => kvm_vcpu_thread_fn(q, q.board.cpus[0]!));
 
@@ -148,11 +156,12 @@ export const vfio_intx = flow<World>({
       name: 'guest-irq',
       title: 'The guest’s interrupt controller',
       description:
-        'A guest booted with noapic uses the 8259 pair, where the board routes the device to IRQ 10. It ends an interrupt before its handler runs.',
+        'A guest booted with noapic uses the 8259 pair, where the board routes the device to IRQ 10; it ends an interrupt before its handler runs. With a split irqchip the I/O APIC is QEMU’s: a pin is a message to KVM, injected at once, and the end of the interrupt has to be passed on to QEMU.',
       default: 'ioapic',
       choices: [
         { value: 'ioapic', title: 'I/O APIC: GSI 21' },
         { value: 'pic', title: '8259 (noapic): IRQ 10' },
+        { value: 'split', title: 'QEMU’s I/O APIC (kernel-irqchip=split): GSI 21' },
       ],
     },
     {

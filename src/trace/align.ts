@@ -292,6 +292,10 @@ function alignSequence(recorded: readonly Seen[], side: RunSide, deepest: number
 /** Who called it, or whether it was called anew, is not known: it counts if it fits, and may be somebody else's if not. */
 const isVague = ({ by, ancestors, exact }: Seen): boolean => by === 'stack' || (ancestors.length === 0 && !exact);
 
+/** An outermost call that calls nothing known: anybody's. */
+const isAlone = (recorded: readonly Seen[], i: number): boolean =>
+  recorded[i]!.ancestors.length === 0 && (recorded[i + 1]?.ancestors.length ?? 0) === 0;
+
 interface Ways {
   readonly ways: Uint8Array;
   readonly jumpFrom: Int32Array;
@@ -324,7 +328,8 @@ function wayBack(
         matches.push({ recorded: recorded[--i]!, run: run[--j]! });
         break;
       case STEP_RECORDED:
-        if (isVague(recorded[--i]!)) tally.foreign++;
+        i--;
+        if (isVague(recorded[i]!) || isAlone(recorded, i)) tally.foreign++;
         else note(tally.onlyInTrace, { name: nameOf(recorded[i]!.key), line: recorded[i]!.at });
         break;
       default:

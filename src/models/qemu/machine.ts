@@ -9,6 +9,8 @@ import { kvm_io_listener, kvm_memory_listener_register, type kvm_init } from './
 import { APIC_SPACE, kvm_apic_io_ops } from './hw/i386/kvm/apic';
 import { gsis } from './hw/i386/pc';
 import { pc_q35_init } from './hw/i386/pc_q35';
+import { ioapic_common_state, type IOAPICCommonState } from './include/hw/i386/ioapic_internal';
+import { ioapic_io_ops } from './hw/intc/ioapic';
 import { ich9_lpc } from './hw/isa/lpc_ich9';
 import { config_address, CONFIG_ADDRESS, CONFIG_DATA, pci_host, pci_host_conf_le_ops, pci_host_data_le_ops } from './hw/pci/pci_host';
 import type { QIOChannelFDSource } from './io/channel-watch';
@@ -27,7 +29,7 @@ import {
 } from './include/exec/memory';
 import { x86_cpu } from './include/hw/core/cpu';
 import { pci_bus, PCI_DEVFN, type PCIBus } from './include/hw/pci/pci';
-import { kvm_slot, type KVMMemoryListener, type KVMState } from './include/sysemu/kvm_int';
+import { new_kvm_state, split_irq_routes, kvm_slot, type KVMMemoryListener, type KVMState } from './include/sysemu/kvm_int';
 import { withOpaque } from './opaque';
 import { qemu_init_subsystems, qemu_main_loop } from './softmmu/runstate';
 import type { QEMUTimerList } from './util/qemu-timer';
@@ -137,22 +139,22 @@ export function qemu({
   assigned,
   bars = [],
   ram = [],
-  irq_routes = [],
+  kernel_irqchip = 'on',
+  irq_routes = kernel_irqchip === 'split' ? split_irq_routes() : [],
 }: {
   readonly kvm: Kvm;
   readonly assigned: AssignedDevice;
   readonly bars?: readonly VFIOBAR[];
   /** The guest’s memory, where somebody asks for it. */
   readonly ram?: readonly MemoryRegion[];
+  readonly kernel_irqchip?: 'on' | 'split';
   /** The routing table that the board has set up, as KVM has it too. */
   readonly irq_routes?: KvmIrqRoutingEntry[];
 }): Qemu {
-  const kvm_state: KVMState = { vmfd: kvm, kernel_irqchip: 'on', irq_routes };
-  const q: Globals = {
-    ...qemu_process(kvm_state, guest_memory(kvm_state, bars)),
-    kvm_state,
-    pci_bus: root_bus(kvm_state),
-  };
+  const s = new_kvm_state(kvm, kernel_irqchip, irq_routes);
+  const process = qemu_process(s, guest_memory(s, bars));
+  const ioapic = kernel_irqchip === 'split' ? own_ioapic(process) : undefined;
+  const q: Globals = { ...process, kvm_state: s, pci_bus: root_bus(s, ioapic) };
   for (const [index, vcpu] of kvm.vcpus.entries()) x86_cpu(q.board, index, { kvm: vcpu });
   memory_region_add_subregion(
     q.address_space_memory,
@@ -171,7 +173,7 @@ export function qemu({
   }
   memory_region_add_subregion(
     q.address_space_memory,
-    io_region(APIC_SPACE, kvm_apic_io_ops, () => kvm_state),
+    io_region(APIC_SPACE, kvm_apic_io_ops, () => s),
   );
   const vfio = vfio_pci_device(q, assigned, { devfn: VFIO_DEVFN, bars });
   return Object.assign(q, { vfio });
@@ -185,14 +187,27 @@ export function* qemu_main(q: Qemu): Run {
   yield* qemu_main_loop(q);
 }
 
+const IOAPIC = { name: 'ioapic', addr: 0xfec00000, size: 0x1000 } as const;
+
+/** QEMU's own I/O APIC, where the kernel has none. */
+export function own_ioapic({ board, main_loop_tlg, address_space_memory }: Process): IOAPICCommonState {
+  const ioapic = ioapic_common_state(board, main_loop_tlg);
+  board.ioapics.push(ioapic);
+  memory_region_add_subregion(
+    address_space_memory,
+    io_region(IOAPIC, ioapic_io_ops, () => ioapic),
+  );
+  return ioapic;
+}
+
 /** The root bus of the q35 board, with the LPC bridge that routes its interrupts. */
-export function root_bus(kvm_state: KVMState): PCIBus {
+export function root_bus(kvm_state: KVMState, ioapic?: IOAPICCommonState): PCIBus {
   const bus = pci_bus('pcie.0', {
     map_irq: withOpaque(pc_q35_init.map_irq, () => lpc),
     set_irq: withOpaque(pc_q35_init.set_irq, () => lpc),
     route_intx_to_irq: withOpaque(pc_q35_init.route_intx_to_irq, () => lpc),
   });
-  const lpc = ich9_lpc(bus, LPC_DEVFN, gsis(kvm_state), running().parameters['guest-irq'] === 'pic');
+  const lpc = ich9_lpc(bus, LPC_DEVFN, gsis(kvm_state, ioapic), running().parameters['guest-irq'] === 'pic');
   return bus;
 }
 

@@ -16,7 +16,7 @@ import { io_region, memory_region_add_subregion } from './include/exec/memory';
 import { x86_cpu } from './include/hw/core/cpu';
 import type { MSIMessage } from './include/hw/pci/msi';
 import { pci_bus, PCI_DEVFN, type PCIBus } from './include/hw/pci/pci';
-import type { KVMState } from './include/sysemu/kvm_int';
+import { new_kvm_state, type KVMState } from './include/sysemu/kvm_int';
 import { iothread, type IOThread } from './iothread';
 import { ioeventfds, qemu_process, root_bus, type Globals } from './machine';
 import { qemu_init_subsystems, qemu_main_loop } from './softmmu/runstate';
@@ -48,7 +48,7 @@ function pc_bus(kvm_state: KVMState): PCIBus {
 
 /** The board, without the device. */
 function board(kvm: Kvm, layout: BoardLayout): Globals {
-  const kvm_state: KVMState = { vmfd: kvm, kernel_irqchip: 'on', irq_routes: [...default_routing()] };
+  const kvm_state = new_kvm_state(kvm, 'on', [...default_routing()]);
   const memory = { root: [], listeners: [ioeventfds(kvm_init, kvm_state)], current_map: [] };
   const q: Globals = { ...qemu_process(kvm_state, memory), kvm_state, pci_bus: layout.bus(kvm_state) };
   for (const [index, vcpu] of kvm.vcpus.entries()) x86_cpu(q.board, index, { kvm: vcpu });

@@ -35,7 +35,7 @@ import {
 } from '../../target/i386/kvm/kvm';
 import type { Process } from '../../machine';
 import { address_space_rw } from '../../softmmu/physmem';
-import { event_notifier_get_fd, type EventNotifier } from '../../util/event_notifier-posix';
+import { event_notifier_set, event_notifier_get_fd, type EventNotifier } from '../../util/event_notifier-posix';
 
 /** QEMU's side of KVM: interrupts, memory slots, running a virtual CPU. */
 
@@ -253,6 +253,29 @@ export const kvm_irqchip_update_msi_route = fn(
   },
 );
 
+const kvm_resample_fd_insert = fn(
+  'With the I/O APIC in QEMU, KVM does not see the end of the interrupt: QEMU keeps the resample eventfd itself.',
+  function* kvm_resample_fd_insert(s: KVMState, gsi: number, resample_event: EventNotifier) {
+    atCall('QLIST_INSERT_HEAD');
+    s.kvm_resample_fd_list.unshift({ gsi, resample_event });
+  },
+);
+
+const kvm_resample_fd_remove = fn('Forgets the resample eventfd of a GSI.', function* kvm_resample_fd_remove(s: KVMState, gsi: number) {
+  atCall('QLIST_REMOVE');
+  const found = s.kvm_resample_fd_list.findIndex((rfd) => rfd.gsi === gsi);
+  if (found !== -1) s.kvm_resample_fd_list.splice(found, 1);
+});
+
+export const kvm_resample_fd_notify = fn(
+  'The guest has ended an interrupt of QEMU’s I/O APIC: signals the resample eventfd of its pin, if there is one.',
+  function* kvm_resample_fd_notify(s: KVMState, gsi: number) {
+    at('gsi');
+    const rfd = s.kvm_resample_fd_list.find((each) => each.gsi === gsi);
+    if (rfd !== undefined) yield* event_notifier_set(rfd.resample_event);
+  },
+);
+
 const kvm_irqchip_assign_irqfd = fn(
   'Connects an eventfd to a GSI, or disconnects it. With a resample eventfd KVM holds the line until the guest’s end of interrupt and then signals that one.',
   function* kvm_irqchip_assign_irqfd(
@@ -263,7 +286,10 @@ const kvm_irqchip_assign_irqfd = fn(
     assign: boolean,
   ) {
     const fd = event_notifier_get_fd(event);
-    if (resample === undefined)
+    const split = s.kernel_irqchip === 'split';
+    if (split && resample !== undefined) yield* kvm_resample_fd_insert(s, virq, resample);
+    if (split && !assign) yield* kvm_resample_fd_remove(s, virq);
+    if (split || resample === undefined)
       return yield* kvm_vm_ioctl(s, { cmd: 'KVM_IRQFD', fd, gsi: virq, flags: assign ? 0 : KVM_IRQFD_FLAG_DEASSIGN });
     at('KVM_IRQFD_FLAG_RESAMPLE');
     return yield* kvm_vm_ioctl(s, {

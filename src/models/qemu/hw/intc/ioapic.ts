@@ -1,6 +1,6 @@
 import { addressOf, bound, source } from '../../../../engine/fn';
 import { at, atCall, atWrite } from '../../../../engine/steps';
-import { kvm_irqchip_commit_routes, kvm_irqchip_update_msi_route, kvm_set_irq } from '../../accel/kvm/kvm-all';
+import { kvm_resample_fd_notify, kvm_irqchip_commit_routes, kvm_irqchip_update_msi_route, kvm_set_irq } from '../../accel/kvm/kvm-all';
 import type { Board } from '../../board';
 import { io_region } from '../../include/exec/memory';
 import {
@@ -143,7 +143,7 @@ export const ioapic_eoi_broadcast = fn(
       for (const [n, entry] of s.ioredtbl.entries()) {
         const { low } = entry;
         if ((low.value & IOAPIC_VECTOR_MASK) !== vector || !(low.value & IOAPIC_LVT_TRIGGER_MODE)) continue;
-        atCall('kvm_resample_fd_notify');
+        if (board.kvm_state !== undefined) yield* kvm_resample_fd_notify(board.kvm_state, n);
         if (!(low.value & IOAPIC_LVT_REMOTE_IRR)) continue;
         atWrite('ioredtbl', 'trace_ioapic_clear_remote_irr');
         low.value &= ~IOAPIC_LVT_REMOTE_IRR;
