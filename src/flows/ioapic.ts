@@ -14,6 +14,7 @@ import {
   guest_unmasks_pin,
   guest_uses_clusters,
   IOAPIC,
+  MESSAGE_VECTOR,
   RTC_PIN,
   small_kernel,
   type Destination,
@@ -22,6 +23,7 @@ import {
 } from '../models/guest/small_kernel';
 import { ask, device_thread, line_device, line_device_ops, type LineDevice } from '../models/hardware/line_device';
 import type { LapicMode } from '../models/hardware/virt_cpu';
+import { APIC_DM_LOWEST } from '../models/linux/arch/x86/include/asm/apicdef';
 import { begin_in_storm } from '../models/linux/arch/x86/kvm/ioapic';
 import { lapic_timer_function } from '../models/linux/arch/x86/kvm/lapic';
 import { svm_x86_ops } from '../models/linux/arch/x86/kvm/svm/svm';
@@ -33,6 +35,7 @@ import { KVM_IRQCHIP_NUM_PINS, type Kvm, type KvmIrqRoutingEntry } from '../mode
 import { kvm_vcpu_thread_fn } from '../models/qemu/accel/kvm/kvm-accel-ops';
 import { gsis } from '../models/qemu/hw/i386/pc';
 import type { IRQState } from '../models/qemu/hw/core/irq';
+import { APIC_SPACE, kvm_apic_io_ops } from '../models/qemu/hw/i386/kvm/apic';
 import { ioapic_io_ops } from '../models/qemu/hw/intc/ioapic';
 import { io_region, memory_region_add_subregion } from '../models/qemu/include/exec/memory';
 import { x86_cpu } from '../models/qemu/include/hw/core/cpu';
@@ -56,6 +59,10 @@ const PRIORITY = { hardirq: 0, outside: 1, device: 2, kworker: 3, qemu: 4, vcpu:
 
 const CPUS = 2;
 const INTERVAL_MS = 2000;
+/** Destination ID and mode of a message, as its address has them. */
+const MSI_TO_CPU_1 = 1 << 12;
+const MSI_TO_BOTH = (3 << 12) | (1 << 2);
+const MSI_TO_ALL = 0xff << 12;
 /** A storm is worth showing from its end only: the interrupt that KVM delays is the 10,000th. */
 const STORM = { before: 9997, late: 3 } as const;
 
@@ -76,11 +83,16 @@ function setUp(parameters: Parameters): World {
   const state = new_kvm_state(kvm, split ? 'split' : 'on', split ? split_irq_routes() : []);
   const q = qemu_process(state, { root: [], listeners: [], current_map: [] });
   const lines = board(q, state);
-  const device = line_device('device', lines[DEVICE_PIN], q.qemu_global_mutex);
-  const rtc = line_device('real-time clock', lines[RTC_PIN], q.qemu_global_mutex);
+  const device = line_device('device', lines[DEVICE_PIN], q.qemu_global_mutex, q.address_space_memory);
+  const rtc = line_device('real-time clock', lines[RTC_PIN], q.qemu_global_mutex, q.address_space_memory);
   memory_region_add_subregion(
     q.address_space_memory,
     io_region({ name: 'device', addr: DEVICE, size: 0x1000 }, line_device_ops, () => device),
+  );
+
+  memory_region_add_subregion(
+    q.address_space_memory,
+    io_region(APIC_SPACE, kvm_apic_io_ops, () => state),
   );
 
   running().thread('qemu', 'QEMU main loop', 'qemu', PRIORITY.qemu, function* () {
@@ -279,6 +291,27 @@ export const ioapic = flow<World>({
       description: 'Two pulses on GSI 8, the second before the guest has ended the first.',
       thread: 'outside',
       body: ({ rtc }) => ask(rtc, true, false, true, false),
+    },
+    {
+      name: 'message',
+      title: 'A device sends a message',
+      description: 'An MSI to CPU 1, without a line and without an I/O APIC: KVM_SIGNAL_MSI.',
+      thread: 'outside',
+      body: ({ device }) => ask(device, { address: APIC_SPACE.addr + MSI_TO_CPU_1, data: MESSAGE_VECTOR }),
+    },
+    {
+      name: 'message-lowest',
+      title: 'A device sends a message to one of both',
+      description: 'An MSI to the logical IDs of both CPUs, with lowest priority: the vector picks one.',
+      thread: 'outside',
+      body: ({ device }) => ask(device, { address: APIC_SPACE.addr + MSI_TO_BOTH, data: APIC_DM_LOWEST | MESSAGE_VECTOR }),
+    },
+    {
+      name: 'message-all',
+      title: 'A device sends a message to everybody',
+      description: 'An MSI to the physical ID 0xff, which no table answers.',
+      thread: 'outside',
+      body: ({ device }) => ask(device, { address: APIC_SPACE.addr + MSI_TO_ALL, data: MESSAGE_VECTOR }),
     },
     {
       name: 'mask',

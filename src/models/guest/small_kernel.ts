@@ -32,6 +32,7 @@ export const RTC_PIN = 8;
 export const DEVICE_VECTOR = 0x60;
 export const MOVED_VECTOR = 0x70;
 export const RTC_VECTOR = 0x38;
+export const MESSAGE_VECTOR = 0x50;
 export const TIMER_VECTOR = 0xec;
 export const IPI_VECTOR = 0xfd;
 
@@ -47,6 +48,7 @@ export type Destination = 'cpu0' | 'cpu1' | 'both' | 'lowest' | 'nobody';
 const CpuCells = struct('guest_counts', 'How often each handler of a CPU ran.', {
   device: int(),
   rtc: int(),
+  message: int(),
   timer: int(),
   ipi: int(),
   spurious: int(),
@@ -168,6 +170,14 @@ const timer_handler = fn('The local timer has counted down.', function* timer_ha
   yield* end_of_interrupt(cpu);
 });
 
+const message_handler = fn(
+  'A device has sent a message: an edge, which it has forgotten by now.',
+  function* message_handler(cpu: GuestCpu) {
+    cpu.counts.message += 1;
+    yield* end_of_interrupt(cpu);
+  },
+);
+
 const rtc_handler = fn('The real-time clock ticks.', function* rtc_handler(cpu: GuestCpu) {
   cpu.counts.rtc += 1;
   yield* end_of_interrupt(cpu);
@@ -189,6 +199,8 @@ function* handle(kernel: SmallKernel, cpu: GuestCpu, vector: number): Run {
       return yield* ipi_handler(cpu);
     case TIMER_VECTOR:
       return yield* timer_handler(cpu);
+    case MESSAGE_VECTOR:
+      return yield* message_handler(cpu);
     case RTC_VECTOR:
       return yield* rtc_handler(cpu);
     default:

@@ -4,34 +4,41 @@ import type { Run } from '../../engine/machine';
 import { acquire, release, type Mutex } from '../../engine/mutex';
 import { running } from '../../engine/running';
 import { at, atCall, causedBy, signal, until } from '../../engine/steps';
+import type { AddressSpace } from '../qemu/include/exec/memory';
+import { address_space_st } from '../qemu/softmmu/physmem';
 import { qemu_set_irq, type IRQState } from '../qemu/hw/core/irq';
 
 /**
- * The simplest device that interrupts: a wire that it holds up until the guest writes its one register. A program
- * emulates it, on a thread of its own, and drives the wire under that program's lock.
+ * The simplest device that interrupts: a wire that it holds up until the guest writes its one register, and messages,
+ * which it forgets. A program emulates it, on a thread of its own, and does either under that program's lock.
  */
 
 const DeviceCells = struct('line_device', 'A device that holds its line up until the guest acknowledges.', { line: bool(), asked: int() });
+
+/** What a device may be made to do: drive its wire up or down, or send a message. */
+export type Doing = boolean | { readonly address: number; readonly data: number };
 
 /** A device at the end of a line. */
 export type LineDevice = InstanceOf<typeof DeviceCells> & {
   readonly irq: IRQState | undefined;
   readonly bql: Mutex;
-  /** The levels that its outside asks for, oldest first, each with the step that asked. */
-  readonly wanted: { readonly level: boolean; readonly step: number }[];
+  /** Where its messages go. */
+  readonly memory: AddressSpace;
+  /** What its outside asks for, oldest first, each with the step that asked. */
+  readonly wanted: { readonly what: Doing; readonly step: number }[];
 };
 
-/** Makes a device at the end of `irq`. */
-export const line_device = (name: string, irq: IRQState | undefined, bql: Mutex): LineDevice =>
-  Object.assign(DeviceCells(name), { irq, bql, wanted: [] });
+/** Makes a device at the end of `irq`, which sends its messages into `memory`. */
+export const line_device = (name: string, irq: IRQState | undefined, bql: Mutex, memory: AddressSpace): LineDevice =>
+  Object.assign(DeviceCells(name), { irq, bql, memory, wanted: [] });
 
 const { fn, ops } = source('hardware', 'line_device');
 
 export const ask = fn(
-  'Something happens in the outside world that the device tells by its line.',
-  function* ask(device: LineDevice, ...levels: readonly boolean[]) {
+  'Something happens in the outside world that the device tells the guest.',
+  function* ask(device: LineDevice, ...what: readonly Doing[]) {
     device.asked += 1;
-    for (const level of levels) device.wanted.push({ level, step: signal('line', 'wanted') });
+    for (const each of what) device.wanted.push({ what: each, step: signal('line', 'wanted') });
   },
 );
 
@@ -56,6 +63,15 @@ const lower_line = fn('The device takes its line down by itself.', function* low
   release(device.bql, 'qemu_mutex_unlock_iothread');
 });
 
+const send_message = fn(
+  'The device interrupts without a wire: it stores to an address that is no memory, but the local APICs’.',
+  function* send_message(device: LineDevice, address: number, data: number) {
+    yield* acquire(device.bql, 'qemu_mutex_lock_iothread');
+    yield* address_space_st('stl_le_phys', device.bql, device.memory, address, data, 4);
+    release(device.bql, 'qemu_mutex_unlock_iothread');
+  },
+);
+
 /** The thread that emulates some devices. */
 export function device_thread(devices: readonly LineDevice[], thread: string, title: string, priority: number): void {
   const waiting = (): LineDevice | undefined => devices.find(({ wanted }) => wanted.length > 0);
@@ -63,9 +79,10 @@ export function device_thread(devices: readonly LineDevice[], thread: string, ti
     for (;;) {
       yield* until(() => waiting() !== undefined);
       const device = waiting()!;
-      const { level, step } = device.wanted.shift()!;
+      const { what, step } = device.wanted.shift()!;
       causedBy(step);
-      yield* level ? raise_line(device) : lower_line(device);
+      if (typeof what === 'object') yield* send_message(device, what.address, what.data);
+      else yield* what ? raise_line(device) : lower_line(device);
     }
   });
 }

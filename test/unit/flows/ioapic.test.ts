@@ -280,6 +280,23 @@ test('preset eoi-of-nothing: nothing is ended', () => {
   assert.equal(count(of, 'kvm_ioapic_send_eoi'), 0);
 });
 
+test('messages: to one CPU by the table, to one of both by the vector, to everybody by asking each', () => {
+  const after = (name: string): readonly number[] => {
+    const of = run({ interrupts: 0 }, [{ at: 100_000, name }]);
+    inOrder(
+      of,
+      ['kvm_apic_mem_write', 'kvm_irqchip_send_msi', 'kvm_send_userspace_msi', 'kvm_set_msi', '__apic_accept_irq'],
+      'send_message',
+    );
+    return [0, 1].map((cpu) => state(of, `guest_counts(guest CPU ${cpu}).message`));
+  };
+  assert.deepEqual(['message', 'message-lowest', 'message-all'].map(after), [
+    [0, 1],
+    [1, 0],
+    [1, 1],
+  ]);
+});
+
 test('under any schedule each interrupt is handled, nothing is left in service, and remote IRR is clear', () => {
   fc.assert(
     fc.property(fc.constantFrom(...everyWay), fc.integer({ min: 1, max: 1_000_000 }), (given, seed) => {
