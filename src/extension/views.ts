@@ -92,7 +92,7 @@ export function positionView(session: Session): PositionView {
 }
 
 /** One word of a wide register: shown only once it has held something. */
-const WIDE = /\[\d\]$/;
+const WIDE = /\[\d+\]$/;
 
 function cellView(session: Session, cell: Cell, changed: ReadonlyMap<number, number>): CellView[] {
   const run = session.run!;

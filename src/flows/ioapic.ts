@@ -13,7 +13,6 @@ import {
   guest_masks_pin,
   guest_unmasks_pin,
   guest_uses_clusters,
-  IOAPIC,
   MESSAGE_VECTOR,
   RTC_PIN,
   small_kernel,
@@ -31,15 +30,13 @@ import { vt_x86_ops } from '../models/linux/arch/x86/kvm/vmx/main';
 import { hrtimer_context } from '../models/linux/kernel/time/hrtimer';
 import { alloc_workqueue } from '../models/linux/kernel/workqueue';
 import { kvm_vcpu, kvm_vm } from '../models/linux/virt/kvm/kvm_main';
-import { KVM_IRQCHIP_NUM_PINS, type Kvm, type KvmIrqRoutingEntry } from '../models/linux/virt/kvm/kvm_types';
+import type { Kvm } from '../models/linux/virt/kvm/kvm_types';
 import { kvm_vcpu_thread_fn } from '../models/qemu/accel/kvm/kvm-accel-ops';
 import { gsis } from '../models/qemu/hw/i386/pc';
 import type { IRQState } from '../models/qemu/hw/core/irq';
 import { APIC_SPACE, kvm_apic_io_ops } from '../models/qemu/hw/i386/kvm/apic';
-import { ioapic_io_ops } from '../models/qemu/hw/intc/ioapic';
 import { io_region, memory_region_add_subregion } from '../models/qemu/include/exec/memory';
 import { x86_cpu } from '../models/qemu/include/hw/core/cpu';
-import { ioapic_common_state } from '../models/qemu/include/hw/i386/ioapic_internal';
 import { new_kvm_state, split_irq_routes, type KVMState } from '../models/qemu/include/sysemu/kvm_int';
 import { own_ioapic, qemu_process, type Process } from '../models/qemu/machine';
 import { qemu_init_subsystems, qemu_main_loop } from '../models/qemu/softmmu/runstate';

@@ -297,8 +297,53 @@ export const vfio_intx = flow<World>({
       body: ({ guest: made }) => guest_writes_EOI(made),
     },
   ],
-  presets: [],
-  historical: [],
+  presets: [
+    {
+      id: 'still-asserting',
+      title: 'Still asserting at the end of the interrupt',
+      prose: `A second cause arrives after the guest’s handler has looked, so the device still asserts when the guest ends the interrupt. \`vfio_pci_intx_unmask_handler\` sees that in \`PCI_STATUS\` and does **not** unmask. It may not signal the trigger eventfd either, because it runs inside an eventfd’s callback itself: \`virqfd_wakeup\` queues \`virqfd_inject\`, a worker signals, and a second worker raises the guest’s line. The guest gets another interrupt, and the host’s line never moved.`,
+      parameters: { 'pending-at-eoi': true, interrupts: 1 },
+    },
+    {
+      id: 'twice-by-the-8259',
+      title: 'Every interrupt twice: the 8259’s order',
+      prose: `Linux drives the 8259 by \`handle_level_irq\`: mask, **end of interrupt**, then the handler. KVM’s ack notifier hangs on that early end, so it lowers the line and asks vfio-pci to unmask while the device still asserts. It is injected again, before the handler has run; after the handler Linux unmasks the input, and a second interrupt comes that finds nothing to do. Four interrupts of the device are eight of the guest.`,
+      parameters: { 'guest-irq': 'pic', interrupts: 2 },
+    },
+    {
+      id: 'exclusive-line',
+      title: 'Without DisINTx: the host’s whole line',
+      prose: `A device that cannot be masked by itself needs the host’s interrupt line for itself, since masking means \`disable_irq_nosync\`. The disable is **lazy**: the line is only marked. If it fires again meanwhile, \`handle_fasteoi_irq\` masks it then and remembers it as pending. Linux 6.12 sets \`IRQ_DISABLE_UNLAZY\`, because on some platforms the second assertion would never be seen; compare with 6.1.`,
+      parameters: { disintx: false },
+    },
+    {
+      id: 'split-resample',
+      title: 'Split irqchip: QEMU passes the end on',
+      prose: `With QEMU’s I/O APIC a pin is a *message* to KVM. That can be injected right in the host’s hard interrupt, without a worker. But KVM does not know of pins any more, so it refuses a resamplefd (\`kvm_arch_irqfd_allowed\`), and QEMU keeps it: the guest’s EOI exits with \`KVM_EXIT_IOAPIC_EOI\`, \`ioapic_eoi_broadcast\` calls \`kvm_resample_fd_notify\`, and that write to the eventfd unmasks the device. Kernels and QEMUs without these two changes gave exactly one interrupt.`,
+      parameters: { 'guest-irq': 'split', interrupts: 2 },
+    },
+    {
+      id: 'any-access-ends-it',
+      title: 'Through QEMU: any access ends the interrupt',
+      prose: `With \`x-no-kvm-intx=on\` QEMU cannot see the guest’s end of interrupt, and takes the **first access to a BAR** for it, here the handler’s mere look at the status register. The line goes down and the device is unmasked while it still asserts, so the same ioctl signals the eventfd again, and QEMU raises the line a **second time** for one interrupt of the device. Whether the guest takes that one too depends on whether its handler’s next access, which ends it in the same way, comes first. Look for \`vfio_intx_eoi\` below \`vfio_region_read\`.`,
+      parameters: { 'kvm-intx': false, interrupts: 1 },
+    },
+    {
+      id: 'mappings-that-stay-away',
+      title: 'mmap-timeout 0: the mappings never come back',
+      prose: `While an interrupt may be pending, QEMU keeps the device’s BARs out of the guest, so that an access is seen. A timer brings them back. With \`x-intx-mmap-timeout-ms=0\` there is none: after its first interrupt the device is reached through QEMU for good, which is slow, and by design.`,
+      parameters: { 'kvm-intx': false, interrupts: 1, 'mmap-timeout': 0 },
+    },
+  ],
+  historical: [
+    {
+      name: 'vfio_eoi',
+      project: 'qemu',
+      was: 'a field of VFIODeviceOps, still there',
+      today: ['vfio_intx_eoi', 'vfio_region_read', 'vfio_region_write'],
+      since: '2015: no function, but the pointer by which vfio_region_read() and vfio_region_write() reach vfio_intx_eoi()',
+    },
+  ],
   chapters: [
     {
       title: 'QEMU connects the device’s interrupt to an eventfd',
