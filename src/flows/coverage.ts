@@ -8,7 +8,7 @@ import { everyRun } from './places';
 export interface Coverage {
   /** By home, `linux virt/kvm/eventfd.c`, and name: the flows that enter the function. */
   readonly functions: ReadonlyMap<string, ReadonlyMap<string, ReadonlySet<string>>>;
-  /** Macros and inline functions that stand between a caller and what it calls. */
+  /** Macros and inline functions that stand between a caller and what it calls, and calls that steps stand on and do not follow. */
   readonly wrappers: ReadonlySet<string>;
   readonly historical: readonly { readonly flow: string; readonly name: HistoricalName }[];
 }
@@ -20,8 +20,9 @@ export function coverage(flows: readonly Flow[] = CATALOGUE): Coverage {
   for (const flow of flows) {
     for (const { journal } of everyRun(flow, {})) {
       for (let n = 0; n < journal.length; n++) {
-        if (journal.kind(n) !== 'enter') continue;
-        const { site, link } = journal.step(n);
+        const { kind, site, link } = journal.step(n);
+        if (site.anchor?.as === 'call') wrappers.add(site.anchor.token);
+        if (kind !== 'enter') continue;
         const home = `${site.fn.home.world} ${site.fn.home.path}`;
         const names = functions.get(home) ?? new Map<string, Set<string>>();
         functions.set(home, names.set(site.fn.name, (names.get(site.fn.name) ?? new Set()).add(flow.id)));
@@ -54,7 +55,7 @@ export function coveragePage({ functions, wrappers, historical }: Coverage): str
     'Made by `npm run coverage` from runs of every flow; a test keeps it true. Behind a function stand the flows that enter it.',
     `${count} functions in ${homes.length} files.`,
     ...sections,
-    '## Macros and inline functions on the way',
+    '## Macros and inline functions on the way, and calls that are named and not followed',
     [...wrappers]
       .toSorted()
       .map((name) => `\`${name}\``)

@@ -1,5 +1,5 @@
-import { locate, referenceOf } from '../engine/fn';
-import { NO_STEP, type Step } from '../engine/journal';
+import { locate, referenceOf, type FnInfo, type Link } from '../engine/fn';
+import { NO_STEP, type Site, type Step } from '../engine/journal';
 import { anchorKey, describeReference, type Anchor, type Claims, type Reference, type SourceEdge } from '../engine/reference';
 import type { Parameters } from '../engine/machine';
 import type { Run } from '../engine/timeline';
@@ -32,17 +32,30 @@ export function claimsOf(runs: Iterable<Run>): Claims {
     if (reference) references.set(`${describeReference(reference)} ${reference.anchor ? anchorKey(reference.anchor) : ''}`, reference);
   };
   for (const run of runs) {
+    // Most steps of a run say again what an earlier one has said, by the very same objects.
+    const sites = new Set<Site>();
+    const calls = new Map<FnInfo, Map<FnInfo, Set<Link | undefined>>>();
     for (let n = 0; n < run.journal.length; n++) {
       const step = run.journal.step(n);
       if (step.kind === 'return') continue;
-      claim(referenceOfStep(step));
-      if (step.kind !== 'enter' || step.parent === NO_STEP) continue;
+      if (!sites.has(step.site)) claim(referenceOfStep(step));
+      sites.add(step.site);
+      if (step.kind !== 'enter' || step.parent === NO_STEP || !isNew(calls, run.journal.step(step.parent).site.fn, step)) continue;
       claim(callSite(run, step));
       const edge = edgeOf(run, step);
       if (edge) edges.set(edgeKey(edge), edge);
     }
   }
   return { references: [...references.values()], edges: [...edges.values()] };
+}
+
+/** Whether a call is the first of its kind, which is noted. */
+function isNew(calls: Map<FnInfo, Map<FnInfo, Set<Link | undefined>>>, caller: FnInfo, { site, link }: Step): boolean {
+  const callees = calls.get(caller) ?? new Map<FnInfo, Set<Link | undefined>>();
+  calls.set(caller, callees);
+  const links = callees.get(site.fn) ?? new Set();
+  callees.set(site.fn, links);
+  return !links.has(link) && links.add(link) !== undefined;
 }
 
 function edgeOf(run: Run, step: Step): SourceEdge | undefined {
@@ -131,17 +144,21 @@ export function* deviations(flow: Flow, parameters: Parameters): Generator<FlowR
   }
 }
 
-/** Runs a flow with the combinations of its switches and choices, each with every stimulus at several steps, and its presets. */
+/** With so many combinations every stimulus is tried; with each further one, the next in turn. */
+const WITH_EVERY_STIMULUS = 16;
+
+/** Runs a flow's presets, and the combinations of its switches and choices, each by itself and with stimuli at several steps. */
 export function* everyRun(flow: Flow, fixed: Readonly<Record<string, string>>): Generator<FlowRun> {
   for (const { id } of flow.presets) {
     const inputs = presetInputs(flow, id);
     if (Object.entries(fixed).every(([name, value]) => inputs.parameters[name] === value)) yield simulate(flow, inputs);
   }
-  for (const parameters of combinations(flow, fixed)) {
+  for (const [turn, parameters] of combinations(flow, fixed).entries()) {
     const plain = simulate(flow, { parameters, stimuli: [], seed: 0 });
     yield plain;
     const { length } = plain.journal;
     for (const [index, { name }] of flow.stimuli.entries()) {
+      if (turn >= WITH_EVERY_STIMULUS && turn % flow.stimuli.length !== index) continue;
       const at = Math.floor((length * (index + 1)) / (flow.stimuli.length + 1));
       yield simulate(flow, {
         parameters,

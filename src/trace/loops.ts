@@ -9,8 +9,12 @@ interface InOrder {
 interface Node<T> {
   readonly entry: T;
   readonly inner: Node<T>[];
-  /** The calls below, as text: equal for equal trees. */
-  text: string;
+}
+
+/** A tree with its loops gone round once: its entries, and they as text, equal for equal trees. */
+interface Reduced<T> {
+  readonly entries: readonly T[];
+  readonly text: string;
 }
 
 /** A loop's body makes at most so many calls next to each other. */
@@ -21,7 +25,7 @@ export function once<T extends InOrder>(entries: readonly T[]): readonly T[] {
   const roots: Node<T>[] = [];
   const open: Node<T>[] = [];
   for (const entry of entries) {
-    const node: Node<T> = { entry, inner: [], text: '' };
+    const node: Node<T> = { entry, inner: [] };
     const depth = entry.ancestors.length;
     // A caller that is not the one that is open leaves a gap: such an entry stands by itself.
     open.length = Math.min(open.length, depth);
@@ -29,26 +33,24 @@ export function once<T extends InOrder>(entries: readonly T[]): readonly T[] {
     else open[depth - 1]!.inner.push(node);
     if (open.length === depth) open.push(node);
   }
-  return roots.flatMap(reduced);
+  return roots.flatMap((root) => reduced(root).entries);
 }
 
-/** A tree's entries, with every loop in it gone round once. */
-function reduced<T extends InOrder>(node: Node<T>): readonly T[] {
-  const kept: Node<T>[] = [];
-  const entries = [node.entry];
-  for (const inner of node.inner) {
-    const own = reduced(inner);
-    inner.text = own.map(({ key, ancestors }) => `${ancestors.length} ${key}`).join('\n');
-    kept.push(inner);
+function reduced<T extends InOrder>({ entry, inner }: Node<T>): Reduced<T> {
+  const kept: Reduced<T>[] = [];
+  for (const node of inner) {
+    kept.push(reduced(node));
     for (let body = 1; body <= LONGEST_BODY && 2 * body <= kept.length; body++) {
       if (!repeats(kept, body)) continue;
       kept.length -= body;
       break;
     }
   }
-  for (const inner of kept) entries.push(...reduced(inner));
-  return entries;
+  return {
+    entries: [entry, ...kept.flatMap(({ entries }) => entries)],
+    text: [`${entry.ancestors.length} ${entry.key}`, ...kept.map(({ text }) => text)].join('\n'),
+  };
 }
 
-const repeats = <T>(nodes: readonly Node<T>[], body: number): boolean =>
-  Array.from({ length: body }, (_, i) => nodes.at(-1 - i)!.text === nodes.at(-1 - i - body)!.text).every(Boolean);
+const repeats = <T>(trees: readonly Reduced<T>[], body: number): boolean =>
+  Array.from({ length: body }, (_, i) => trees.at(-1 - i)!.text === trees.at(-1 - i - body)!.text).every(Boolean);
