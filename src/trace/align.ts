@@ -355,22 +355,23 @@ function compatible({ ancestors: [caller, ...rest] }: Seen, { ancestors }: Enter
   return ancestors.includes(caller) || rest.includes(ancestors[0]);
 }
 
-/** Who hands over in the run is followed, in the recording too, by the one whom it handed over to. */
+/** Who hands over in the run is followed, in the recording too, by the one whom it handed over to, as far as that one's threads were recorded on. */
 function checkHandOvers(matches: readonly Match[], tally: Tally): void {
-  const targets = new Map<string, Set<string>>();
+  const targets = new Map<string, Map<string, Lane>>();
   for (const { run } of matches) {
     if (run.from === undefined) continue;
-    const to = targets.get(run.from) ?? new Set();
-    targets.set(run.from, to.add(run.key));
+    const to = targets.get(run.from) ?? new Map<string, Lane>();
+    targets.set(run.from, to.set(run.key, run.lane));
   }
-  /** The line at which a function was last seen, while going through the recording backwards. */
-  const next = new Set<string>();
+  /** What comes later, while going through the recording backwards. */
+  const keys = new Set<string>();
+  const lanes = new Set<Lane>();
   for (const { recorded, run } of matches.toSorted((a, b) => b.recorded.at - a.recorded.at)) {
-    const to = targets.get(run.key);
-    if (to !== undefined) {
-      if ([...to].some((key) => next.has(key))) tally.kept++;
-      else note(tally.lost, { name: `${nameOf(run.key)} → ${[...to].map(nameOf).join(' or ')}`, line: recorded.at });
-    }
-    next.add(run.key);
+    const to = [...(targets.get(run.key) ?? [])];
+    if (to.some(([key]) => keys.has(key))) tally.kept++;
+    else if (to.some(([, lane]) => lanes.has(lane)))
+      note(tally.lost, { name: `${nameOf(run.key)} → ${to.map(([key]) => nameOf(key)).join(' or ')}`, line: recorded.at });
+    keys.add(run.key);
+    lanes.add(run.lane);
   }
 }

@@ -25,8 +25,6 @@ export const KERNEL_EVENTS: ReadonlyMap<string, Emitter> = new Map([
 export const USER_EVENTS: ReadonlyMap<string, Emitter> = new Map([
   ['apic_local_deliver', entry('apic_local_deliver')],
   ['ioapic_set_irq', entry('ioapic_set_irq')],
-  ['kvm_vcpu_ioctl', entry('kvm_vcpu_ioctl')],
-  ['kvm_vm_ioctl', entry('kvm_vm_ioctl')],
   ['pic_interrupt', end('pic_read_irq')],
   ['pic_set_irq', entry('pic_set_irq')],
   ['vfio_intx_disable', end('vfio_intx_disable')],
