@@ -62,6 +62,6 @@ for (const [file, id, atLeast] of RECORDINGS) {
     // The host of the laboratory ran 6.1; the program that used KVM directly ran on a newer kernel than the models know.
     const given = file.startsWith('kvm-') ? {} : { linux: '6.1' };
     const { alignment } = alignBest(requireFlow(id), given, () => lines);
-    assert.ok(alignment.score >= atLeast, `${alignment.score.toFixed(3)}`);
+    assert.ok(alignment.score >= atLeast, alignment.score.toFixed(3));
   });
 }
