@@ -358,6 +358,7 @@ export const kvm_vcpu_ioctl_interrupt = fn(
       make_request(vcpu, 'KVM_REQ_EVENT');
       return 0;
     }
+    atCall('pic_in_kernel');
     at('pending_external_vector');
     if (ioapic_in_kernel(vcpu.kvm)) return -ENXIO;
     if (vcpu['arch.pending_external_vector'] !== -1) return -EEXIST;
