@@ -4,19 +4,17 @@ import type { Host } from './host';
 import { contextKind, icon } from './icons';
 import { compose, type Part } from './part';
 import type { PositionView, RunView } from './protocol';
-import { createScrubber } from './scrubber';
 import { formatCount } from './words';
 
-/** The panel's head: which flow, how to steer it, where it stands. */
-export function createHeader(host: Host): Part {
-  const controls = createControls(host, 'panel');
-  const scrubber = createScrubber(host);
+/** The head of a view: which flow, how to steer it, where it stands. */
+export function createHeader(host: Host, place: 'panel' | 'state'): Part {
+  const controls = createControls(host, place);
   const heading = createHeading();
-  return compose(h('header', { class: 'header' }, heading.element, controls.element, scrubber.element), [heading, controls, scrubber]);
+  return compose(h('header', { class: 'header' }, heading.element, controls.element), [heading, controls]);
 }
 
 /** The flow's title, and in which context and at which step the run stands. */
-export function createHeading(): Part {
+function createHeading(): Part {
   const title = h('h1', {});
   const context = h('span', { class: 'context' });
   const position = h('span', { class: 'position' });

@@ -16,6 +16,8 @@ export type Detail = (typeof DETAILS)[number];
 export interface Memory {
   /** The flow that was shown: with it the extension can bring a restored panel back to life. */
   readonly flow?: string;
+  /** The tab that is shown in the middle of the panel; the first one unless somebody chose. */
+  readonly tab?: string | undefined;
   readonly detail: Detail;
   readonly returns: boolean;
   readonly changedOnly: boolean;
@@ -55,13 +57,14 @@ export function connect(): Host {
 /** An older version of the views may have written the state, so each part is taken only if it fits. */
 function readMemory(state: unknown): Memory {
   if (typeof state !== 'object' || state === null) return FRESH;
-  const { flow, detail, scroll } = state as Readonly<Record<string, unknown>>;
+  const { flow, tab, detail, scroll } = state as Readonly<Record<string, unknown>>;
   const flag = (name: 'returns' | 'changedOnly' | 'experiment' | 'stack') => {
     const value = (state as Readonly<Record<string, unknown>>)[name];
     return typeof value === 'boolean' ? value : FRESH[name];
   };
   return {
     ...(typeof flow === 'string' ? { flow } : {}),
+    ...(typeof tab === 'string' ? { tab } : {}),
     detail: DETAILS.find((known) => known === detail) ?? FRESH.detail,
     returns: flag('returns'),
     changedOnly: flag('changedOnly'),

@@ -1,3 +1,4 @@
+import './frame.css';
 import { createComponents } from './components';
 import { h } from './dom';
 import { createExperiment } from './experiment';
@@ -6,23 +7,25 @@ import type { Host } from './host';
 import { createNote } from './note';
 import { compose, type Part } from './part';
 import { createPreset } from './preset';
+import { createScrubber } from './scrubber';
 import { createSequence } from './sequence/sequence';
+import { createTabs } from './tabs';
 
-/** The editor panel: the sequence, beside it the current step and the state, below it what one may change about the run. */
+/**
+ * The editor panel: the whole run as a strip, below it views of the run to choose from, beside them the current step and the
+ * state, at the bottom what one may change about the run. A part that is added here has nothing else to do to be in the panel.
+ */
 export function createPanelView(host: Host): Part {
-  const header = createHeader(host);
-  const sequence = createSequence(host);
+  const header = createHeader(host, 'panel');
+  const timeline = createScrubber(host);
+  const tabs = createTabs(host, [{ id: 'sequence', title: 'Sequence', part: createSequence(host) }]);
+  const detail = column('detail', [createPreset(), createNote(host), createComponents(host)]);
   const experiment = createExperiment(host);
-  const preset = createPreset();
-  const note = createNote(host);
-  const components = createComponents(host);
-  const element = h(
-    'main',
-    { class: 'panel' },
-    header.element,
-    sequence.element,
-    h('div', { class: 'detail' }, preset.element, note.element, components.element),
-    experiment.element,
-  );
-  return compose(element, [header, sequence, preset, note, components, experiment]);
+  const areas = [header, timeline, tabs, detail, experiment];
+  return compose(h('main', { class: 'panel' }, ...areas.map(({ element }) => element)), areas);
+}
+
+/** Parts one below the other. */
+function column(name: string, parts: readonly Part[]): Part {
+  return compose(h('div', { class: name }, ...parts.map(({ element }) => element)), parts);
 }

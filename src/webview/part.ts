@@ -3,6 +3,8 @@ import type { PositionView, RunView } from './protocol';
 /** A piece of a view. It is told of each run and position once, and keeps neither. */
 export interface Part {
   readonly element: HTMLElement;
+  /** What steers it, for the bar above it, where it stands in a tab. */
+  readonly tools?: readonly HTMLElement[];
   /** Another run, or the same one after a change: everything may differ. A position follows. */
   showRun?(run: RunView): void;
   showPosition(run: RunView, position: PositionView): void;

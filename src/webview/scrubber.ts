@@ -20,7 +20,7 @@ export function createScrubber(host: Host): Part {
   });
 
   return {
-    element: h('div', { class: 'scrubber' }, h('div', { class: 'track' }, marks, slider), chapters),
+    element: h('section', { class: 'scrubber timeline', 'aria-label': 'Timeline' }, h('div', { class: 'track' }, marks, slider), chapters),
     showRun(run) {
       slider.max = String(run.steps.length - 1);
       marks.replaceChildren(...run.injected.map(({ title, at }) => createMark(run, title, at)));

@@ -103,7 +103,8 @@ export function createSequence(host: Host): Part {
 
   const again = () => shown && show(shown.run, shown.position);
   return {
-    element: h('section', { class: 'sequence', 'aria-label': 'Sequence' }, createFilters(host, again), scroller),
+    element: h('div', { class: 'sequence' }, scroller),
+    tools: createFilters(host, again),
     showRun: () => (shown = undefined),
     showPosition(run, position) {
       cursor.arrived(position.step);
@@ -137,7 +138,7 @@ export function createSequence(host: Host): Part {
   }
 }
 
-function createFilters(host: Host, changed: () => void): HTMLElement {
+function createFilters(host: Host, changed: () => void): readonly HTMLElement[] {
   const { detail, returns } = host.recall();
   const options = DETAILS.map((value) => ({ value, title: DETAIL_TITLES[value] }));
   const choose = (value: string) => {
@@ -148,12 +149,7 @@ function createFilters(host: Host, changed: () => void): HTMLElement {
     host.remember({ returns: checked });
     changed();
   };
-  return h(
-    'div',
-    { class: 'section-bar' },
-    h('h2', {}, 'Sequence'),
-    h('div', { class: 'tools' }, checkbox('Returns', returns, toggle), dropdown('Detail', options, detail, choose)),
-  );
+  return [checkbox('Returns', returns, toggle), dropdown('Detail', options, detail, choose)];
 }
 
 /**
