@@ -1,4 +1,4 @@
-import { anchorKey, type Anchor } from './reference';
+import type { Anchor } from './reference';
 import type { FnInfo, Link } from './fn';
 import type { Cell } from './cell';
 import { column, type Column } from './columns';
@@ -83,14 +83,26 @@ export interface Recorder {
   link(link: Link): number;
 }
 
-/** A run's journal, to read. */
+/** A run's journal, to read: steps whole, or one column of them where many are looked at. */
 export interface Journal {
   readonly length: number;
   readonly writeCount: number;
+  /** The memory that the columns hold, in bytes. */
+  readonly bytes: number;
+  /** The places that steps stand on, by `siteId`. */
+  readonly sites: readonly Site[];
+  /** How steps were reached, by `linkId`; 0 is none. */
+  readonly links: readonly Link[];
   step(n: number): Step;
   kind(n: number): StepKind;
   thread(n: number): number;
+  depth(n: number): number;
+  siteId(n: number): number;
+  linkId(n: number): number;
   parent(n: number): number;
+  cause(n: number): number;
+  /** The number of writes that the steps before `n` made. */
+  writesBefore(n: number): number;
   /** The writes of step `n`: indexes `[first, end)`. */
   writesOf(n: number): readonly [first: number, end: number];
   write(index: number): Write;
@@ -98,33 +110,48 @@ export interface Journal {
   writesTo(cell: number, n: number): { readonly count: number; at(index: number): Write };
 }
 
+/** The deepest call that a journal can tell; beyond it, and long before, a model calls itself for ever. */
+const MAX_DEPTH = 0xffff;
+
 /** An empty journal with its recorder. */
 export function createJournal(): { readonly journal: Journal; readonly recorder: Recorder } {
   const kinds = column(Uint8Array);
-  const threads = column(Uint8Array);
-  const depths = column(Uint8Array);
+  const threads = column(Uint16Array);
+  const depths = column(Uint16Array);
   const stepSites = column(Uint32Array);
-  const stepLinks = column(Uint16Array);
+  const stepLinks = column(Uint32Array);
   const parents = column(Uint32Array);
   const causes = column(Uint32Array);
   const results = column(Float64Array);
-  /** Number of writes before the step that follows. */
-  const writeEnds = column(Uint32Array);
+  /** Number of writes before the step. */
+  const writeStarts = column(Uint32Array);
   const writeSteps = column(Uint32Array);
-  const writeCells = column(Uint16Array);
+  const writeCells = column(Uint32Array);
   const writeOlds = column(Float64Array);
   const writeNews = column(Float64Array);
   const writesByCell: Column[] = [];
+  const columns = [
+    kinds,
+    threads,
+    depths,
+    stepSites,
+    stepLinks,
+    parents,
+    causes,
+    results,
+    writeStarts,
+    writeSteps,
+    writeCells,
+    writeOlds,
+    writeNews,
+  ];
 
-  const sites: Site[] = [];
-  const siteIds = new Map<FnInfo, Map<string, number>>();
-  const links: Link[] = [];
-  const linkIds = new Map<string, number>();
+  const sites = siteTable();
+  const links = linkTable();
 
-  const index = (n: number): number => {
-    const held = parents.get(n);
-    return held === NONE ? NO_STEP : held;
-  };
+  const stepOrNone = (held: number): number => (held === NONE ? NO_STEP : held);
+  const kind = (n: number): StepKind => STEP_KINDS[kinds.get(n)] ?? 'at';
+  const writesBefore = (n: number): number => (n < kinds.length ? writeStarts.get(n) : writeSteps.length);
 
   const journal: Journal = {
     get length() {
@@ -133,28 +160,37 @@ export function createJournal(): { readonly journal: Journal; readonly recorder:
     get writeCount() {
       return writeSteps.length;
     },
+    get bytes() {
+      return [...columns, ...writesByCell].reduce((sum, each) => sum + (each?.bytes ?? 0), 0);
+    },
+    sites: sites.all,
+    links: links.all,
     step(n) {
       if (!(n >= 0 && n < kinds.length)) throw new RangeError(`there is no step ${n}: the run has ${kinds.length}`);
-      const cause = causes.get(n);
       const result = results.get(n);
-      const link = links[stepLinks.get(n)];
+      const link = links.all[stepLinks.get(n)];
       return {
         n,
-        kind: STEP_KINDS[kinds.get(n)] ?? 'at',
+        kind: kind(n),
         thread: threads.get(n),
         depth: depths.get(n),
         edge: link?.kind ?? 'none',
-        site: sites[stepSites.get(n)]!,
+        site: sites.all[stepSites.get(n)]!,
         link: link?.kind === 'none' ? undefined : link,
-        parent: index(n),
-        cause: cause === NONE ? NO_STEP : cause,
+        parent: stepOrNone(parents.get(n)),
+        cause: stepOrNone(causes.get(n)),
         result: Number.isNaN(result) ? undefined : result,
       };
     },
-    kind: (n) => STEP_KINDS[kinds.get(n)] ?? 'at',
-    thread: (n) => threads.get(n),
-    parent: index,
-    writesOf: (n) => [n === 0 ? 0 : writeEnds.get(n - 1), n < writeEnds.length ? writeEnds.get(n) : writeSteps.length],
+    kind,
+    thread: threads.get,
+    depth: depths.get,
+    siteId: stepSites.get,
+    linkId: stepLinks.get,
+    parent: (n) => stepOrNone(parents.get(n)),
+    cause: (n) => stepOrNone(causes.get(n)),
+    writesBefore,
+    writesOf: (n) => [writesBefore(n), writesBefore(n + 1)],
     write: (at) => ({ step: writeSteps.get(at), cell: writeCells.get(at), old: writeOlds.get(at), new: writeNews.get(at) }),
     writesTo(cell, n) {
       const list = writesByCell[cell];
@@ -171,16 +207,17 @@ export function createJournal(): { readonly journal: Journal; readonly recorder:
   };
 
   const recorder: Recorder = {
-    step(kind, thread, depth, site, link, parent, cause, result) {
-      kinds.push(STEP_KINDS.indexOf(kind));
+    step(stepKind, thread, depth, site, link, parent, cause, result) {
+      if (depth > MAX_DEPTH) throw new RangeError(`${sites.all[site]?.fn.name} was called ${depth} calls deep, more than a journal holds`);
+      kinds.push(KIND_NUMBERS[stepKind]);
       threads.push(thread);
-      depths.push(Math.min(depth, 255));
+      depths.push(depth);
       stepSites.push(site);
       stepLinks.push(link);
       parents.push(parent === NO_STEP ? NONE : parent);
       causes.push(cause === NO_STEP ? NONE : cause);
       results.push(result);
-      if (kinds.length > 1) writeEnds.push(writeSteps.length);
+      writeStarts.push(writeSteps.length);
       return kinds.length - 1;
     },
     write(cell, old, value) {
@@ -190,30 +227,55 @@ export function createJournal(): { readonly journal: Journal; readonly recorder:
       writeOlds.push(old);
       writeNews.push(value);
     },
-    site(fn, anchor, note) {
-      let ofFn = siteIds.get(fn);
-      if (ofFn === undefined) siteIds.set(fn, (ofFn = new Map()));
-      const key = anchor === undefined ? (note ?? '') : `${anchorKey(anchor)} ${note ?? ''}`;
-      let id = ofFn.get(key);
-      if (id === undefined) {
-        id = sites.push({ fn, anchor, note }) - 1;
-        ofFn.set(key, id);
+    site: sites.idOf,
+    link: links.idOf,
+  };
+  return { journal, recorder };
+}
+
+const KIND_NUMBERS: Readonly<Record<StepKind, number>> = { enter: 0, at: 1, return: 2, signal: 3 };
+
+/** Numbers each place once. It is asked at every step, so it compares and builds no keys. */
+function siteTable(): { readonly all: readonly Site[]; readonly idOf: Recorder['site'] } {
+  const all: Site[] = [];
+  /** By function and identifier: hardly ever more than two. */
+  const byFn = new Map<FnInfo, Map<string | undefined, number[]>>();
+  return {
+    all,
+    idOf(fn, anchor, note) {
+      let byToken = byFn.get(fn);
+      if (byToken === undefined) byFn.set(fn, (byToken = new Map()));
+      let ids = byToken.get(anchor?.token);
+      if (ids === undefined) byToken.set(anchor?.token, (ids = []));
+      for (const id of ids) {
+        const site = all[id]!;
+        if (site.note === note && site.anchor?.as === anchor?.as && site.anchor?.after === anchor?.after) return id;
       }
-      return id;
-    },
-    link(link) {
-      const key =
-        link.token === undefined && link.registration === undefined
-          ? link.kind
-          : `${link.kind} ${link.token} ${link.registration?.path} ${link.registration?.symbol}`;
-      let id = linkIds.get(key);
-      if (id === undefined) {
-        id = links.push(link) - 1;
-        linkIds.set(key, id);
-      }
+      const id = all.push({ fn, anchor, note }) - 1;
+      ids.push(id);
       return id;
     },
   };
-  recorder.link({ kind: 'none' });
-  return { journal, recorder };
+}
+
+/** Numbers each way of being reached once, as `siteTable` does; 0 is none. */
+function linkTable(): { readonly all: readonly Link[]; readonly idOf: Recorder['link'] } {
+  const all: Link[] = [{ kind: 'none' }];
+  const byKind = new Map<EdgeKind, Map<string | undefined, number[]>>();
+  return {
+    all,
+    idOf(link) {
+      let byToken = byKind.get(link.kind);
+      if (byToken === undefined) byKind.set(link.kind, (byToken = new Map()));
+      let ids = byToken.get(link.token);
+      if (ids === undefined) byToken.set(link.token, (ids = []));
+      for (const id of ids) {
+        const { registration } = all[id]!;
+        if (registration?.path === link.registration?.path && registration?.symbol === link.registration?.symbol) return id;
+      }
+      const id = all.push(link) - 1;
+      ids.push(id);
+      return id;
+    },
+  };
 }

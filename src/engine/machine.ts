@@ -167,6 +167,7 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
       return now;
     },
     thread(id, title, context, priority, body) {
+      if (threads.length === MAX_THREADS) throw new RangeError(`thread ${id} would be one more than the ${MAX_THREADS} of a machine`);
       const coroutine = within(machine, body);
       threads.push({
         index: threads.length,
@@ -339,6 +340,9 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
   within(machine, setUp);
   return machine;
 }
+
+/** As many as a journal can tell apart. */
+const MAX_THREADS = 0x10000;
 
 /** How often a seeded scheduler gives way where it may. */
 const PREEMPTION_RATE = 0.25;

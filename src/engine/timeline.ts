@@ -37,40 +37,40 @@ export interface Cursor {
   value(cell: number): number;
 }
 
-const KEYFRAME_INTERVAL = 1024;
-
 /**
- * Makes a cursor at step -1. A seek costs at most KEYFRAME_INTERVAL steps' writes plus one copy of the state,
- * however long the run is.
+ * Makes a cursor at step -1. A seek costs as much as a copy of the state, however long the run is: a keyframe is kept for as many writes
+ * as there are cells, so that it takes no more memory than they do. The first seek far ahead passes all writes up to there once.
  */
 export function createCursor({ journal, cells }: Run): Cursor {
-  const initial = Float64Array.from(cells, ({ initial }) => initial);
-  /** `keyframes[k]`: the state after step (k + 1) * KEYFRAME_INTERVAL - 1; filled as the run is first walked. */
-  const keyframes: Float64Array[] = [];
-  let values = initial.slice();
+  const interval = Math.max(cells.length, MIN_INTERVAL);
+  const values = Float64Array.from(cells, ({ initial }) => initial);
+  /** `keyframes[k]`: the state after `k * interval` writes. */
+  const keyframes = [values.slice()];
   let position = NO_STEP;
+  /** The writes that `values` has seen. */
+  let written = 0;
 
-  function forward(target: number): void {
-    while (position < target) {
-      position++;
-      const [first, end] = journal.writesOf(position);
-      for (let index = first; index < end; index++) {
-        const { cell, new: value } = journal.write(index);
-        values[cell] = value;
-      }
-      const keyframe = (position + 1) / KEYFRAME_INTERVAL - 1;
-      if (keyframe === keyframes.length) keyframes.push(values.slice());
+  function redo(target: number): void {
+    for (; written < target; written++) {
+      const { cell, new: value } = journal.write(written);
+      values[cell] = value;
     }
   }
 
-  function backward(target: number): void {
-    while (position > target) {
-      const [first, end] = journal.writesOf(position);
-      for (let index = end - 1; index >= first; index--) {
-        const { cell, old } = journal.write(index);
-        values[cell] = old;
-      }
-      position--;
+  function undo(target: number): void {
+    while (written > target) {
+      const { cell, old } = journal.write(--written);
+      values[cell] = old;
+    }
+  }
+
+  function restore(keyframe: number): void {
+    const known = Math.min(keyframe, keyframes.length - 1);
+    values.set(keyframes[known]!);
+    written = known * interval;
+    while (keyframes.length <= keyframe) {
+      redo(keyframes.length * interval);
+      keyframes.push(values.slice());
     }
   }
 
@@ -79,19 +79,18 @@ export function createCursor({ journal, cells }: Run): Cursor {
       return position;
     },
     seek(n) {
-      const target = Math.max(NO_STEP, Math.min(n, journal.length - 1));
-      if (target <= position && position - target <= KEYFRAME_INTERVAL) return backward(target);
-      const keyframe = Math.min(Math.floor((target + 1) / KEYFRAME_INTERVAL), keyframes.length) - 1;
-      const from = (keyframe + 1) * KEYFRAME_INTERVAL - 1;
-      if (target < position || from > position) {
-        values = (keyframes[keyframe] ?? initial).slice();
-        position = from;
-      }
-      forward(target);
+      position = Math.max(NO_STEP, Math.min(n, journal.length - 1));
+      const target = journal.writesBefore(position + 1);
+      if (Math.abs(target - written) > interval) restore(Math.floor(target / interval));
+      redo(target);
+      undo(target);
     },
     value: (cell) => values[cell] ?? NaN,
   };
 }
+
+/** A machine with few cells has few writes between keyframes; so many are no effort. */
+const MIN_INTERVAL = 64;
 
 /** The call stack of the thread that step `n` belongs to, innermost first. Empty once its outermost function has returned. */
 export function stackAt({ journal }: Run, n: number): StackFrame[] {

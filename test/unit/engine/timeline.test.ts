@@ -43,6 +43,40 @@ test('a random walk back and forth returns to identical states', () => {
   );
 });
 
+test('a cursor that has never walked gets anywhere at once', () => {
+  fc.assert(
+    fc.property(program, fc.nat(), (operations, seek) => {
+      const run = machineOf(operations);
+      const target = seek % run.journal.length;
+      const cursor = createCursor(run);
+      cursor.seek(target);
+      assert.deepEqual(
+        run.cells.map(({ id }) => cursor.value(id)),
+        replay(run, target),
+      );
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('the columns say of a step what the step says of itself', () => {
+  fc.assert(
+    fc.property(program, (operations) => {
+      const { journal } = machineOf(operations);
+      for (let n = 0; n < journal.length; n++) {
+        const { kind, thread, depth, site, link, parent, cause } = journal.step(n);
+        assert.deepEqual(
+          [journal.kind(n), journal.thread(n), journal.depth(n), journal.parent(n), journal.cause(n)],
+          [kind, thread, depth, parent, cause],
+        );
+        assert.equal(journal.sites[journal.siteId(n)], site);
+        assert.deepEqual(journal.links[journal.linkId(n)], link ?? { kind: 'none' });
+      }
+    }),
+    { numRuns: 20 },
+  );
+});
+
 test('each write holds what was there before it, and the last write is the value', () => {
   fc.assert(
     fc.property(program, (operations) => {
