@@ -1,8 +1,9 @@
 import * as vscode from 'vscode';
-import { flowById } from '../flows/catalogue';
+import { writePlace } from '../flows/export/link';
 import type { Session } from '../flows/session';
 import { parseToHost, type PanelCommand, type ToWebview } from '../webview/protocol';
 import { showError } from './errors';
+import { openPlace } from './links';
 import { positionView, runView } from './views';
 
 /** The webviews: the panel in the editor area, and the compact state in the side bar. Both are views of the session. */
@@ -12,6 +13,9 @@ export interface Panel extends vscode.Disposable {
 }
 
 const PLAY_INTERVAL_MS = 600;
+
+/** Where a restored panel finds what it showed. */
+const SAVED_PLACE = 'virtflow.place';
 
 const COMMANDS: Readonly<Record<PanelCommand, string>> = {
   step: 'virtflow.step',
@@ -93,22 +97,14 @@ export function registerPanel(context: vscode.ExtensionContext, session: Session
     vscode.window.registerWebviewPanelSerializer('virtflow.panel', {
       async deserializeWebviewPanel(restored) {
         adopt(restored);
-        const saved = context.workspaceState.get<{ flow: string; parameters: Record<string, unknown>; position: number }>(
-          'virtflow.session',
-        );
-        const flow = flowById(saved?.flow ?? '');
-        if (session.run === undefined && saved && flow) report(() => session.explore(flow, saved.parameters, [], saved.position));
+        const saved = context.workspaceState.get<unknown>(SAVED_PLACE);
+        if (session.run === undefined && typeof saved === 'string') report(() => openPlace(session, saved));
       },
     }),
     {
       dispose: session.onDidChange((change) => {
         send(change === 'run' ? whole() : { type: 'position', position: positionView(session) });
-        if (session.run)
-          void context.workspaceState.update('virtflow.session', {
-            flow: session.run.flow.id,
-            parameters: session.run.inputs.parameters,
-            position: session.position,
-          });
+        if (session.run) void context.workspaceState.update(SAVED_PLACE, writePlace({ ...session.run, step: session.position }));
       }),
     },
   ];

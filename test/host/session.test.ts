@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { readPlace } from '../../src/flows/export/link';
 import { equal, ok, until } from './assert';
 
 /** What a reader does, through commands: explore, step, step back; without any source tree it all stands on outlines. */
@@ -50,5 +51,7 @@ suite('a flow in the editor', () => {
     equal(query.get('flow'), 'vfio-intx');
     ok(Number(query.get('step')) > 0, link);
     equal(query.get('set.kvm-intx'), 'true');
+    const place = readPlace(vscode.Uri.parse(link).query);
+    ok(place.kind === 'place' && place.step === Number(query.get('step')), 'the link is read as it was written');
   });
 });

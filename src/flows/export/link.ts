@@ -1,0 +1,108 @@
+import { flowById } from '../catalogue';
+import { resolveParameters, type Flow, type Inputs } from '../flow';
+
+/**
+ * A place in a run as text: what determines the run, and the step. Links carry it, and a panel is saved as it.
+ *
+ *     v=1&flow=vfio-intx&step=412&set.irqchip=split&inject=raise@380
+ *
+ * Whatever is not a letter, a digit or one of `_.-` is written as its code point between tildes, which no layer that handles
+ * URIs changes.
+ */
+
+export interface Place {
+  readonly flow: Flow;
+  readonly inputs: Inputs;
+  readonly step: number;
+}
+
+/** What was read: a place, or why there is none, to follow "This link cannot be opened:". */
+export type ReadPlace = ({ readonly kind: 'place' } & Place) | { readonly kind: 'malformed'; readonly problem: string };
+
+const VERSION = '1';
+/** Longer than any place that the views make. */
+const LONGEST = 16_384;
+const MOST_STIMULI = 256;
+
+/** The text of a place: `readPlace` gives the same place back. */
+export function writePlace({ flow, inputs, step }: Place): string {
+  const fields: [string, string][] = [
+    ['v', VERSION],
+    ['flow', escape(flow.id)],
+    ['step', String(step)],
+    ...(inputs.seed === 0 ? [] : [['seed', String(inputs.seed)] as [string, string]]),
+    ...Object.entries(inputs.parameters).map(([name, value]): [string, string] => [`set.${escape(name)}`, escape(String(value))]),
+    ...inputs.stimuli.map(({ name, at }): [string, string] => ['inject', `${escape(name)}@${at}`]),
+  ];
+  return fields.map(([key, value]) => `${key}=${value}`).join('&');
+}
+
+/** Reads the text of a place, from wherever it comes: each part is checked, and refused by name. Never throws. */
+export function readPlace(text: string): ReadPlace {
+  try {
+    return { kind: 'place', ...read(text) };
+  } catch (error) {
+    return { kind: 'malformed', problem: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function read(text: string): Place {
+  if (text.length > LONGEST) throw new Error(`it is longer than ${LONGEST} characters`);
+  const single = new Map<string, string>();
+  const parameters: Record<string, string> = {};
+  const stimuli: { at: number; name: string }[] = [];
+  for (const field of text.split('&')) {
+    const at = field.indexOf('=');
+    if (at < 0) throw new Error(`"${shown(field)}" is not of the form NAME=VALUE`);
+    const [key, value] = [field.slice(0, at), field.slice(at + 1)];
+    if (key === 'inject') stimuli.push(readOccasion(value));
+    else if (key.startsWith('set.')) define(parameters, unescape(key.slice(4)), unescape(value));
+    else if (!['v', 'flow', 'step', 'seed'].includes(key)) throw new Error(`it has a part "${shown(key)}", which Virtflow does not know`);
+    else if (single.has(key)) throw new Error(`it says ${key} twice`);
+    else single.set(key, value);
+  }
+  if (single.get('v') !== VERSION) throw new Error('it was made by another version of Virtflow');
+  if (stimuli.length > MOST_STIMULI) throw new Error(`it has more than ${MOST_STIMULI} stimuli`);
+  const id = unescape(single.get('flow') ?? '');
+  const flow = flowById(id);
+  if (flow === undefined) throw new Error(`there is no flow "${shown(id)}"`);
+  const strange = stimuli.find(({ name }) => !flow.stimuli.some((stimulus) => stimulus.name === name));
+  if (strange !== undefined) throw new Error(`flow ${flow.id} has no stimulus "${shown(strange.name)}"`);
+  return {
+    flow,
+    inputs: { parameters: resolveParameters(flow, parameters), stimuli, seed: readNumber('seed', single.get('seed') ?? '0') },
+    step: readNumber('step', single.get('step') ?? '0'),
+  };
+}
+
+function define(parameters: Record<string, string>, name: string, value: string): void {
+  if (!/^[\w.-]{1,64}$/.test(name) || name === '__proto__') throw new Error(`"${shown(name)}" is no name of a parameter`);
+  if (value.length > 64) throw new Error(`it sets ${name} to more than 64 characters`);
+  if (Object.hasOwn(parameters, name)) throw new Error(`it sets ${name} twice`);
+  parameters[name] = value;
+}
+
+function readOccasion(text: string): { at: number; name: string } {
+  const [name = '', at = ''] = text.split('@', 2);
+  return { at: readNumber(`the step of stimulus ${shown(name)}`, at), name: unescape(name) };
+}
+
+function readNumber(what: string, digits: string): number {
+  if (!/^\d{1,9}$/.test(digits)) throw new Error(`${what} is "${shown(digits)}", expected a whole number`);
+  return Number(digits);
+}
+
+const escape = (text: string): string => text.replaceAll(/[^\w.-]/gu, (character) => `~${character.codePointAt(0)!.toString(16)}~`);
+
+function unescape(text: string): string {
+  const plain = text.replaceAll(/~([0-9a-f]{1,6})~/g, (_, code: string) => {
+    const point = Number.parseInt(code, 16);
+    return point <= 0x10ffff ? String.fromCodePoint(point) : '\ufffd';
+  });
+  if (text.replaceAll(/~[0-9a-f]{1,6}~/g, '').match(/[^\w.-]/) !== null)
+    throw new Error(`"${shown(text)}" is not written as Virtflow writes it`);
+  return plain;
+}
+
+/** The beginning of a text from outside, for a message. */
+const shown = (text: string): string => (text.length > 40 ? `${text.slice(0, 40)}…` : text);
