@@ -4,7 +4,7 @@ import type { Session } from '../flows/session';
 import { parseToHost, type PanelCommand, type ToWebview } from '../webview/protocol';
 import { showError } from './errors';
 import { openPlace } from './links';
-import { positionView, runView } from './views';
+import { historyView, positionView, runView } from './views';
 
 /** The webviews: the panel in the editor area, and the compact state in the side bar. Both are views of the session. */
 export interface Panel extends vscode.Disposable {
@@ -65,6 +65,11 @@ export function registerPanel(context: vscode.ExtensionContext, session: Session
         return report(() => session.setParameters({ [message.name]: message.value }));
       case 'inject':
         return report(() => session.inject(message.stimulus));
+      case 'history': {
+        const history = session.run && historyView(session.run, message.component, message.cell);
+        if (history) void webview.postMessage({ type: 'history', history } satisfies ToWebview);
+        return;
+      }
       case 'malformed':
         return console.warn(`Virtflow dropped a message from its webview: ${message.problem}`);
     }

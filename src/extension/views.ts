@@ -8,7 +8,7 @@ import { presetOf, type FlowRun, type ParameterSpec } from '../flows/flow';
 import { referenceOfStep } from '../flows/places';
 import type { Session } from '../flows/session';
 import { resultText, valueText, writesOf } from '../flows/text';
-import type { CellView, ComponentView, ParameterView, PositionView, RunView, StepRow } from '../webview/protocol';
+import type { CellView, ComponentView, HistoryView, ParameterView, PositionView, RunView, StepRow } from '../webview/protocol';
 
 /** What the webviews get to see of a session. */
 
@@ -89,6 +89,30 @@ export function positionView(session: Session): PositionView {
       return [{ id, struct, name, doc, cells, changed: component.cells.some((cell) => changed.has(cell.id)) }];
     }),
   };
+}
+
+/** The most writes that a history holds. */
+const HISTORY_LIMIT = 100_000;
+
+/** Every write to a cell, or undefined if the run has no such cell. */
+export function historyView(run: FlowRun, component: number, name: string): HistoryView | undefined {
+  const cell = run.components[component]?.cells.find((candidate) => candidate.name === name);
+  if (cell === undefined) return undefined;
+  const writes = run.journal.writesTo(cell.id, run.journal.length - 1);
+  const first = Math.max(0, writes.count - HISTORY_LIMIT);
+  const steps = new Uint32Array(writes.count - first);
+  const values = new Uint32Array(steps.length);
+  const known = new Map<number, number>();
+  for (let index = 0; index < steps.length; index++) {
+    const write = writes.at(first + index);
+    const value = known.get(write.new) ?? known.size;
+    known.set(write.new, value);
+    steps[index] = write.step;
+    values[index] = value;
+  }
+  const texts = [...known.keys()].map((value) => valueText(run, cell, value));
+  const initial = valueText(run, cell, steps.length > 0 ? writes.at(first).old : cell.initial);
+  return { component, cell: name, steps, values, texts, initial, truncated: first > 0 };
 }
 
 /** One word of a wide register: shown only once it has held something. */

@@ -70,6 +70,9 @@ function createStage(host: Host, stage: HTMLElement, speak: (words: string) => v
         if (scene.kind === 'empty') return;
         if (message.position.step >= scene.run.steps.length) return console.warn('Virtflow: a position beyond the run was ignored');
         return showPosition({ ...scene, position: message.position });
+      case 'history':
+        if (scene.kind === 'run') scene.view.showHistory?.(message.history);
+        return;
       case 'playing':
         if (scene.kind === 'empty') return;
         scene.view.showPlaying?.(message.playing);

@@ -1,4 +1,4 @@
-import type { PositionView, RunView } from './protocol';
+import type { HistoryView, PositionView, RunView } from './protocol';
 
 /** A piece of a view. It is told of each run and position once, and keeps neither. */
 export interface Part {
@@ -9,6 +9,8 @@ export interface Part {
   showRun?(run: RunView): void;
   showPosition(run: RunView, position: PositionView): void;
   showPlaying?(playing: boolean): void;
+  /** The answer to a `history` that any part has asked for. */
+  showHistory?(history: HistoryView): void;
 }
 
 /** Several pieces as one, around an element that holds them. */
@@ -18,5 +20,6 @@ export function compose(element: HTMLElement, parts: readonly Part[]): Part {
     showRun: (run) => parts.forEach((part) => part.showRun?.(run)),
     showPosition: (run, position) => parts.forEach((part) => part.showPosition(run, position)),
     showPlaying: (playing) => parts.forEach((part) => part.showPlaying?.(playing)),
+    showHistory: (history) => parts.forEach((part) => part.showHistory?.(history)),
   };
 }

@@ -109,11 +109,31 @@ export interface PositionView {
   readonly components: readonly ComponentView[];
 }
 
+/** Every write to one cell in the run, first to last. */
+export interface HistoryView {
+  /** The component's `id`. */
+  readonly component: number;
+  /** The cell's `name`. */
+  readonly cell: string;
+  /** The steps that wrote it, in order. */
+  readonly steps: Uint32Array;
+  /** What each wrote, as an index into `texts`. */
+  readonly values: Uint32Array;
+  /** Each different value once, as people read it. */
+  readonly texts: readonly string[];
+  /** What it was before the first of `steps`, as people read it. */
+  readonly initial: string;
+  /** Whether there are more writes than a message holds: then these are the last ones. */
+  readonly truncated: boolean;
+}
+
 /** From the extension to a webview. */
 export type ToWebview =
   | { readonly type: 'run'; readonly run: RunView; readonly position: PositionView }
   | { readonly type: 'position'; readonly position: PositionView }
   | { readonly type: 'playing'; readonly playing: boolean }
+  /** The answer to a `history`. */
+  | { readonly type: 'history'; readonly history: HistoryView }
   /** There is no run: invite the reader to start one. */
   | { readonly type: 'empty' };
 
@@ -135,13 +155,17 @@ export type ToHost =
   | { readonly type: 'command'; readonly command: PanelCommand }
   | { readonly type: 'seek'; readonly step: number }
   | { readonly type: 'setParameter'; readonly name: string; readonly value: string | number | boolean }
-  | { readonly type: 'inject'; readonly stimulus: string };
+  | { readonly type: 'inject'; readonly stimulus: string }
+  /** Asks for every write to a cell; a cell that the run does not have gets no answer. */
+  | { readonly type: 'history'; readonly component: number; readonly cell: string };
 
 type Fields = Readonly<Record<string, unknown>>;
 
 const isObject = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const NAME = /^[\w.-]{1,64}$/;
+/** Names of cells: `redirtbl[23].fields.trig_mode`. */
+const LONGEST_NAME = 256;
 
 /**
  * Reads a message that a webview sent.
@@ -181,8 +205,14 @@ export function parseToHost(message: unknown): ToHost | { readonly type: 'malfor
         ? { type: 'inject', stimulus }
         : malformed('inject.stimulus must be a short identifier');
     }
+    case 'history': {
+      const { component, cell } = message;
+      return whole(component) && typeof cell === 'string' && cell.length <= LONGEST_NAME
+        ? { type: 'history', component: Number(component), cell }
+        : malformed('history must name a component by its number and a cell by its name');
+    }
     default:
-      return malformed('message.type must be one of ready, command, seek, setParameter, inject');
+      return malformed('message.type must be one of ready, command, seek, setParameter, inject, history');
   }
 }
 
@@ -211,8 +241,12 @@ export function parseToWebview(message: unknown): ToWebview | { readonly type: '
       if (!isPosition(position)) return malformed('run.position is not a position');
       return position.step < run.steps.length ? { type: 'run', run, position } : malformed('run.position.step is not a step of run.run');
     }
+    case 'history':
+      return isHistory(message['history'])
+        ? { type: 'history', history: message['history'] }
+        : malformed('history.history is not the history of a cell');
     default:
-      return malformed('message.type must be one of run, position, playing, empty');
+      return malformed('message.type must be one of run, position, playing, history, empty');
   }
 }
 
@@ -263,6 +297,27 @@ const isPosition = shape<PositionView>({
     }),
   ),
 });
+
+const isOutlineOfHistory = shape<HistoryView>({
+  component: whole,
+  cell: text,
+  steps: (value) => value instanceof Uint32Array,
+  values: (value) => value instanceof Uint32Array,
+  texts: listOf(text),
+  initial: text,
+  truncated: flag,
+});
+
+/** Steps rise, and each value is one of the texts. */
+function isHistory(value: unknown): value is HistoryView {
+  if (!isOutlineOfHistory(value)) return false;
+  const { steps, values, texts } = value;
+  return (
+    steps.length === values.length &&
+    values.every((text) => text < texts.length) &&
+    steps.every((step, index) => index === 0 || step >= (steps[index - 1] ?? 0))
+  );
+}
 
 const STEP_KINDS: readonly unknown[] = ['enter', 'at', 'return', 'signal'] satisfies readonly StepRow['kind'][];
 

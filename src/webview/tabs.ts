@@ -87,6 +87,7 @@ export function createTabs(host: Host, tabs: readonly [Tab, ...Tab[]]): Part {
       catchUp();
     },
     showPlaying: (playing) => pages.forEach(({ part }) => part.showPlaying?.(playing)),
+    showHistory: (history) => pages.forEach(({ part }) => part.showHistory?.(history)),
   };
 }
 

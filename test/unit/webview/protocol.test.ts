@@ -1,11 +1,21 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import * as fc from 'fast-check';
-import { parseToHost, parseToWebview, PANEL_COMMANDS, type ToHost, type ToWebview } from '../../../src/webview/protocol';
+import { parseToHost, parseToWebview, PANEL_COMMANDS, type HistoryView, type ToHost, type ToWebview } from '../../../src/webview/protocol';
 import { createSample } from '../../webview/sample';
 
 const sample = createSample(1);
 const RUN: Extract<ToWebview, { type: 'run' }> = { type: 'run', run: sample.run, position: sample.positionAt(3) };
+
+const HISTORY: HistoryView = {
+  component: 2,
+  cell: 'masked',
+  steps: Uint32Array.of(3, 8, 8, 20),
+  values: Uint32Array.of(0, 1, 0, 1),
+  texts: ['true', 'false'],
+  initial: 'false',
+  truncated: false,
+};
 
 /** Anything that could cross the line, with the words of the protocol strewn in so that checks are reached that pure noise never reaches. */
 const words = fc.constantFrom(
@@ -20,6 +30,9 @@ const words = fc.constantFrom(
     'position',
     'playing',
     'empty',
+    'history',
+    'component',
+    'cell',
     'step',
     'name',
     'value',
@@ -39,7 +52,19 @@ const noise = fc.anything({
 const messages = fc.oneof(
   noise,
   fc.record(
-    { type: words, command: noise, step: noise, name: noise, value: noise, stimulus: noise, run: noise, position: noise, playing: noise },
+    {
+      type: words,
+      command: noise,
+      step: noise,
+      name: noise,
+      value: noise,
+      stimulus: noise,
+      run: noise,
+      position: noise,
+      playing: noise,
+      component: noise,
+      cell: noise,
+    },
     { requiredKeys: [] },
   ),
 );
@@ -50,12 +75,14 @@ const TO_HOST: Readonly<Record<ToHost['type'] | 'malformed', readonly string[]>>
   seek: ['step', 'type'],
   setParameter: ['name', 'type', 'value'],
   inject: ['stimulus', 'type'],
+  history: ['cell', 'component', 'type'],
   malformed: ['problem', 'type'],
 };
 const TO_WEBVIEW: Readonly<Record<ToWebview['type'] | 'malformed', readonly string[]>> = {
   run: ['position', 'run', 'type'],
   position: ['position', 'type'],
   playing: ['playing', 'type'],
+  history: ['history', 'type'],
   empty: ['type'],
   malformed: ['problem', 'type'],
 };
@@ -87,12 +114,14 @@ test('messages that fit pass unchanged, without fields that nobody knows', () =>
     { type: 'seek', step: 0 },
     { type: 'setParameter', name: 'irqchip', value: 'split' },
     { type: 'inject', stimulus: 'assert' },
+    { type: 'history', component: 2, cell: 'redirtbl[21]' },
   ];
   for (const message of toHost) assert.deepEqual(parseToHost({ ...message, extra: 1 }), message);
   const toWebview: readonly ToWebview[] = [
     RUN,
     { type: 'position', position: sample.positionAt(5) },
     { type: 'playing', playing: true },
+    { type: 'history', history: HISTORY },
     { type: 'empty' },
   ];
   for (const message of toWebview) assert.deepEqual(parseToWebview({ ...message, extra: 1 }), message);
@@ -122,6 +151,19 @@ for (const [what, spoil] of Object.entries(SPOILED)) {
     assert.equal(parseToWebview({ ...RUN, run: spoil(RUN) }).type, 'malformed');
   });
 }
+
+test('a history is checked down to its numbers', () => {
+  const spoiled: readonly object[] = [
+    { steps: [3, 8, 8, 20] },
+    { steps: Uint32Array.of(3, 8, 7, 20) },
+    { steps: Uint32Array.of(3, 8) },
+    { values: Uint32Array.of(0, 1, 2, 1) },
+    { values: new Float64Array(4) },
+    { texts: [true, false] },
+    { cell: 3 },
+  ];
+  for (const change of spoiled) assert.equal(parseToWebview({ type: 'history', history: { ...HISTORY, ...change } }).type, 'malformed');
+});
 
 test('a position is checked down to its bits', () => {
   const position = sample.positionAt(3);
