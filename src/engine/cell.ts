@@ -11,12 +11,31 @@ export type CellType =
   | { readonly kind: 'bool' }
   | { readonly kind: 'int' }
   | { readonly kind: 'hex'; readonly bits: 8 | 16 | 32 }
-  /** A word whose bits have names, least significant first; `undefined` where a bit has none. */
-  | { readonly kind: 'bits'; readonly bits: 8 | 16 | 32; readonly names: readonly (string | undefined)[] }
+  /** A word whose bits have names: `names` of the single ones, least significant first, `fields` of all. */
+  | {
+      readonly kind: 'bits';
+      readonly bits: 8 | 16 | 32;
+      readonly names: readonly (string | undefined)[];
+      readonly fields: readonly BitField[];
+    }
+  /** 32 of the vectors of a wide register: bit 0 stands for vector `first`. */
+  | { readonly kind: 'vectors'; readonly bits: 32; readonly first: number }
   /** A C enumeration or a set of constants: number to name. */
   | { readonly kind: 'enum'; readonly names: ReadonlyMap<number, string> }
   /** A pointer: 0 is NULL, anything else the number of an object of this machine. */
   | { readonly kind: 'pointer' };
+
+/** A bit of a word, or several side by side, that has a name. */
+export interface BitField {
+  readonly name: string;
+  /** Its lowest bit. */
+  readonly low: number;
+  readonly width: number;
+  /** What it says, in a sentence. */
+  readonly means?: string;
+  /** What its values are called. */
+  readonly values?: readonly (string | undefined)[];
+}
 
 /** One cell as a machine knows it. `id` is its index in the machine's state. */
 export interface Cell {
@@ -25,6 +44,8 @@ export interface Cell {
   /** The field's name within its component, as C spells it: `masked`, `redirtbl[21].remote_irr`. */
   readonly name: string;
   readonly type: CellType;
+  /** What it holds, in a sentence, where that is not plain from its name. */
+  readonly means: string | undefined;
   readonly initial: number;
   /** The identifier that stands in upstream source where this cell is written. */
   readonly token: string;
@@ -45,6 +66,7 @@ export interface Component {
 
 interface AnyField {
   readonly type: CellType;
+  readonly means?: string;
 }
 
 /** A field of a structure: how its value looks to the models (`V`) and how it is held (a number). */
@@ -76,10 +98,36 @@ export const hex = (bits: 8 | 16 | 32, initial = 0): Field<number> => ({
 });
 
 /** A word with named bits, least significant first. */
-export const bits = (width: 8 | 16 | 32, names: readonly (string | undefined)[], initial = 0): Field<number> => ({
-  ...hex(width, initial),
-  type: { kind: 'bits', bits: width, names },
+export const bits = (width: 8 | 16 | 32, names: readonly (string | undefined)[], initial = 0): Field<number> =>
+  register(
+    width,
+    names.flatMap((name, low) => (name === undefined ? [] : [{ name, low, width: 1 }])),
+    initial,
+  );
+
+/** A word as a data sheet draws it: bits, and runs of bits, with names and meanings. */
+export const register = (width: 8 | 16 | 32, fields: readonly BitField[], initial = 0): Field<number> => {
+  const names = Array.from({ length: width }, (_, bit) => fields.find((field) => field.low === bit && field.width === 1)?.name);
+  return { ...hex(width, initial), type: { kind: 'bits', bits: width, names, fields } };
+};
+
+/** A bit of a register. */
+export const bit = (low: number, name: string, means?: string): BitField => ({ name, low, width: 1, ...(means ? { means } : {}) });
+
+/** Bits `high` down to `low` of a register, which are a number together. */
+export const bitsOf = (high: number, low: number, name: string, means: string, values?: BitField['values']): BitField => ({
+  name,
+  low,
+  width: high - low + 1,
+  means,
+  ...(values ? { values } : {}),
 });
+
+/** Word `n` of a 256-bit register that has one bit per vector. */
+export const vectors = (n: number): Field<number> => ({ ...hex(32), type: { kind: 'vectors', bits: 32, first: 32 * n } });
+
+/** Says what a field holds, in a sentence. */
+export const means = <V>(sentence: string, field: Field<V>): Field<V> => ({ ...field, means: sentence });
 
 /** One of a set of named constants. */
 export const oneOf = <const T extends Readonly<Record<string, number>>>(constants: T, initial: T[keyof T]): Field<T[keyof T]> => ({
@@ -130,7 +178,13 @@ export function struct<F extends Readonly<Record<string, AnyField>>>(
     const instance = { [COMPONENT]: component };
     for (const [key, field] of entries) {
       const given = (initial as Record<string, unknown>)[key];
-      const cell = machine.addCell(component, key, field.type, field.encode(given === undefined ? field.initial : given, machine));
+      const cell = machine.addCell(
+        component,
+        key,
+        field.type,
+        field.encode(given === undefined ? field.initial : given, machine),
+        field.means,
+      );
       Object.defineProperty(instance, key, {
         enumerable: true,
         get: () => field.decode(machine.peek(cell.id), machine),
@@ -155,6 +209,7 @@ export function formatValue(type: CellType, value: number, nameOf: (component: n
     case 'int':
       return String(value);
     case 'hex':
+    case 'vectors':
       return `0x${value.toString(16).padStart(type.bits / 4, '0')}`;
     case 'bits': {
       const set = type.names.filter((name, bit) => name !== undefined && (value >>> bit) & 1);

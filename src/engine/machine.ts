@@ -108,7 +108,7 @@ export interface Machine {
   readonly mustYield: boolean;
 
   allocate(struct: string, name: string, doc: string): Component;
-  addCell(component: Component, name: string, type: CellType, initial: number): Cell;
+  addCell(component: Component, name: string, type: CellType, initial: number, means?: string): Cell;
   adopt(instance: Instance): void;
   instance(component: number): Instance;
   peek(cell: number): number;
@@ -241,8 +241,8 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
       components.push(component);
       return component;
     },
-    addCell(component, name, type, initial) {
-      const cell: Cell = { id: cells.length, component, name, type, initial, token: fieldToken(name) };
+    addCell(component, name, type, initial, means) {
+      const cell: Cell = { id: cells.length, component, name, type, means, initial, token: fieldToken(name) };
       cells.push(cell);
       component.cells.push(cell);
       values.push(initial);

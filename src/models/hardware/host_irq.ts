@@ -1,4 +1,4 @@
-import { bool, struct, type InstanceOf } from '../../engine/cell';
+import { bool, means, struct, type InstanceOf } from '../../engine/cell';
 import { architecturally, source } from '../../engine/fn';
 import { running } from '../../engine/running';
 import { causedBy, preempt, until } from '../../engine/steps';
@@ -6,12 +6,13 @@ import { common_interrupt } from '../linux/arch/x86/kernel/irq';
 import type { IrqDesc, IrqPin } from '../linux/kernel/irq/irqdesc';
 import { take_vector, waiting_vector, type HostLapic } from './host_lapic';
 import type { PciFunction } from './pci_function';
+import { MASK, REMOTE_IRR } from './registers/ioapic';
 
 /** The host's way from a wire to a vector: one level-triggered I/O APIC pin and the CPU that it interrupts. */
 
 const HostPin = struct('host_ioapic_pin', 'The physical I/O APIC pin that the device’s INTx wire is soldered to.', {
-  mask: bool(true),
-  remote_irr: bool(),
+  mask: means(MASK, bool(true)),
+  remote_irr: means(REMOTE_IRR, bool()),
 });
 type HostPin = InstanceOf<typeof HostPin>;
 

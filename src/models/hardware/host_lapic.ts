@@ -1,16 +1,15 @@
-import { hex, struct, type Field, type InstanceOf } from '../../engine/cell';
+import { struct, type InstanceOf } from '../../engine/cell';
 import { source } from '../../engine/fn';
 import type { Run } from '../../engine/machine';
 import { causedBy, signal } from '../../engine/steps';
 import type { IrqDesc } from '../linux/kernel/irq/irqdesc';
+import { IRR, vectorWords } from './registers/lapic';
 
 /** The local APIC of a host CPU, as far as vectors that arrive from outside go. */
 
 const WORDS = [0, 1, 2, 3, 4, 5, 6, 7] as const;
-type Words = { readonly [K in `APIC_IRR[${(typeof WORDS)[number]}]`]: Field<number> };
-const words = Object.fromEntries(WORDS.map((word) => [`APIC_IRR[${word}]`, hex(32)])) as Words;
 
-const Cells = struct('host_lapic', 'The local APIC of a host CPU: the vectors that have arrived and wait.', words);
+const Cells = struct('host_lapic', 'The local APIC of a host CPU: the vectors that have arrived and wait.', vectorWords('APIC_IRR', IRR));
 
 /** A host CPU's local APIC with what its vectors are for. */
 export type HostLapic = InstanceOf<typeof Cells> & {

@@ -1,4 +1,4 @@
-import { bool, hex, pointer, struct, type InstanceOf } from '../../engine/cell';
+import { bool, hex, means, pointer, struct, type InstanceOf } from '../../engine/cell';
 import { source } from '../../engine/fn';
 import { at } from '../../engine/steps';
 import { receive_vector, type HostLapic } from './host_lapic';
@@ -13,11 +13,11 @@ const IrteCells = struct(
   'irte',
   'An interrupt remapping table entry. p_pst: it posts to a guest, with p_vector into the descriptor at pda.',
   {
-    present: bool(),
-    vector: hex(8),
-    p_pst: bool(),
-    p_vector: hex(8),
-    pda: pointer<PiDesc>(),
+    present: means('The entry is valid: a message that names it is remapped.', bool()),
+    vector: means('The vector of the host, unless it posts.', hex(8)),
+    p_pst: means('Posts to a guest instead of interrupting the host.', bool()),
+    p_vector: means('The vector of the guest, if it posts.', hex(8)),
+    pda: means('The descriptor that it posts to.', pointer<PiDesc>()),
   },
 );
 export type Irte = InstanceOf<typeof IrteCells>;

@@ -1,4 +1,4 @@
-import { bits, bool, hex, struct, type InstanceOf } from '../../engine/cell';
+import { bool, means, struct, type InstanceOf } from '../../engine/cell';
 import { source } from '../../engine/fn';
 import type { Run } from '../../engine/machine';
 import { at, signal } from '../../engine/steps';
@@ -8,14 +8,13 @@ import {
   PCI_MSI_DATA_64,
   PCI_MSI_FLAGS,
   PCI_MSI_FLAGS_64BIT,
-  PCI_MSI_FLAGS_BITS,
   PCI_MSI_FLAGS_ENABLE,
   PCI_MSI_FLAGS_QSIZE,
   PCI_MSIX_FLAGS,
-  PCI_MSIX_FLAGS_BITS,
   PCI_MSIX_FLAGS_ENABLE,
   PCI_MSIX_FLAGS_MASKALL,
 } from '../linux/include/uapi/linux/pci_regs';
+import * as pci_registers from './registers/pci';
 
 /**
  * Message-signalled interrupts as the device has them: an interrupt is a write of a programmed word to a programmed
@@ -27,18 +26,18 @@ export const MSI_CAP = 0x50;
 export const MSIX_CAP = 0xa0;
 
 const MsiCells = struct('msi_capability', 'The device’s MSI capability: one address, one word, no mask.', {
-  PCI_MSI_FLAGS: bits(16, PCI_MSI_FLAGS_BITS),
-  PCI_MSI_ADDRESS_LO: hex(32),
-  PCI_MSI_DATA_64: hex(16),
+  PCI_MSI_FLAGS: pci_registers.msiFlags(),
+  PCI_MSI_ADDRESS_LO: pci_registers.messageAddress(),
+  PCI_MSI_DATA_64: pci_registers.messageData(16),
 });
 
-const MsixCells = struct('msix_capability', 'The device’s MSI-X capability.', { PCI_MSIX_FLAGS: bits(16, PCI_MSIX_FLAGS_BITS) });
+const MsixCells = struct('msix_capability', 'The device’s MSI-X capability.', { PCI_MSIX_FLAGS: pci_registers.msixFlags() });
 
 const EntryCells = struct('msix_entry', 'An entry of the MSI-X table in the device, with its bit in the pending array.', {
-  PCI_MSIX_ENTRY_LOWER_ADDR: hex(32),
-  PCI_MSIX_ENTRY_DATA: hex(32),
-  PCI_MSIX_ENTRY_VECTOR_CTRL: hex(32, 1),
-  pending: bool(),
+  PCI_MSIX_ENTRY_LOWER_ADDR: pci_registers.messageAddress(),
+  PCI_MSIX_ENTRY_DATA: pci_registers.messageData(32),
+  PCI_MSIX_ENTRY_VECTOR_CTRL: pci_registers.vectorControl(1),
+  pending: means(pci_registers.PENDING, bool()),
 });
 
 /** A word of an MSI-X entry. */

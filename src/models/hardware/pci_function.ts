@@ -1,14 +1,9 @@
-import { bits, bool, hex, struct, type InstanceOf } from '../../engine/cell';
+import { bool, hex, means, struct, type InstanceOf } from '../../engine/cell';
 import { source } from '../../engine/fn';
 import { signal } from '../../engine/steps';
 import { message_register, MSI_CAP, send_message, sends_messages, write_capability, type MessageSource } from './msi';
-import {
-  PCI_COMMAND,
-  PCI_COMMAND_BITS,
-  PCI_COMMAND_INTX_DISABLE,
-  PCI_STATUS_BITS,
-  PCI_STATUS_INTERRUPT,
-} from '../linux/include/uapi/linux/pci_regs';
+import { PCI_COMMAND, PCI_COMMAND_INTX_DISABLE, PCI_STATUS_INTERRUPT } from '../linux/include/uapi/linux/pci_regs';
+import * as pci_registers from './registers/pci';
 
 /**
  * The physical device: a PCI function with an INTx pin and a BAR with three registers, as QEMU's `edu` has them.
@@ -21,10 +16,10 @@ export const EDU_RAISE = 0x60;
 export const EDU_ACK = 0x64;
 
 const PciFunctionCells = struct('pci_function', 'The device itself: its configuration registers, its interrupt causes, its INTx wire.', {
-  PCI_COMMAND: bits(16, PCI_COMMAND_BITS, 0x6),
-  PCI_STATUS: bits(16, PCI_STATUS_BITS, 0x10),
-  irq_status: hex(32),
-  INTx: bool(),
+  PCI_COMMAND: pci_registers.command(0x6),
+  PCI_STATUS: pci_registers.status(0x10),
+  irq_status: means('The causes that the driver has not acknowledged yet.', hex(32)),
+  INTx: means('The INTx wire is asserted.', bool()),
 });
 
 export type PciFunction = InstanceOf<typeof PciFunctionCells> & {

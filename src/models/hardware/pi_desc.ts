@@ -1,6 +1,7 @@
-import { bool, hex, int, oneOf, struct, type Field, type InstanceOf } from '../../engine/cell';
+import { bool, int, means, oneOf, struct, type InstanceOf } from '../../engine/cell';
 import { source } from '../../engine/fn';
 import type { Run } from '../../engine/machine';
+import * as lapic_registers from './registers/lapic';
 
 /** The posted-interrupt descriptor: how vectors reach a virtual CPU without its hypervisor, from devices and from other CPUs. */
 
@@ -8,13 +9,17 @@ export const POSTED_INTR_WAKEUP_VECTOR = 0xf1;
 export const POSTED_INTR_VECTOR = 0xf2;
 
 const WORDS = [0, 1, 2, 3, 4, 5, 6, 7] as const;
-type Words = { readonly [K in `pir[${(typeof WORDS)[number]}]`]: Field<number> };
-const words = Object.fromEntries(WORDS.map((word) => [`pir[${word}]`, hex(32)])) as Words;
 
 const PiDescCells = struct(
   'pi_desc',
   'The posted-interrupt descriptor: vectors that wait to be taken into the virtual APIC (pir), whether a notification is outstanding (on) or none is wanted (sn), and which vector notifies which CPU (nv, ndst).',
-  { on: bool(), sn: bool(), nv: oneOf({ POSTED_INTR_VECTOR, POSTED_INTR_WAKEUP_VECTOR }, POSTED_INTR_VECTOR), ndst: int(), ...words },
+  {
+    on: means(lapic_registers.ON, bool()),
+    sn: means(lapic_registers.SN, bool()),
+    nv: means(lapic_registers.NV, oneOf({ POSTED_INTR_VECTOR, POSTED_INTR_WAKEUP_VECTOR }, POSTED_INTR_VECTOR)),
+    ndst: means(lapic_registers.NDST, int()),
+    ...lapic_registers.vectorWords('pir', lapic_registers.PIR),
+  },
 );
 
 export type PiDesc = InstanceOf<typeof PiDescCells> & {

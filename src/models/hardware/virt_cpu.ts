@@ -1,4 +1,4 @@
-import { bool, hex, int, oneOf, struct, type Field, type InstanceOf } from '../../engine/cell';
+import { bool, hex, int, means, oneOf, struct, type Field, type InstanceOf } from '../../engine/cell';
 import { source } from '../../engine/fn';
 import type { Run } from '../../engine/machine';
 import { causedBy, preempt, signal, until } from '../../engine/steps';
@@ -7,6 +7,7 @@ import { pi_desc, pir_drain, POSTED_INTR_VECTOR, type PiDesc } from './pi_desc';
 import { APIC_BASE_MSR, APIC_EOI, APIC_ICR, APIC_ICR2 } from '../linux/arch/x86/include/asm/apicdef';
 import { registerAt, type KvmLapic } from '../linux/arch/x86/kvm/lapic_state';
 import { highestVector, setVector } from '../linux/arch/x86/kvm/vectors';
+import * as lapic_registers from './registers/lapic';
 
 /**
  * A CPU with virtualization, from both sides: how the hypervisor enters and what makes it exit, and the guest's
@@ -65,16 +66,13 @@ const exitField = (names: readonly (keyof typeof VM_EXITS)[]): Field<ExitCode> =
 const vmxExits = Object.keys(VM_EXITS).filter((name) => name.startsWith('EXIT_')) as (keyof typeof VM_EXITS)[];
 const svmExits = Object.keys(VM_EXITS).filter((name) => name.startsWith('SVM_')) as (keyof typeof VM_EXITS)[];
 
-type Words<N extends string> = { readonly [K in `${N}[${Word}]`]: Field<number> };
-const words = <N extends string>(name: N): Words<N> => Object.fromEntries(WORDS.map((word) => [`${name}[${word}]`, hex(32)])) as Words<N>;
-
 const Vmcs = struct('vmcs', 'The control structure of VT-x: what to inject at entry, what caused the exit.', {
   VM_EXIT_REASON: exitField(vmxExits),
-  VM_ENTRY_INTR_INFO_FIELD: hex(32),
-  CPU_BASED_INTR_WINDOW_EXITING: bool(),
-  'GUEST_INTR_STATUS.RVI': hex(8),
-  'GUEST_INTR_STATUS.SVI': hex(8),
-  ...words('EOI_EXIT_BITMAP'),
+  VM_ENTRY_INTR_INFO_FIELD: lapic_registers.entryInterruption(),
+  CPU_BASED_INTR_WINDOW_EXITING: means('The guest exits as soon as it can take an interrupt.', bool()),
+  'GUEST_INTR_STATUS.RVI': lapic_registers.rvi(),
+  'GUEST_INTR_STATUS.SVI': lapic_registers.svi(),
+  ...lapic_registers.vectorWords('EOI_EXIT_BITMAP', lapic_registers.EOI_EXIT_BITMAP),
 });
 
 const Vmcb = struct('vmcb', 'The control block of AMD-V: what to inject at entry, what caused the exit.', {

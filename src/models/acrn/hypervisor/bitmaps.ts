@@ -1,4 +1,4 @@
-import { hex, type Field } from '../../../engine/cell';
+import { vectorWords } from '../../hardware/registers/lapic';
 
 /** 256-bit sets of vectors, held as eight 32-bit words: what the hypervisor's bitmap functions work on. */
 
@@ -9,8 +9,7 @@ const WORDS: readonly Word[] = [7, 6, 5, 4, 3, 2, 1, 0];
 export type Bitmap<N extends string> = { [K in `${N}[${Word}]`]: number };
 
 /** The fields of a set, for a structure's definition. */
-export const bitmap = <N extends string>(name: N): { readonly [K in `${N}[${Word}]`]: Field<number> } =>
-  Object.fromEntries(WORDS.toReversed().map((word) => [`${name}[${word}]`, hex(32)])) as { [K in `${N}[${Word}]`]: Field<number> };
+export const bitmap = vectorWords;
 
 const wordOf = (bit: number): Word => ((bit & 0xff) >>> 5) as Word;
 

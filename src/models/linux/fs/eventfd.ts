@@ -1,4 +1,4 @@
-import { int, struct, type InstanceOf } from '../../../engine/cell';
+import { int, means, struct, type InstanceOf } from '../../../engine/cell';
 import { addressOf, source, through, type Pointer } from '../../../engine/fn';
 import { at, atCall } from '../../../engine/steps';
 import { EPOLLHUP, EPOLLIN, wake_up_locked_poll, wake_up_poll, type WaitQueueHead } from '../kernel/sched/wait';
@@ -9,8 +9,8 @@ const EventfdCtxCells = struct(
   'eventfd_ctx',
   'An eventfd: a 64-bit counter and the queue of those who want to know that it is not zero. kref: who holds it; its file is the first.',
   {
-    kref: int(1),
-    count: int(),
+    kref: means('Who holds it; its file is the first.', int(1)),
+    count: means('How often it was signalled since it was last read; a read takes all of it.', int()),
   },
 );
 

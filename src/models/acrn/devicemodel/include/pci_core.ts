@@ -1,8 +1,9 @@
-import { bool, hex, int, oneOf, struct, type InstanceOf } from '../../../../engine/cell';
+import { bool, int, means, oneOf, struct, type InstanceOf } from '../../../../engine/cell';
 import type { OpsTable } from '../../../../engine/fn';
 import type { Fn } from '../../../../engine/fn';
 import { pthread_mutex, type PthreadMutex } from '../pthread';
 import type { Vmctx } from './dm';
+import * as pci_registers from '../../../hardware/registers/pci';
 
 /** PCI devices of the device model. */
 
@@ -13,15 +14,15 @@ const VdevCells = struct('pci_vdev', 'A virtual PCI device: which kind of interr
   'msi.enabled': bool(),
   'msix.enabled': bool(),
   'msix.function_mask': bool(),
-  'lintr.state': oneOf(LINTR_STATES, IDLE),
+  'lintr.state': means('The line: down, up, or to be up once DisINTx is cleared (PENDING).', oneOf(LINTR_STATES, IDLE)),
   'lintr.pin': int(),
   'lintr.ioapic_irq': int(),
 });
 
 const MsixTableEntry = struct('msix_table_entry', 'An entry of the MSI-X table, in BAR 1.', {
-  addr: hex(32),
-  msg_data: hex(32),
-  vector_control: hex(32, 1),
+  addr: pci_registers.messageAddress(),
+  msg_data: pci_registers.messageData(32),
+  vector_control: pci_registers.vectorControl(1),
 });
 export type MsixTableEntry = InstanceOf<typeof MsixTableEntry>;
 export const msix_table_entry = MsixTableEntry;

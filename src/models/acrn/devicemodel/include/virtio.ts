@@ -1,4 +1,4 @@
-import { bits, bool, hex, int, struct, type InstanceOf } from '../../../../engine/cell';
+import { bits, bool, hex, int, means, struct, type InstanceOf } from '../../../../engine/cell';
 import { source, type Pointer } from '../../../../engine/fn';
 import { atCall } from '../../../../engine/steps';
 import type { EventfdCtx } from '../../../linux/fs/eventfd';
@@ -8,6 +8,7 @@ import type { IothreadCtx, IothreadMevent } from '../core/iothread';
 import { pci_generate_msi, pci_generate_msix, pci_lintr_assert, pci_msix_enabled } from '../hw/pci/core';
 import { pthread_mutex, pthread_mutex_lock, pthread_mutex_unlock, type PthreadMutex } from '../pthread';
 import type { PciVdev } from './pci_core';
+import * as virtio_registers from '../../../hardware/registers/virtio';
 
 /** virtio devices, whatever they do: their queues, seen from the device. */
 
@@ -17,8 +18,8 @@ export const VIRTIO_RING_F_EVENT_IDX = 29;
 export const VIRTIO_F_NOTIFY_ON_EMPTY = 24;
 
 const BaseCells = struct('virtio_base', 'A virtio device: what was negotiated, and what its registers say.', {
-  status: hex(8),
-  isr: hex(8),
+  status: virtio_registers.status(),
+  isr: virtio_registers.isr(),
   device_caps: hex(32),
   negotiated_caps: hex(32),
   /** VIRTIO_F_VERSION_1 is bit 32 of device_caps. */
@@ -48,8 +49,8 @@ export type VirtioBase = InstanceOf<typeof BaseCells> & {
 
 const VqCells = struct('virtio_vq_info', 'A queue, as the device sees it: how far it has come.', {
   flags: bits(8, ['VQ_ALLOC']),
-  last_avail: int(),
-  save_used: int(),
+  last_avail: means(virtio_registers.LAST_AVAIL, int()),
+  save_used: means('The used index when the queue was last begun with: whether to interrupt is decided against it.', int()),
   msix_idx: hex(16, VIRTIO_MSI_NO_VECTOR),
   'viothrd.ioevent_started': bool(),
 });

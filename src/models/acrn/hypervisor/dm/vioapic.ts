@@ -7,6 +7,7 @@ import { ioapic_rte, REMOTE_IRR, rteBits, type IoapicRte } from '../include/arch
 import type { IoRequest } from '../include/arch/x86/asm/guest/vcpu';
 import { VPIC_WIRE_MODES, type AcrnVm, type MemIoNode } from '../include/arch/x86/asm/guest/vm';
 import { ACRN_IOREQ_DIR_WRITE, levelsOf, type GsiOperation } from '../include/public/acrn_common';
+import * as ioapic_registers from '../../../hardware/registers/ioapic';
 
 /** The hypervisor's I/O APIC. It remembers its pins' lines and honours their polarity. */
 
@@ -26,10 +27,10 @@ const EINVAL = 22;
 
 const VioapicCells = struct('acrn_single_vioapic', 'A virtual I/O APIC: the selected register, and the level of every pin’s line.', {
   'chipinfo.id': hex(8),
-  ioregsel: hex(8),
+  ioregsel: ioapic_registers.ioregsel(),
   // uint64_t pin_state[], in 32-bit words.
-  'pin_state[0]': hex(32),
-  'pin_state[1]': hex(32),
+  'pin_state[0]': ioapic_registers.pins('The level of each pin’s line.', 0, 32),
+  'pin_state[1]': ioapic_registers.pins('The level of each pin’s line.', 32, 32),
 });
 
 export type AcrnSingleVioapic = InstanceOf<typeof VioapicCells> & {

@@ -1,4 +1,4 @@
-import { bool, hex, int, struct, type InstanceOf } from '../../../../engine/cell';
+import { bool, int, means, struct, type InstanceOf } from '../../../../engine/cell';
 import { source } from '../../../../engine/fn';
 import { at, atWrite } from '../../../../engine/steps';
 import { ptirq_intx_ack, ptirq_intx_pin_remap } from '../arch/x86/guest/assign';
@@ -9,6 +9,7 @@ import type { AcrnVcpu } from '../include/arch/x86/asm/guest/vcpu';
 import { VPIC_WIRE_MODES, type AcrnVm, type VmIoHandlerDesc } from '../include/arch/x86/asm/guest/vm';
 import { levelsOf, type GsiOperation } from '../include/public/acrn_common';
 import { vioapic_set_irqline_lock } from './vioapic';
+import * as i8259 from '../../../hardware/registers/i8259';
 
 /** The hypervisor's 8259 pair. */
 
@@ -37,29 +38,29 @@ type Pin = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
 const PINS: readonly Pin[] = [0, 1, 2, 3, 4, 5, 6, 7];
 
 const ChipCells = struct('i8259_reg_state', 'One 8259: what is requested, masked and in service.', {
-  ready: bool(),
-  icw_num: int(),
-  rd_cmd_reg: int(),
-  aeoi: bool(),
-  poll: bool(),
-  rotate: bool(),
-  sfn: bool(),
-  irq_base: hex(8),
-  request: hex(8),
-  service: hex(8),
-  mask: hex(8, 0xff),
+  ready: means('The initialization words have all come.', bool()),
+  icw_num: means('Which initialization word the odd address expects next; 0: none, it is OCW1.', int()),
+  rd_cmd_reg: means('OCW3: what a read of the even address gives: 0 the IRR, 1 the ISR.', int()),
+  aeoi: i8259.autoEoi(),
+  poll: i8259.poll(),
+  rotate: i8259.rotateOnAutoEoi(),
+  sfn: i8259.specialFullyNested(),
+  irq_base: i8259.irqBase(),
+  request: i8259.irr(),
+  service: i8259.isr(),
+  mask: i8259.imr(0xff),
   smm: int(),
-  'pin_state[0]': int(),
-  'pin_state[1]': int(),
-  'pin_state[2]': int(),
-  'pin_state[3]': int(),
-  'pin_state[4]': int(),
-  'pin_state[5]': int(),
-  'pin_state[6]': int(),
-  'pin_state[7]': int(),
-  lowprio: int(),
-  intr_raised: bool(),
-  elc: hex(8),
+  'pin_state[0]': means('How many sources hold the input up.', int()),
+  'pin_state[1]': means('How many sources hold the input up.', int()),
+  'pin_state[2]': means('How many sources hold the input up.', int()),
+  'pin_state[3]': means('How many sources hold the input up.', int()),
+  'pin_state[4]': means('How many sources hold the input up.', int()),
+  'pin_state[5]': means('How many sources hold the input up.', int()),
+  'pin_state[6]': means('How many sources hold the input up.', int()),
+  'pin_state[7]': means('How many sources hold the input up.', int()),
+  lowprio: means('The input that has the lowest priority: rotation moves it on.', int()),
+  intr_raised: means('The output is up.', bool()),
+  elc: i8259.elcr(),
 });
 
 export type I8259RegState = InstanceOf<typeof ChipCells>;

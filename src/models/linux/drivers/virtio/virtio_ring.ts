@@ -1,4 +1,4 @@
-import { bits, bool, int, struct, type InstanceOf } from '../../../../engine/cell';
+import { bool, int, means, struct, type InstanceOf } from '../../../../engine/cell';
 import { source, through, type Pointer } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
 import { at, atCall, atWrite } from '../../../../engine/steps';
@@ -17,6 +17,7 @@ import {
 } from '../../include/uapi/linux/virtio_ring';
 import { IRQ_HANDLED, IRQ_NONE, type irqreturn_t } from '../../kernel/irq/irqdesc';
 import type { IoMem } from '../../lib/iomap';
+import * as virtio_registers from '../../../hardware/registers/virtio';
 
 /** Virtqueues, the driver's side: offering buffers, telling the device, taking back what it is done with. */
 
@@ -28,12 +29,12 @@ const cellsOf = (num: number) =>
       'vq.num_free': int(num),
       free_head: int(),
       num_added: int(),
-      last_used_idx: int(),
+      last_used_idx: means(virtio_registers.LAST_USED, int()),
       broken: bool(),
       /** VIRTIO_RING_F_EVENT_IDX was negotiated: indices instead of flags say who wants to hear. */
       event: bool(),
       event_triggered: bool(),
-      'split.avail_flags_shadow': bits(16, ['VRING_AVAIL_F_NO_INTERRUPT']),
+      'split.avail_flags_shadow': virtio_registers.availFlags(),
       'split.avail_idx_shadow': int(),
     }),
   );

@@ -1,8 +1,9 @@
-import { bool, hex, struct, type InstanceOf } from '../../../../engine/cell';
+import { bool, struct, type InstanceOf } from '../../../../engine/cell';
 import type { Run } from '../../../../engine/machine';
 import type { MsixField } from '../../../hardware/msi';
 import type { IrqDesc } from '../../kernel/irq/irqdesc';
 import type { AnyPciDev } from '../../drivers/pci/pci';
+import * as pci_registers from '../../../hardware/registers/pci';
 
 /** Message-signalled interrupts as the kernel keeps them. */
 
@@ -13,9 +14,9 @@ export interface MsiMsg {
 }
 
 const MsiDescCells = struct('msi_desc', 'One message of a device: what was last written there, and whether the entry is masked.', {
-  'msg.address_lo': hex(32),
-  'msg.data': hex(32),
-  'pci.msix_ctrl': hex(32, 1),
+  'msg.address_lo': pci_registers.messageAddress(),
+  'msg.data': pci_registers.messageData(32),
+  'pci.msix_ctrl': pci_registers.vectorControl(1),
 });
 
 /** A `msi_desc`: an MSI-X entry with its interrupt number, or the MSI capability with all of its. */

@@ -1,4 +1,4 @@
-import { bits, bool, int, struct, type InstanceOf } from '../../../../engine/cell';
+import { bit, bool, int, means, register, struct, type InstanceOf } from '../../../../engine/cell';
 import type { Pointer } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
 import type { VcpuData } from '../../arch/x86/include/asm/irq_remapping';
@@ -7,18 +7,10 @@ import type { MsiDesc, MsiMsg } from '../../include/linux/msi';
 /** What the interrupt core knows of one interrupt line. */
 
 const IrqDescCells = struct('irq_desc', 'A Linux interrupt number: how often it is disabled, and what became of it meanwhile.', {
-  depth: int(1),
-  istate: bits(32, [
-    undefined,
-    undefined,
-    undefined,
-    undefined,
-    undefined,
-    'IRQS_ONESHOT',
-    undefined,
-    undefined,
-    undefined,
-    'IRQS_PENDING',
+  depth: means('How often it is disabled: 0 is enabled.', int(1)),
+  istate: register(32, [
+    bit(5, 'IRQS_ONESHOT', 'It stays masked until its thread has run.'),
+    bit(9, 'IRQS_PENDING', 'It came while it was disabled or in progress: it is replayed.'),
   ]),
   'irq_data.IRQD_IRQ_DISABLED': bool(true),
   'irq_data.IRQD_IRQ_MASKED': bool(true),

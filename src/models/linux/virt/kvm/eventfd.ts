@@ -1,4 +1,4 @@
-import { bool, hex, int, pointer, struct, type InstanceOf } from '../../../../engine/cell';
+import { bool, hex, int, means, pointer, struct, type InstanceOf } from '../../../../engine/cell';
 import { addressOf, bound, source, through } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
 import { at, atCall } from '../../../../engine/steps';
@@ -64,7 +64,7 @@ const ResamplerCells = struct(
   'kvm_kernel_irqfd_resampler',
   'What the irqfds of one level-triggered GSI share: the line is lowered once per end-of-interrupt, whoever raised it.',
   {
-    'notifier.gsi': int(),
+    'notifier.gsi': means('The GSI whose end of interrupt is waited for.', int()),
   },
 );
 export type KvmKernelIrqfdResampler = InstanceOf<typeof ResamplerCells> & {
@@ -73,12 +73,12 @@ export type KvmKernelIrqfdResampler = InstanceOf<typeof ResamplerCells> & {
 };
 
 const IrqfdCells = struct('kvm_kernel_irqfd', 'An eventfd that raises a GSI of this virtual machine.', {
-  gsi: int(),
-  eventfd: pointer<EventfdCtx>(),
-  resamplefd: pointer<EventfdCtx>(),
+  gsi: means('The GSI that is raised: the routing table says which pins or message that is.', int()),
+  eventfd: means('Signalled to raise the GSI.', pointer<EventfdCtx>()),
+  resamplefd: means('Signalled when the guest has ended the interrupt; only for a level-triggered GSI.', pointer<EventfdCtx>()),
   resampler: pointer<KvmKernelIrqfdResampler>(),
-  producer: pointer<IrqBypassProducer>(),
-  active: bool(),
+  producer: means('The hardware interrupt that goes past the eventfd, straight into the guest.', pointer<IrqBypassProducer>()),
+  active: means('Not about to be taken down.', bool()),
 });
 export type KvmKernelIrqfd = InstanceOf<typeof IrqfdCells> & {
   readonly kvm: Kvm;

@@ -1,4 +1,4 @@
-import { bits, bool, hex, int, oneOf, struct, type InstanceOf } from '../../../../engine/cell';
+import { bits, bool, hex, int, means, oneOf, struct, type InstanceOf } from '../../../../engine/cell';
 import type { KvmDevice } from './kvm_device';
 import type { Pointer } from '../../../../engine/fn';
 import type { SrcuStruct } from '../../kernel/rcu/srcutree';
@@ -11,6 +11,7 @@ import type { KvmX86Ops } from '../../arch/x86/kvm/x86';
 import type { KvmIoDevice } from '../../include/kvm/iodev';
 import type { IoEventfd, KvmKernelIrqfd, KvmKernelIrqfdResampler } from './eventfd';
 import type { VirtCpu } from '../../../hardware/virt_cpu';
+import { EOI_EXIT_BITMAP, vectorWords } from '../../../hardware/registers/lapic';
 
 /** The structures of KVM that its files share. */
 
@@ -197,21 +198,13 @@ export interface Kvm {
   readonly x86_ops: KvmX86Ops;
 }
 
-const words = {
-  'ioapic_handled_vectors[0]': hex(32),
-  'ioapic_handled_vectors[1]': hex(32),
-  'ioapic_handled_vectors[2]': hex(32),
-  'ioapic_handled_vectors[3]': hex(32),
-  'ioapic_handled_vectors[4]': hex(32),
-  'ioapic_handled_vectors[5]': hex(32),
-  'ioapic_handled_vectors[6]': hex(32),
-  'ioapic_handled_vectors[7]': hex(32),
-};
-
 /** The fields of a virtual CPU. */
 export const kvm_vcpu_cells = struct('kvm_vcpu', 'A virtual CPU as KVM runs it.', {
-  mode: oneOf({ OUTSIDE_GUEST_MODE, IN_GUEST_MODE, EXITING_GUEST_MODE }, OUTSIDE_GUEST_MODE),
-  requests: bits(32, REQUEST_NAMES),
+  mode: means(
+    'Whether the vCPU runs guest code, so that an interrupt must kick or notify it.',
+    oneOf({ OUTSIDE_GUEST_MODE, IN_GUEST_MODE, EXITING_GUEST_MODE }, OUTSIDE_GUEST_MODE),
+  ),
+  requests: means('What has to be done before the next VM entry.', bits(32, REQUEST_NAMES)),
   'wait.task': bool(),
   preempted: bool(),
   'arch.mp_state': oneOf(MP_STATES, KVM_MP_STATE_RUNNABLE),
@@ -221,23 +214,23 @@ export const kvm_vcpu_cells = struct('kvm_vcpu', 'A virtual CPU as KVM runs it.'
   'arch.nmi_queued': int(),
   'arch.nmi_pending': int(),
   'arch.nmi_injected': bool(),
-  'arch.pending_ioapic_eoi': hex(8),
-  'arch.pending_external_vector': int(-1),
-  'arch.interrupt.injected': bool(),
-  'arch.interrupt.nr': hex(8),
+  'arch.pending_ioapic_eoi': means('The vector whose EOI user space’s I/O APIC is to be told of.', hex(8)),
+  'arch.pending_external_vector': means('A vector that user space’s 8259 has given (split irqchip); -1: none.', int(-1)),
+  'arch.interrupt.injected': means('An external interrupt is on its way into the guest: it is injected anew if the entry fails.', bool()),
+  'arch.interrupt.nr': means('The vector of that interrupt.', hex(8)),
   'arch.regs[VCPU_REGS_RAX]': hex(32),
   'run.exit_reason': oneOf(
     { KVM_EXIT_UNKNOWN, KVM_EXIT_IO, KVM_EXIT_HLT, KVM_EXIT_MMIO, KVM_EXIT_IRQ_WINDOW_OPEN, KVM_EXIT_INTR, KVM_EXIT_IOAPIC_EOI },
     KVM_EXIT_UNKNOWN,
   ),
-  'run.request_interrupt_window': bool(),
-  'run.ready_for_interrupt_injection': bool(),
+  'run.request_interrupt_window': means('User space wants an exit as soon as the guest can take an interrupt.', bool()),
+  'run.ready_for_interrupt_injection': means('KVM_INTERRUPT would be taken now.', bool()),
   'run.if_flag': bool(),
   'run.cr8': int(),
   'run.immediate_exit': bool(),
   TIF_SIGPENDING: bool(),
   'run.eoi.vector': hex(8),
-  ...words,
+  ...vectorWords('ioapic_handled_vectors', EOI_EXIT_BITMAP),
 });
 
 /** The part of `kvm_run` that carries an MMIO access to user space and its result back. */

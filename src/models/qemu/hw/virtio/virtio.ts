@@ -1,4 +1,4 @@
-import { bits, bool, hex, int, struct, type InstanceOf } from '../../../../engine/cell';
+import { bool, hex, int, means, struct, type InstanceOf } from '../../../../engine/cell';
 import { addressOf, source, through, type Pointer } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
 import { at, atCall } from '../../../../engine/steps';
@@ -27,6 +27,7 @@ import {
   virtio_bus_start_ioeventfd,
   type VirtioBusState,
 } from './virtio-bus';
+import * as virtio_registers from '../../../hardware/registers/virtio';
 
 /** virtio devices, whatever they do and whatever bus they are on: the device’s side of a virtqueue, and how each side is told of the other. */
 
@@ -37,12 +38,12 @@ const VirtQueueCells = struct(
   'VirtQueue',
   'The device’s side of a virtqueue: how far it has read the driver’s offers, and what it has given back.',
   {
-    last_avail_idx: int(),
+    last_avail_idx: means(virtio_registers.LAST_AVAIL, int()),
     shadow_avail_idx: int(),
-    used_idx: int(),
-    signalled_used: int(),
+    used_idx: means(virtio_registers.USED_IDX, int()),
+    signalled_used: means('The used index when the driver was last interrupted.', int()),
     signalled_used_valid: bool(),
-    notification: bool(true),
+    notification: means('The device wants to be told of what the driver offers.', bool(true)),
     inuse: int(),
     vector: hex(16, VIRTIO_NO_VECTOR),
     host_notifier_enabled: bool(),
@@ -81,8 +82,8 @@ export interface VirtioDeviceClass {
 }
 
 const VirtIODeviceCells = struct('VirtIODevice', 'A virtio device: its status, and the register that says why it interrupts.', {
-  status: bits(8, ['ACKNOWLEDGE', 'DRIVER', 'DRIVER_OK', 'FEATURES_OK', undefined, undefined, 'NEEDS_RESET', 'FAILED'], 0xb),
-  isr: hex(8),
+  status: virtio_registers.status(0xb),
+  isr: virtio_registers.isr(),
   broken: bool(),
 });
 

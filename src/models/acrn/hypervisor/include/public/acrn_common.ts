@@ -1,4 +1,4 @@
-import { bool, hex, int, oneOf, struct, type InstanceOf } from '../../../../../engine/cell';
+import { bool, hex, int, means, oneOf, struct, type InstanceOf } from '../../../../../engine/cell';
 
 /** What hypervisor, Service VM kernel and device model share: the page of I/O requests. */
 
@@ -30,10 +30,13 @@ export const request_fields = {
 
 const IoRequestCells = struct('acrn_io_request', 'A slot of the shared page: the one access that a vCPU of the User VM waits for.', {
   type: oneOf(ACRN_IOREQ_TYPES, ACRN_IOREQ_TYPE_PORTIO),
-  completion_polling: bool(),
+  completion_polling: means('The hypervisor looks for the completion itself; else it is told of it.', bool()),
   ...request_fields,
-  kernel_handled: bool(),
-  processed: oneOf(ACRN_IOREQ_STATES, ACRN_IOREQ_STATE_FREE),
+  kernel_handled: means('A client in the kernel handles it, not the device model.', bool()),
+  processed: means(
+    'Whose turn it is: the hypervisor’s while FREE or COMPLETE, the Service VM’s while PENDING or PROCESSING.',
+    oneOf(ACRN_IOREQ_STATES, ACRN_IOREQ_STATE_FREE),
+  ),
 });
 
 export type AcrnIoRequest = InstanceOf<typeof IoRequestCells>;

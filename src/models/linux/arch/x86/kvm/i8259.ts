@@ -1,4 +1,4 @@
-import { bool, hex, int, struct, type Field, type InstanceOf } from '../../../../../engine/cell';
+import { bool, hex, int, means, struct, type Field, type InstanceOf } from '../../../../../engine/cell';
 import { source } from '../../../../../engine/fn';
 import type { Run } from '../../../../../engine/machine';
 import { at, atCall, atWrite, preempt } from '../../../../../engine/steps';
@@ -12,6 +12,7 @@ import { __kvm_irq_line_state } from '../include/asm/kvm_host';
 import { kvm_fire_mask_notifiers } from './irq_comm';
 import { kvm_apic_accept_pic_intr } from './lapic';
 import { make_request } from './x86';
+import * as i8259 from '../../../../hardware/registers/i8259';
 
 /** KVM's 8259 pair. Its slave has no wire to the master: every update pulses the master's pin 2. */
 
@@ -19,22 +20,22 @@ export const PIC_NUM_PINS = 16;
 const CASCADE = 1 << 2;
 
 const KpicCells = struct('kvm_kpic_state', 'One 8259: what is requested, masked and in service, and how it was programmed.', {
-  last_irr: hex(8),
-  irr: hex(8),
-  imr: hex(8),
-  isr: hex(8),
-  priority_add: int(),
-  irq_base: hex(8),
-  read_reg_select: int(),
-  poll: bool(),
-  special_mask: bool(),
-  init_state: int(),
-  auto_eoi: bool(),
-  rotate_on_auto_eoi: bool(),
-  special_fully_nested_mode: bool(),
-  init4: bool(),
-  elcr: hex(8),
-  elcr_mask: hex(8),
+  last_irr: i8259.lastIrr(),
+  irr: i8259.irr(),
+  imr: i8259.imr(),
+  isr: i8259.isr(),
+  priority_add: i8259.priorityAdd(),
+  irq_base: i8259.irqBase(),
+  read_reg_select: means('OCW3: what a read of the even address gives: 0 the IRR, 1 the ISR.', int()),
+  poll: i8259.poll(),
+  special_mask: i8259.specialMask(),
+  init_state: means('Which initialization word the odd address expects next; 0: none, it is OCW1.', int()),
+  auto_eoi: i8259.autoEoi(),
+  rotate_on_auto_eoi: i8259.rotateOnAutoEoi(),
+  special_fully_nested_mode: i8259.specialFullyNested(),
+  init4: i8259.init4(),
+  elcr: i8259.elcr(),
+  elcr_mask: i8259.elcrMask(),
 });
 type KpicCells = InstanceOf<typeof KpicCells>;
 export type KvmKpicState = KpicCells & { readonly pics_state: KvmPic };
@@ -44,11 +45,16 @@ export type KvmPicState = { readonly [K in Exclude<keyof KpicCells, symbol>]: Kp
 
 type Pin = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15;
 type IrqStates = { readonly [K in `irq_states[${Pin}]`]: Field<number> };
-const irq_states = Object.fromEntries(Array.from({ length: PIC_NUM_PINS }, (_, pin) => [`irq_states[${pin}]`, hex(32)])) as IrqStates;
+const irq_states = Object.fromEntries(
+  Array.from({ length: PIC_NUM_PINS }, (_, pin) => [
+    `irq_states[${pin}]`,
+    means('The sources that hold the pin up, a bit each: it is up while any is.', hex(32)),
+  ]),
+) as IrqStates;
 
 const PicCells = struct('kvm_pic', 'The 8259 pair, its output to the CPU, and which sources hold each pin up.', {
-  output: bool(),
-  wakeup_needed: bool(),
+  output: means('The INTR output of the master, up to the CPU.', bool()),
+  wakeup_needed: means('Somebody has to be kicked once the lock is released.', bool()),
   ...irq_states,
 });
 

@@ -1,4 +1,4 @@
-import { hex, int, struct, type InstanceOf } from '../../../../../engine/cell';
+import { hex, int, means, struct, type InstanceOf } from '../../../../../engine/cell';
 import { bound, source } from '../../../../../engine/fn';
 import type { Run } from '../../../../../engine/machine';
 import { at, atCall, atWrite, preempt } from '../../../../../engine/steps';
@@ -29,6 +29,7 @@ import {
   type KvmIoapicRedirectEntry,
 } from './ioapic_entry';
 import { kvm_make_scan_ioapic_request, kvm_make_scan_ioapic_request_mask } from './x86';
+import * as ioapic_registers from '../../../../hardware/registers/ioapic';
 
 /** KVM's I/O APIC: pins, redirection entries, remote IRR, and the end of interrupts. */
 
@@ -49,16 +50,19 @@ const IOAPIC_REG_ARB_ID = 0x02;
 const PinCells = struct(
   'kvm_ioapic_pin',
   'The sources that hold a pin up, one bit each, and the end-of-interrupts in a row that found it still up.',
-  { irq_states: hex(32), irq_eoi: int() },
+  {
+    irq_states: means('The sources that hold the pin up, a bit each: it is up while any is.', hex(32)),
+    irq_eoi: means('How many ends of interrupt in a row found the pin still up: after too many the next one is delayed.', int()),
+  },
 );
 type PinCells = InstanceOf<typeof PinCells>;
 
 const IoapicCells = struct('kvm_ioapic', 'The I/O APIC: one request bit per pin, and whether the RTC’s interrupt was ended.', {
   base_address: hex(32, IOAPIC_DEFAULT_BASE_ADDRESS),
-  ioregsel: hex(8),
+  ioregsel: ioapic_registers.ioregsel(),
   id: int(),
-  irr: hex(32),
-  irr_delivered: hex(32),
+  irr: ioapic_registers.pins(ioapic_registers.IRR),
+  irr_delivered: ioapic_registers.pins('Pins whose edge was sent already and must not be sent again when the entry is unmasked.'),
   'rtc_status.pending_eoi': int(),
 });
 

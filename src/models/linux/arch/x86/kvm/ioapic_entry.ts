@@ -1,6 +1,7 @@
-import { bool, hex, int, oneOf, struct, type InstanceOf } from '../../../../../engine/cell';
+import { bool, hex, int, means, oneOf, struct, type InstanceOf } from '../../../../../engine/cell';
 import { APIC_DEST_LOGICAL, APIC_DEST_NOSHORT, APIC_DEST_PHYSICAL } from '../include/asm/apicdef';
 import type { KvmLapicIrq } from './lapic';
+import * as ioapic_registers from '../../../../hardware/registers/ioapic';
 
 /** A redirection entry of KVM's I/O APIC: its fields, the two halves as a guest writes them, and the message that it sends. */
 
@@ -23,15 +24,15 @@ export const kvm_ioapic_redirect_entry = struct(
   'kvm_ioapic_redirect_entry',
   'One redirection entry: where the pin’s interrupt goes, and whether one is in service.',
   {
-    'fields.vector': hex(8),
-    'fields.delivery_mode': oneOf(DELIVERY_MODES, 0),
-    'fields.dest_mode': int(),
-    'fields.delivery_status': bool(),
-    'fields.polarity': int(),
-    'fields.remote_irr': bool(),
-    'fields.trig_mode': oneOf({ IOAPIC_EDGE_TRIG, IOAPIC_LEVEL_TRIG }, IOAPIC_EDGE_TRIG),
-    'fields.mask': bool(true),
-    'fields.dest_id': int(),
+    'fields.vector': means(ioapic_registers.VECTOR, hex(8)),
+    'fields.delivery_mode': means(ioapic_registers.DELIVERY_MODE, oneOf(DELIVERY_MODES, 0)),
+    'fields.dest_mode': means(ioapic_registers.DEST_MODE, int()),
+    'fields.delivery_status': means(ioapic_registers.DELIVERY_STATUS, bool()),
+    'fields.polarity': means(ioapic_registers.POLARITY, int()),
+    'fields.remote_irr': means(ioapic_registers.REMOTE_IRR, bool()),
+    'fields.trig_mode': means(ioapic_registers.TRIGGER_MODE, oneOf({ IOAPIC_EDGE_TRIG, IOAPIC_LEVEL_TRIG }, IOAPIC_EDGE_TRIG)),
+    'fields.mask': means(ioapic_registers.MASK, bool(true)),
+    'fields.dest_id': means(ioapic_registers.DESTINATION, int()),
     // What a guest writes to reserved bits is kept: bits 23:17, and the four bytes between the mask and the destination.
     'fields.reserve[0]': hex(8),
     'fields.reserved[0]': hex(8),

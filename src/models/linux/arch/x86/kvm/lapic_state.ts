@@ -1,39 +1,35 @@
-import { bits, bool, hex, int, oneOf, struct, type Field, type InstanceOf } from '../../../../../engine/cell';
+import { bits, bool, hex, int, means, oneOf, struct, type InstanceOf } from '../../../../../engine/cell';
 import { irqchip_split, type KvmVcpu } from '../../../virt/kvm/kvm_types';
 import { hrtimer, type Hrtimer } from '../../../kernel/time/hrtimer';
 import type { KvmIoDevice } from '../../../include/kvm/iodev';
 import * as apicdef from '../include/asm/apicdef';
 import { lapic_device } from './lapic';
+import * as lapic_registers from '../../../../hardware/registers/lapic';
 
 /** What KVM keeps of a local APIC: the register page that the guest sees, and what it remembers beside it. */
 
-type Word = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
-type Words<N extends string> = { readonly [K in `${N}[${Word}]`]: Field<number> };
-const words = <N extends string>(name: N): Words<N> =>
-  Object.fromEntries([...Array(8).keys()].map((i) => [`${name}[${i}]`, hex(32)])) as Words<N>;
-
 const PAGE = {
-  APIC_ID: hex(32),
+  APIC_ID: lapic_registers.id(),
   APIC_LVR: hex(32),
-  APIC_TASKPRI: hex(32),
-  APIC_PROCPRI: hex(32),
-  APIC_LDR: hex(32),
-  APIC_DFR: hex(32, apicdef.APIC_DFR_FLAT),
-  APIC_SPIV: hex(32, 0xff),
-  ...words('APIC_ISR'),
-  ...words('APIC_TMR'),
-  ...words('APIC_IRR'),
-  APIC_ESR: hex(32),
-  APIC_ICR: hex(32),
-  APIC_ICR2: hex(32),
-  APIC_LVTT: hex(32, apicdef.APIC_LVT_MASKED),
-  APIC_LVTTHMR: hex(32, apicdef.APIC_LVT_MASKED),
-  APIC_LVTPC: hex(32, apicdef.APIC_LVT_MASKED),
-  APIC_LVT0: hex(32, apicdef.APIC_LVT_MASKED),
-  APIC_LVT1: hex(32, apicdef.APIC_LVT_MASKED),
-  APIC_LVTERR: hex(32, apicdef.APIC_LVT_MASKED),
-  APIC_TMICT: hex(32),
-  APIC_TDCR: hex(32),
+  APIC_TASKPRI: lapic_registers.tpr(),
+  APIC_PROCPRI: lapic_registers.ppr(),
+  APIC_LDR: lapic_registers.ldr(),
+  APIC_DFR: lapic_registers.dfr(apicdef.APIC_DFR_FLAT),
+  APIC_SPIV: lapic_registers.svr(),
+  ...lapic_registers.vectorWords('APIC_ISR', lapic_registers.ISR),
+  ...lapic_registers.vectorWords('APIC_TMR', lapic_registers.TMR),
+  ...lapic_registers.vectorWords('APIC_IRR', lapic_registers.IRR),
+  APIC_ESR: lapic_registers.esr(),
+  APIC_ICR: lapic_registers.icrLow(),
+  APIC_ICR2: lapic_registers.icrHigh(),
+  APIC_LVTT: lapic_registers.lvt('timer'),
+  APIC_LVTTHMR: lapic_registers.lvt('thermal'),
+  APIC_LVTPC: lapic_registers.lvt('performance'),
+  APIC_LVT0: lapic_registers.lvt('lint0'),
+  APIC_LVT1: lapic_registers.lvt('lint1'),
+  APIC_LVTERR: lapic_registers.lvt('error'),
+  APIC_TMICT: means('Timer initial count: what the timer counts down from; 0 stops it.', hex(32)),
+  APIC_TDCR: means('Timer divide configuration: how slowly the timer counts.', hex(32)),
 } as const;
 
 /** A register of the page, by its name; the 256-bit ones in words. */
@@ -45,12 +41,12 @@ export const APIC_REGISTERS = Object.keys(PAGE) as readonly ApicRegister[];
 const LapicCells = struct('kvm_lapic', 'A local APIC: vectors requested, in service, and which of them are level-triggered.', {
   ...PAGE,
   base_address: hex(32, apicdef.APIC_DEFAULT_PHYS_BASE),
-  apicv_active: bool(),
-  sw_enabled: bool(),
-  irr_pending: bool(),
-  lvt0_in_nmi_mode: bool(),
-  isr_count: int(),
-  highest_isr_cache: int(-1),
+  apicv_active: means('The CPU delivers and ends interrupts by itself (APICv, AVIC); IRR and ISR are then its own.', bool()),
+  sw_enabled: means('The spurious-interrupt vector register says that the APIC is on.', bool()),
+  irr_pending: means('IRR may have a bit set: without it the search is spared.', bool()),
+  lvt0_in_nmi_mode: means('LINT0 is wired as an NMI: the timer’s watchdog of old.', bool()),
+  isr_count: means('How many bits ISR has set; with APICv always 1, as the CPU sets them unseen.', int()),
+  highest_isr_cache: means('The highest vector in service, if known; -1: to be searched for.', int(-1)),
   pending_events: bits(32, ['KVM_APIC_INIT', 'KVM_APIC_SIPI']),
   sipi_vector: hex(8),
   divide_count: int(2),

@@ -1,4 +1,4 @@
-import { bits, bool, hex, int, oneOf, pointer, struct, type InstanceOf } from '../../../../../engine/cell';
+import { bool, hex, int, means, oneOf, pointer, struct, type InstanceOf } from '../../../../../engine/cell';
 import { Mutex } from '../../../../../engine/mutex';
 import { since } from '../../../../version';
 import type { EventfdCtx } from '../../../fs/eventfd';
@@ -14,9 +14,10 @@ import {
   VFIO_PCI_MSIX_IRQ_INDEX,
   VFIO_PCI_NUM_IRQS,
 } from '../../../include/uapi/linux/vfio';
-import { PCI_COMMAND_BITS, PCI_MSI_FLAGS_64BIT, PCI_MSI_FLAGS_BITS } from '../../../include/uapi/linux/pci_regs';
+import { PCI_MSI_FLAGS_64BIT } from '../../../include/uapi/linux/pci_regs';
 import { irq_bypass_producer, type IrqBypassProducer } from '../../../virt/lib/irqbypass';
 import type { Virqfd, VirqfdHost } from '../virqfd';
+import * as pci_registers from '../../../../hardware/registers/pci';
 
 /** The structures of vfio-pci that its files share. */
 
@@ -24,10 +25,10 @@ const VfioPciIrqCtxCells = struct(
   'vfio_pci_irq_ctx',
   'vfio-pci’s state of one interrupt: whom to signal, and whether the source is masked.',
   {
-    trigger: pointer<EventfdCtx>(),
-    unmask: pointer<Virqfd>(),
-    mask: pointer<Virqfd>(),
-    masked: bool(),
+    trigger: means('The eventfd that the interrupt signals.', pointer<EventfdCtx>()),
+    unmask: means('The eventfd whose signal unmasks the interrupt: KVM’s resamplefd.', pointer<Virqfd>()),
+    mask: means('The eventfd whose signal masks the interrupt.', pointer<Virqfd>()),
+    masked: means('The source is masked: in the device by DisINTx, else by disable_irq. Nothing more comes until it is unmasked.', bool()),
   },
 );
 
@@ -39,11 +40,11 @@ export const vfio_pci_irq_ctx = (index = 0): VfioPciIrqCtx =>
 
 const VfioPciCoreDeviceCells = struct('vfio_pci_core_device', 'The device as vfio-pci has it open.', {
   irq_type: oneOf({ VFIO_PCI_INTX_IRQ_INDEX, VFIO_PCI_MSI_IRQ_INDEX, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_PCI_NUM_IRQS }, VFIO_PCI_NUM_IRQS),
-  virq_disabled: bool(),
-  pci_2_3: bool(),
-  'vconfig.PCI_COMMAND': bits(16, PCI_COMMAND_BITS, 0x6),
+  virq_disabled: means('The user has set DisINTx in its copy of the command register: an unmask must not undo that.', bool()),
+  pci_2_3: means('The device can hold its INTx down by DisINTx; else the whole host interrupt is disabled.', bool()),
+  'vconfig.PCI_COMMAND': pci_registers.command(0x6),
   'vconfig.PCI_INTERRUPT_PIN': bool(true),
-  'vconfig.PCI_MSI_FLAGS': bits(16, PCI_MSI_FLAGS_BITS, PCI_MSI_FLAGS_64BIT),
+  'vconfig.PCI_MSI_FLAGS': pci_registers.msiFlags(PCI_MSI_FLAGS_64BIT),
   'vconfig.PCI_VENDOR_ID': hex(16),
   'vconfig.PCI_DEVICE_ID': hex(16),
   'vconfig.PCI_BASE_ADDRESS_0': hex(32),

@@ -1,4 +1,4 @@
-import { bits, bool, hex, int, pointer, struct, type InstanceOf } from '../../../../../engine/cell';
+import { bits, bool, hex, int, means, pointer, struct, type InstanceOf } from '../../../../../engine/cell';
 import type { Pointer } from '../../../../../engine/fn';
 import type { Run } from '../../../../../engine/machine';
 import { Mutex } from '../../../../../engine/mutex';
@@ -32,8 +32,7 @@ export interface AcrnIoreqRange {
 
 const ClientCells = struct('acrn_ioreq_client', 'Somebody who handles a User VM’s I/O requests: a kernel thread, or the device model.', {
   is_default: bool(),
-  /** A bit per slot that waits for this client. */
-  ioreqs_map: bits(16, ['slot 0', 'slot 1', 'slot 2', 'slot 3']),
+  ioreqs_map: means('A bit per slot that waits for this client.', bits(16, ['slot 0', 'slot 1', 'slot 2', 'slot 3'])),
 });
 
 /** Handles a request; a negative result is an error. */

@@ -14,23 +14,6 @@ export const PCI_COMMAND_MASTER = 0x4;
 export const PCI_COMMAND_INTX_DISABLE = 0x400;
 export const PCI_STATUS_INTERRUPT = 0x08;
 
-/** The names of PCI_COMMAND's bits, without their prefix. */
-export const PCI_COMMAND_BITS = [
-  'IO',
-  'MEMORY',
-  'MASTER',
-  undefined,
-  undefined,
-  undefined,
-  'PARITY',
-  undefined,
-  'SERR',
-  undefined,
-  'INTX_DISABLE',
-] as const;
-/** The names of PCI_STATUS's bits, without their prefix. */
-export const PCI_STATUS_BITS = [undefined, undefined, undefined, 'INTERRUPT', 'CAP_LIST'] as const;
-
 /** The MSI capability, by offset from its start. */
 export const PCI_MSI_FLAGS = 0x02;
 export const PCI_MSI_ADDRESS_LO = 0x04;
@@ -40,12 +23,9 @@ export const PCI_MSI_FLAGS_ENABLE = 0x01;
 export const PCI_MSI_FLAGS_QMASK = 0x0e;
 export const PCI_MSI_FLAGS_QSIZE = 0x70;
 export const PCI_MSI_FLAGS_64BIT = 0x80;
-/** The names of its one-bit flags: what the function has, and how many messages it may use, are numbers in between. */
-export const PCI_MSI_FLAGS_BITS = ['ENABLE', undefined, undefined, undefined, undefined, undefined, undefined, '64BIT'] as const;
 
 /** The MSI-X capability. */
 export const PCI_MSIX_FLAGS = 0x02;
 export const PCI_MSIX_FLAGS_MASKALL = 0x4000;
 export const PCI_MSIX_FLAGS_ENABLE = 0x8000;
 export const PCI_MSIX_ENTRY_CTRL_MASKBIT = 1;
-export const PCI_MSIX_FLAGS_BITS = [...Array.from({ length: 14 }, () => undefined), 'MASKALL', 'ENABLE'];

@@ -1,4 +1,5 @@
-import { bits, int, struct, type Field, type InstanceOf } from '../../../../../engine/cell';
+import { int, means, struct, type Field, type InstanceOf } from '../../../../../engine/cell';
+import * as virtio_registers from '../../../../hardware/registers/virtio';
 
 /** The split virtqueue: memory that a driver and a device share. Each side writes its own half and reads the other's. */
 
@@ -6,8 +7,6 @@ export const VRING_DESC_F_NEXT = 1;
 export const VRING_DESC_F_WRITE = 2;
 export const VRING_USED_F_NO_NOTIFY = 1;
 export const VRING_AVAIL_F_NO_INTERRUPT = 1;
-
-const DESC_FLAGS = ['VRING_DESC_F_NEXT', 'VRING_DESC_F_WRITE', 'VRING_DESC_F_INDIRECT'];
 
 /** Fields of an array with `num` elements: `ring[0]`, `ring[1]` …; `member` names one of each element, as in `ring[0].id`. */
 export const elements = <N extends string, V, M extends string = ''>(num: number, array: N, field: Field<V>, member?: M) =>
@@ -17,7 +16,7 @@ export const elements = <N extends string, V, M extends string = ''>(num: number
 
 const VringDescCells = struct('vring_desc', 'A descriptor: one buffer in the guest’s memory.', {
   len: int(),
-  flags: bits(16, DESC_FLAGS),
+  flags: virtio_registers.descriptorFlags(),
   next: int(),
 });
 
@@ -34,10 +33,10 @@ const availOf = (num: number) =>
     'vring_avail',
     'What the driver offers, and whether it wants to be interrupted.',
     Object.assign(elements(num, 'ring', int()), {
-      flags: bits(16, ['VRING_AVAIL_F_NO_INTERRUPT']),
-      idx: int(),
-      /** Behind the ring: interrupt me when used->idx passes this. Only with VIRTIO_RING_F_EVENT_IDX. */
-      vring_used_event: int(),
+      flags: virtio_registers.availFlags(),
+      idx: means(virtio_registers.AVAIL_IDX, int()),
+      // Behind the ring.
+      vring_used_event: means(virtio_registers.USED_EVENT, int()),
     }),
   );
 
@@ -46,10 +45,10 @@ const usedOf = (num: number) =>
     'vring_used',
     'What the device is done with, and whether it wants to be notified.',
     Object.assign(elements(num, 'ring', int(), '.id'), elements(num, 'ring', int(), '.len'), {
-      flags: bits(16, ['VRING_USED_F_NO_NOTIFY']),
-      idx: int(),
-      /** Behind the ring: notify me when avail->idx passes this. Only with VIRTIO_RING_F_EVENT_IDX. */
-      vring_avail_event: int(),
+      flags: virtio_registers.usedFlags(),
+      idx: means(virtio_registers.USED_IDX, int()),
+      // Behind the ring.
+      vring_avail_event: means(virtio_registers.AVAIL_EVENT, int()),
     }),
   );
 

@@ -1,6 +1,7 @@
-import { hex, struct, type InstanceOf } from '../../../../../engine/cell';
+import { hex, means, struct, type InstanceOf } from '../../../../../engine/cell';
 import { elements, type Element } from '../../../element';
 import type { X86CPU } from '../core/cpu';
+import * as lapic_registers from '../../../../hardware/registers/lapic';
 
 /** The local APIC as both forms of it in QEMU share it. */
 
@@ -33,24 +34,27 @@ export const APIC_SPACE_SIZE = 0x100000;
 const WORDS = [0, 1, 2, 3, 4, 5, 6, 7] as const;
 type VectorSet = 'isr' | 'tmr' | 'irr';
 
-const vectors = Object.fromEntries((['isr', 'tmr', 'irr'] as const).flatMap((set) => WORDS.map((word) => [`${set}[${word}]`, hex(32)])));
-const lvts = Object.fromEntries(Array.from({ length: APIC_LVT_NB }, (_, n) => [`lvt[${n}]`, hex(32, APIC_LVT_MASKED)]));
+/** The entries of the local vector table, in QEMU’s order. */
+const LVTS = ['timer', 'thermal', 'performance', 'lint0', 'lint1', 'error'] as const;
+const lvts = Object.fromEntries(LVTS.map((which, n) => [`lvt[${n}]`, lapic_registers.lvt(which, APIC_LVT_MASKED)]));
 
 const APICCommonStateCells = struct(
   'APICCommonState',
   'A local APIC: what is requested and in service, and how the CPU’s two pins are used.',
   {
-    apicbase: hex(32, APIC_DEFAULT_ADDRESS | MSR_IA32_APICBASE_ENABLE),
+    apicbase: lapic_registers.apicBase(APIC_DEFAULT_ADDRESS | MSR_IA32_APICBASE_ENABLE),
     id: hex(8),
-    tpr: hex(8),
-    spurious_vec: hex(32, 0xff),
-    log_dest: hex(8),
-    dest_mode: hex(8, 0xf),
-    esr: hex(32),
-    'icr[0]': hex(32),
-    'icr[1]': hex(32),
+    tpr: lapic_registers.tpr(8),
+    spurious_vec: lapic_registers.svr(),
+    log_dest: means('The groups of CPUs that this one is in: the logical destination register.', hex(8)),
+    dest_mode: means('How logical destinations are read: 0xf flat, 0 cluster.', hex(8, 0xf)),
+    esr: lapic_registers.esr(),
+    'icr[0]': lapic_registers.icrLow(),
+    'icr[1]': lapic_registers.icrHigh(),
     ...lvts,
-    ...vectors,
+    ...lapic_registers.vectorWords('isr', lapic_registers.ISR),
+    ...lapic_registers.vectorWords('tmr', lapic_registers.TMR),
+    ...lapic_registers.vectorWords('irr', lapic_registers.IRR),
   },
 );
 

@@ -1,4 +1,4 @@
-import { hex, int, struct, type InstanceOf } from '../../../../../engine/cell';
+import { hex, int, means, struct, type InstanceOf } from '../../../../../engine/cell';
 import type { Board } from '../../../board';
 import { elements, type Element } from '../../../element';
 import type { IRQState } from '../../../hw/core/irq';
@@ -6,6 +6,7 @@ import type { MemoryRegion } from '../../exec/memory';
 import { delayed_ioapic_service } from '../../../hw/intc/ioapic';
 import { withOpaque } from '../../../opaque';
 import { timer_new_ns, type QEMUTimer, type QEMUTimerList } from '../../../util/qemu-timer';
+import * as ioapic_registers from '../../../../hardware/registers/ioapic';
 
 /** The I/O APIC as both forms of it in QEMU share it. */
 
@@ -31,22 +32,36 @@ export const IOAPIC_REG_VER = 0x01;
 export const IOAPIC_REG_ARB = 0x02;
 export const IOAPIC_REG_REDTBL_BASE = 0x10;
 
+const ENTRY = {
+  dest_mode: 'DEST_MODE',
+  delivery_status: 'DELIV_STATUS',
+  polarity: 'POLARITY',
+  remote_irr: 'REMOTE_IRR',
+  trigger_mode: 'TRIGGER_MODE',
+  mask: 'MASKED',
+} as const;
+
 const pins = Array.from({ length: IOAPIC_NUM_PINS }, (_, pin) => pin);
 const redirectionTable = Object.fromEntries(
   pins.flatMap((pin) => [
-    [`ioredtbl[${pin}][31:0]`, hex(32, IOAPIC_LVT_MASKED)],
-    [`ioredtbl[${pin}][63:32]`, hex(32)],
+    [`ioredtbl[${pin}][31:0]`, ioapic_registers.entryLow(ENTRY, IOAPIC_LVT_MASKED)],
+    [`ioredtbl[${pin}][63:32]`, ioapic_registers.entryHigh()],
   ]),
 );
-const eois = Object.fromEntries(pins.map((pin) => [`irq_eoi[${pin}]`, int()]));
+const eois = Object.fromEntries(
+  pins.map((pin) => [
+    `irq_eoi[${pin}]`,
+    means('How many ends of interrupt in a row found the pin still up: after too many the next one is delayed.', int()),
+  ]),
+);
 
 const IOAPICCommonStateCells = struct(
   'IOAPICCommonState',
   'The I/O APIC: 24 inputs, each with an entry that says which message it becomes.',
   {
     id: hex(8),
-    ioregsel: hex(8),
-    irr: hex(32),
+    ioregsel: ioapic_registers.ioregsel(),
+    irr: ioapic_registers.pins(ioapic_registers.IRR),
     ...redirectionTable,
     ...eois,
   },

@@ -1,5 +1,6 @@
-import { bool, hex, int, oneOf, struct, type InstanceOf } from '../../../../../engine/cell';
+import { bool, means, oneOf, struct, type InstanceOf } from '../../../../../engine/cell';
 import type { IRQState } from '../../../hw/core/irq';
+import * as i8259 from '../../../../hardware/registers/i8259';
 
 /** The 8259 as both forms of it in QEMU share it: the emulated one, and the one that only fronts for KVM's. */
 
@@ -7,22 +8,22 @@ import type { IRQState } from '../../../hw/core/irq';
 const INIT_STATES = { OCW1: 0, 'expects ICW2': 1, 'expects ICW3': 2, 'expects ICW4': 3 } as const;
 
 const PICCommonStateCells = struct('PICCommonState', 'One 8259 of the pair: eight inputs, one output.', {
-  last_irr: hex(8),
-  irr: hex(8),
-  imr: hex(8),
-  isr: hex(8),
-  priority_add: int(),
-  irq_base: hex(8),
-  read_reg_select: bool(),
-  poll: bool(),
-  special_mask: bool(),
-  init_state: oneOf(INIT_STATES, 0),
-  auto_eoi: bool(),
-  rotate_on_auto_eoi: bool(),
-  special_fully_nested_mode: bool(),
-  init4: bool(),
-  single_mode: bool(),
-  elcr: hex(8),
+  last_irr: i8259.lastIrr(),
+  irr: i8259.irr(),
+  imr: i8259.imr(),
+  isr: i8259.isr(),
+  priority_add: i8259.priorityAdd(),
+  irq_base: i8259.irqBase(),
+  read_reg_select: means('OCW3: what a read of the even address gives: the ISR, else the IRR.', bool()),
+  poll: i8259.poll(),
+  special_mask: i8259.specialMask(),
+  init_state: means('What the next write to the odd address is taken for.', oneOf(INIT_STATES, 0)),
+  auto_eoi: i8259.autoEoi(),
+  rotate_on_auto_eoi: i8259.rotateOnAutoEoi(),
+  special_fully_nested_mode: i8259.specialFullyNested(),
+  init4: i8259.init4(),
+  single_mode: means('ICW1: there is no second chip.', bool()),
+  elcr: i8259.elcr(),
 });
 
 export type PICCommonState = InstanceOf<typeof PICCommonStateCells> & {

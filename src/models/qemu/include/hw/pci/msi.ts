@@ -1,12 +1,8 @@
-import { bits, bool, hex, int, struct, type InstanceOf } from '../../../../../engine/cell';
+import { bool, hex, int, means, struct, type InstanceOf } from '../../../../../engine/cell';
 import type { Pointer } from '../../../../../engine/fn';
-import {
-  PCI_MSI_FLAGS_64BIT,
-  PCI_MSI_FLAGS_BITS,
-  PCI_MSIX_FLAGS_BITS,
-  PCI_MSIX_FLAGS_ENABLE,
-} from '../../../../linux/include/uapi/linux/pci_regs';
+import { PCI_MSI_FLAGS_64BIT, PCI_MSIX_FLAGS_ENABLE } from '../../../../linux/include/uapi/linux/pci_regs';
 import type { MemoryRegion } from '../../exec/memory';
+import * as pci_registers from '../../../../hardware/registers/pci';
 
 /** Message capabilities as QEMU emulates them. */
 
@@ -18,15 +14,15 @@ export interface MSIMessage {
 
 /** The MSI capability in QEMU's copy of the configuration space. */
 export const MsiCells = struct('PCIDevice', 'The MSI capability, as the guest has programmed it.', {
-  'config[PCI_MSI_FLAGS]': bits(16, PCI_MSI_FLAGS_BITS, PCI_MSI_FLAGS_64BIT),
-  'config[PCI_MSI_ADDRESS_LO]': hex(32),
+  'config[PCI_MSI_FLAGS]': pci_registers.msiFlags(PCI_MSI_FLAGS_64BIT),
+  'config[PCI_MSI_ADDRESS_LO]': pci_registers.messageAddress(),
   'config[PCI_MSI_ADDRESS_HI]': hex(32),
-  'config[PCI_MSI_DATA_64]': hex(16),
+  'config[PCI_MSI_DATA_64]': pci_registers.messageData(16),
 });
 
 /** The MSI-X capability and what goes with it. */
 export const MsixCells = struct('PCIDevice', 'The MSI-X capability, as the guest has programmed it.', {
-  'config[PCI_MSIX_FLAGS]': bits(16, PCI_MSIX_FLAGS_BITS),
+  'config[PCI_MSIX_FLAGS]': pci_registers.msixFlags(),
   msix_function_masked: bool(true),
 });
 
@@ -34,10 +30,10 @@ const EntryCells = struct(
   'msix_table',
   'An entry of the MSI-X table that the guest sees, with its pending bit and the number of its users.',
   {
-    PCI_MSIX_ENTRY_LOWER_ADDR: hex(32),
-    PCI_MSIX_ENTRY_DATA: hex(32),
-    PCI_MSIX_ENTRY_VECTOR_CTRL: hex(32, 1),
-    msix_pba: bool(),
+    PCI_MSIX_ENTRY_LOWER_ADDR: pci_registers.messageAddress(),
+    PCI_MSIX_ENTRY_DATA: pci_registers.messageData(32),
+    PCI_MSIX_ENTRY_VECTOR_CTRL: pci_registers.vectorControl(1),
+    msix_pba: means(pci_registers.PENDING, bool()),
     msix_entry_used: int(),
   },
 );

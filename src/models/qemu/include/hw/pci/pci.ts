@@ -1,11 +1,11 @@
-import { bits, hex, int, struct, type InstanceOf } from '../../../../../engine/cell';
+import { hex, int, struct, type InstanceOf } from '../../../../../engine/cell';
 import { source, type Pointer } from '../../../../../engine/fn';
 import { element, type Element } from '../../../element';
 import { pci_set_irq } from '../../../hw/pci/pci';
 import type { Mutex } from '../../../../../engine/mutex';
 import type { AddressSpace } from '../../exec/memory';
 import type { MSIMessage, MsixState } from './msi';
-import { PCI_COMMAND_BITS, PCI_STATUS_BITS } from '../../../../linux/include/uapi/linux/pci_regs';
+import * as pci_registers from '../../../../hardware/registers/pci';
 
 /** PCI devices and buses as QEMU emulates them. */
 
@@ -52,8 +52,8 @@ export const PCIDeviceCells = struct(
   'A PCI device as QEMU’s bus sees it: the pins that it drives, and QEMU’s copy of its configuration space.',
   {
     irq_state: hex(8),
-    'config[PCI_COMMAND]': bits(16, PCI_COMMAND_BITS, 0x6),
-    'config[PCI_STATUS]': bits(16, PCI_STATUS_BITS, 0x10),
+    'config[PCI_COMMAND]': pci_registers.command(0x6),
+    'config[PCI_STATUS]': pci_registers.status(0x10),
   },
 );
 

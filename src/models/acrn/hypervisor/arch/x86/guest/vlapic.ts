@@ -11,6 +11,7 @@ import { on_pcpu, type Pcpu } from '../../../include/arch/x86/asm/per_cpu';
 import { send_single_ipi } from '../lapic';
 import { vcpu_clear_eoi_exit_bitmap, vcpu_reset_eoi_exit_bitmaps, vcpu_set_eoi_exit_bitmap } from './vcpu';
 import { vcpu_inject_extint, vcpu_inject_nmi, vcpu_make_request, VMX_INT_INFO_VALID } from './virq';
+import * as lapic_registers from '../../../../../hardware/registers/lapic';
 
 /** The hypervisor's local APICs: accepting messages, priorities, giving a vector to the CPU, ending it. */
 
@@ -84,19 +85,19 @@ const OFFSET = {
 } as const;
 
 const VlapicCells = struct('acrn_vlapic', 'A local APIC: vectors requested, in service, and which of them are level-triggered.', {
-  msr_apicbase: hex(32, 0xfee00000 | APICBASE_ENABLED),
-  'apic_page.id': hex(32),
-  'apic_page.tpr': hex(8),
-  'apic_page.ppr': hex(8),
-  'apic_page.ldr': hex(32),
-  'apic_page.dfr': hex(32, 0xffffffff),
-  'apic_page.svr': hex(32, APIC_SVR_VECTOR),
-  ...bitmap('apic_page.isr'),
-  ...bitmap('apic_page.tmr'),
-  ...bitmap('apic_page.irr'),
-  'apic_page.esr': hex(32),
-  'apic_page.icr_lo': hex(32),
-  'apic_page.icr_hi': hex(32),
+  msr_apicbase: lapic_registers.apicBase(0xfee00000 | APICBASE_ENABLED),
+  'apic_page.id': lapic_registers.id(),
+  'apic_page.tpr': lapic_registers.tpr(8),
+  'apic_page.ppr': lapic_registers.ppr(8),
+  'apic_page.ldr': lapic_registers.ldr(),
+  'apic_page.dfr': lapic_registers.dfr(0xffffffff),
+  'apic_page.svr': lapic_registers.svr(APIC_SVR_VECTOR),
+  ...bitmap('apic_page.isr', lapic_registers.ISR),
+  ...bitmap('apic_page.tmr', lapic_registers.TMR),
+  ...bitmap('apic_page.irr', lapic_registers.IRR),
+  'apic_page.esr': lapic_registers.esr(),
+  'apic_page.icr_lo': lapic_registers.icrLow(),
+  'apic_page.icr_hi': lapic_registers.icrHigh(),
   ...lvts('apic_page.lvt'),
   'apic_page.icr_timer': hex(32),
   'apic_page.dcr_timer': hex(32),

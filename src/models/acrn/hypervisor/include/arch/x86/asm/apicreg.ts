@@ -1,4 +1,5 @@
-import { bits, hex, struct, type InstanceOf } from '../../../../../../../engine/cell';
+import { struct, type InstanceOf } from '../../../../../../../engine/cell';
+import * as ioapic_registers from '../../../../../../hardware/registers/ioapic';
 
 /** Registers of the I/O APIC and the local APIC, as the hypervisor's header names them. */
 
@@ -6,15 +7,21 @@ export const IOAPIC_RTE_DELMODE_FIXED = 0;
 export const IOAPIC_RTE_DELMODE_LOPRI = 1;
 export const IOAPIC_RTE_DELMODE_EXINT = 7;
 
-const bit = (n: number, name: string): readonly (string | undefined)[] => [...Array<undefined>(n), name];
-const LOW = [...bit(11, 'dest_mode'), 'delivery_status', 'intr_polarity', 'remote_irr', 'trigger_mode', 'intr_mask'];
+const LOW = {
+  dest_mode: 'dest_mode',
+  delivery_status: 'delivery_status',
+  polarity: 'intr_polarity',
+  remote_irr: 'remote_irr',
+  trigger_mode: 'trigger_mode',
+  mask: 'intr_mask',
+} as const;
 
 const RteCells = struct(
   'ioapic_rte',
   'A redirection entry: vector, delivery mode and flags in the low half, the destination on top of the high one.',
   {
-    'u.lo_32': bits(32, LOW),
-    'u.hi_32': hex(32),
+    'u.lo_32': ioapic_registers.entryLow(LOW),
+    'u.hi_32': ioapic_registers.entryHigh(),
   },
 );
 export type IoapicRte = InstanceOf<typeof RteCells>;

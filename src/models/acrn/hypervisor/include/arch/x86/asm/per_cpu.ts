@@ -1,17 +1,18 @@
-import { bool, hex, int, struct, type InstanceOf } from '../../../../../../../engine/cell';
+import { bool, hex, int, means, struct, type InstanceOf } from '../../../../../../../engine/cell';
 import { running } from '../../../../../../../engine/running';
 import { bitmap } from '../../../../bitmaps';
+import * as lapic_registers from '../../../../../../hardware/registers/lapic';
 
 /** Physical CPUs, and the VT-x control structure of the vCPU that one runs. */
 
 const VmcsCells = struct('vmcs', 'The control structure of VT-x: what to inject at entry, which EOIs exit, whether an open window does.', {
-  VMX_ENTRY_INT_INFO_FIELD: hex(32),
-  'VMX_PROC_VM_EXEC_CONTROLS.VMX_PROCBASED_CTLS_IRQ_WIN': bool(),
+  VMX_ENTRY_INT_INFO_FIELD: lapic_registers.entryInterruption(),
+  'VMX_PROC_VM_EXEC_CONTROLS.VMX_PROCBASED_CTLS_IRQ_WIN': means('The guest exits as soon as it can take an interrupt.', bool()),
   VMX_TPR_THRESHOLD: hex(8),
   // VMX_EOI_EXIT0_FULL to VMX_EOI_EXIT3_FULL, in 32-bit words.
-  ...bitmap('VMX_EOI_EXIT'),
-  'VMX_GUEST_INTR_STATUS.RVI': hex(8),
-  'VMX_GUEST_INTR_STATUS.SVI': hex(8),
+  ...bitmap('VMX_EOI_EXIT', lapic_registers.EOI_EXIT_BITMAP),
+  'VMX_GUEST_INTR_STATUS.RVI': lapic_registers.rvi(),
+  'VMX_GUEST_INTR_STATUS.SVI': lapic_registers.svi(),
   'VMX_GUEST_RFLAGS.IF': bool(true),
 });
 

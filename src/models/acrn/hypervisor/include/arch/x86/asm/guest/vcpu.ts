@@ -1,4 +1,4 @@
-import { bits, bool, hex, int, oneOf, struct, type InstanceOf } from '../../../../../../../../engine/cell';
+import { type BitField, bit, bool, hex, int, means, oneOf, register, struct, type InstanceOf } from '../../../../../../../../engine/cell';
 import { bitmap } from '../../../../../bitmaps';
 import { sched_event, type SchedEvent } from '../../../../../common/event';
 import { ACRN_IOREQ_TYPE_PORTIO, ACRN_IOREQ_TYPES, ACRN_IOREQ_DIR_READ, ACRN_IOREQ_DIRS } from '../../../../public/acrn_common';
@@ -6,6 +6,7 @@ import { acrn_vlapic, type AcrnApicvOps, type AcrnVlapic } from '../../../../../
 import { vmcs, type Pcpu, type Vmcs } from '../per_cpu';
 import { vmx_cpu, type VmxCpu } from '../../../../../../../hardware/vmx_cpu';
 import type { AcrnVm } from './vm';
+import * as lapic_registers from '../../../../../../../hardware/registers/lapic';
 
 /** A vCPU of the hypervisor. */
 
@@ -19,20 +20,27 @@ export const ACRN_REQUESTS = {
 } as const;
 export type AcrnRequest = keyof typeof ACRN_REQUESTS;
 
+const REQUESTS: readonly BitField[] = [
+  bit(ACRN_REQUESTS.ACRN_REQUEST_EXCP, 'ACRN_REQUEST_EXCP', 'An exception is to be injected.'),
+  bit(ACRN_REQUESTS.ACRN_REQUEST_EVENT, 'ACRN_REQUEST_EVENT', 'The virtual local APIC has an interrupt.'),
+  bit(ACRN_REQUESTS.ACRN_REQUEST_EXTINT, 'ACRN_REQUEST_EXTINT', 'The virtual 8259 has an interrupt.'),
+  bit(ACRN_REQUESTS.ACRN_REQUEST_NMI, 'ACRN_REQUEST_NMI', 'An NMI is to be injected.'),
+  bit(ACRN_REQUESTS.ACRN_REQUEST_EOI_EXIT_BITMAP_UPDATE, 'ACRN_REQUEST_EOI_EXIT_BITMAP_UPDATE', 'Which EOIs leave the guest has changed.'),
+];
+
 const VcpuCells = struct('acrn_vcpu', 'A vCPU: what it has to do before it enters its guest again.', {
-  'arch.pending_req': bits(32, Object.keys(ACRN_REQUESTS)),
-  'arch.irq_window_enabled': bool(),
+  'arch.pending_req': means('What has to be done before the next VM entry.', register(32, REQUESTS)),
+  'arch.irq_window_enabled': means('The guest exits as soon as it can take an interrupt.', bool()),
   'arch.exit_reason': hex(8),
-  /** The exception to inject; 0xff is none. */
-  'arch.exception_info.exception': hex(8, 0xff),
+  'arch.exception_info.exception': means('The exception to inject; 0xff is none.', hex(8, 0xff)),
   // uint64_t eoi_exit_bitmap[4], in 32-bit words.
-  ...bitmap('arch.eoi_exit_bitmap'),
+  ...bitmap('arch.eoi_exit_bitmap', lapic_registers.EOI_EXIT_BITMAP),
 });
 
 const PiDescCells = struct('pi_desc', 'The posted-interrupt descriptor: vectors that wait to be taken into the virtual APIC.', {
-  POSTED_INTR_ON: bool(),
+  POSTED_INTR_ON: means(lapic_registers.ON, bool()),
   // uint64_t pir[4], in 32-bit words.
-  ...bitmap('pir'),
+  ...bitmap('pir', lapic_registers.PIR),
 });
 
 const IoRequestCells = struct('io_request', 'The access of the guest that is being emulated: what is written, or was read.', {
