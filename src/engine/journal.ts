@@ -1,7 +1,7 @@
 import type { Anchor } from './reference';
 import type { FnInfo, Link } from './fn';
 import type { Cell } from './cell';
-import { column, type Column } from './columns';
+import { slot, table } from './columns';
 
 /**
  * The journal: every step of a run and every write that it made, in order, in columns. Stepping back, "what
@@ -79,8 +79,15 @@ export interface Write {
 export interface Recorder {
   step(kind: StepKind, thread: number, depth: number, site: number, link: number, parent: number, cause: number, result: number): number;
   write(cell: Cell, old: number, value: number): void;
-  site(fn: FnInfo, anchor: Anchor | undefined, note: string | undefined): number;
+  sitesOf(fn: FnInfo): FnSites;
   link(link: Link): number;
+}
+
+/** The numbers of the places in one function: a frame holds them, so that a step looks nothing up that its function has found before. */
+export interface FnSites {
+  /** The function as such, where it begins and ends. */
+  readonly whole: number;
+  at(anchor: Anchor, note: string | undefined): number;
 }
 
 /** A run's journal, to read: steps whole, or one column of them where many are looked at. */
@@ -115,145 +122,154 @@ const MAX_DEPTH = 0xffff;
 
 /** An empty journal with its recorder. */
 export function createJournal(): { readonly journal: Journal; readonly recorder: Recorder } {
-  const kinds = column(Uint8Array);
-  const threads = column(Uint16Array);
-  const depths = column(Uint16Array);
-  const stepSites = column(Uint32Array);
-  const stepLinks = column(Uint32Array);
-  const parents = column(Uint32Array);
-  const causes = column(Uint32Array);
-  const results = column(Float64Array);
-  /** Number of writes before the step. */
-  const writeStarts = column(Uint32Array);
-  const writeSteps = column(Uint32Array);
-  const writeCells = column(Uint32Array);
-  const writeOlds = column(Float64Array);
-  const writeNews = column(Float64Array);
-  const writesByCell: Column[] = [];
-  const columns = [
-    kinds,
-    threads,
-    depths,
-    stepSites,
-    stepLinks,
-    parents,
-    causes,
-    results,
-    writeStarts,
-    writeSteps,
-    writeCells,
-    writeOlds,
-    writeNews,
-  ];
-
+  const steps = table({
+    kind: 'uint8',
+    thread: 'uint16',
+    depth: 'uint16',
+    site: 'uint32',
+    link: 'uint32',
+    parent: 'uint32',
+    cause: 'uint32',
+    result: 'float64',
+    /** Number of writes before this step. */
+    writes: 'uint32',
+  });
+  const writes = table({ step: 'uint32', cell: 'uint32', old: 'float64', new: 'float64' });
+  /** The writes of each cell, oldest first. */
+  const writesByCell: number[][] = [];
   const sites = siteTable();
   const links = linkTable();
 
-  const stepOrNone = (held: number): number => (held === NONE ? NO_STEP : held);
-  const kind = (n: number): StepKind => STEP_KINDS[kinds.get(n)] ?? 'at';
-  const writesBefore = (n: number): number => (n < kinds.length ? writeStarts.get(n) : writeSteps.length);
+  const kind = (n: number): StepKind => STEP_KINDS[steps.page(n).kind[slot(n)]!]!;
+  const stepOfWrite = (at: number): number => writes.page(at).step[slot(at)]!;
+  const writesBefore = (n: number): number => (n < steps.length ? steps.page(n).writes[slot(n)]! : writes.length);
 
   const journal: Journal = {
     get length() {
-      return kinds.length;
+      return steps.length;
     },
     get writeCount() {
-      return writeSteps.length;
+      return writes.length;
     },
     get bytes() {
-      return [...columns, ...writesByCell].reduce((sum, each) => sum + (each?.bytes ?? 0), 0);
+      return steps.bytes + writes.bytes + writes.length * BYTES_OF_ARRAY_ENTRY;
     },
     sites: sites.all,
     links: links.all,
     step(n) {
-      if (!(n >= 0 && n < kinds.length)) throw new RangeError(`there is no step ${n}: the run has ${kinds.length}`);
-      const result = results.get(n);
-      const link = links.all[stepLinks.get(n)];
+      if (!(n >= 0 && n < steps.length)) throw new RangeError(`there is no step ${n}: the run has ${steps.length}`);
+      const page = steps.page(n);
+      const at = slot(n);
+      const result = page.result[at]!;
+      const link = links.all[page.link[at]!]!;
       return {
         n,
         kind: kind(n),
-        thread: threads.get(n),
-        depth: depths.get(n),
-        edge: link?.kind ?? 'none',
-        site: sites.all[stepSites.get(n)]!,
-        link: link?.kind === 'none' ? undefined : link,
-        parent: stepOrNone(parents.get(n)),
-        cause: stepOrNone(causes.get(n)),
+        thread: page.thread[at]!,
+        depth: page.depth[at]!,
+        edge: link.kind,
+        site: sites.all[page.site[at]!]!,
+        link: link.kind === 'none' ? undefined : link,
+        parent: stepOrNone(page.parent[at]!),
+        cause: stepOrNone(page.cause[at]!),
         result: Number.isNaN(result) ? undefined : result,
       };
     },
     kind,
-    thread: threads.get,
-    depth: depths.get,
-    siteId: stepSites.get,
-    linkId: stepLinks.get,
-    parent: (n) => stepOrNone(parents.get(n)),
-    cause: (n) => stepOrNone(causes.get(n)),
+    thread: (n) => steps.page(n).thread[slot(n)]!,
+    depth: (n) => steps.page(n).depth[slot(n)]!,
+    siteId: (n) => steps.page(n).site[slot(n)]!,
+    linkId: (n) => steps.page(n).link[slot(n)]!,
+    parent: (n) => stepOrNone(steps.page(n).parent[slot(n)]!),
+    cause: (n) => stepOrNone(steps.page(n).cause[slot(n)]!),
     writesBefore,
     writesOf: (n) => [writesBefore(n), writesBefore(n + 1)],
-    write: (at) => ({ step: writeSteps.get(at), cell: writeCells.get(at), old: writeOlds.get(at), new: writeNews.get(at) }),
+    write(index) {
+      const page = writes.page(index);
+      const at = slot(index);
+      return { step: page.step[at]!, cell: page.cell[at]!, old: page.old[at]!, new: page.new[at]! };
+    },
     writesTo(cell, n) {
-      const list = writesByCell[cell];
-      if (list === undefined) return { count: 0, at: () => journal.write(0) };
+      const list = writesByCell[cell] ?? [];
       let low = 0;
       let high = list.length;
       while (low < high) {
         const middle = (low + high) >>> 1;
-        if (writeSteps.get(list.get(middle)) <= n) low = middle + 1;
+        if (stepOfWrite(list[middle]!) <= n) low = middle + 1;
         else high = middle;
       }
-      return { count: low, at: (i) => journal.write(list.get(i)) };
+      return { count: low, at: (i) => journal.write(list[i]!) };
     },
   };
 
   const recorder: Recorder = {
     step(stepKind, thread, depth, site, link, parent, cause, result) {
       if (depth > MAX_DEPTH) throw new RangeError(`${sites.all[site]?.fn.name} was called ${depth} calls deep, more than a journal holds`);
-      kinds.push(KIND_NUMBERS[stepKind]);
-      threads.push(thread);
-      depths.push(depth);
-      stepSites.push(site);
-      stepLinks.push(link);
-      parents.push(parent === NO_STEP ? NONE : parent);
-      causes.push(cause === NO_STEP ? NONE : cause);
-      results.push(result);
-      writeStarts.push(writeSteps.length);
-      return kinds.length - 1;
+      const n = steps.length;
+      const page = steps.append();
+      const at = slot(n);
+      page.kind[at] = KIND_NUMBERS[stepKind];
+      page.thread[at] = thread;
+      page.depth[at] = depth;
+      page.site[at] = site;
+      page.link[at] = link;
+      page.parent[at] = parent === NO_STEP ? NONE : parent;
+      page.cause[at] = cause === NO_STEP ? NONE : cause;
+      page.result[at] = result;
+      page.writes[at] = writes.length;
+      return n;
     },
     write(cell, old, value) {
-      (writesByCell[cell.id] ??= column(Uint32Array)).push(writeSteps.length);
-      writeSteps.push(kinds.length - 1);
-      writeCells.push(cell.id);
-      writeOlds.push(old);
-      writeNews.push(value);
+      const index = writes.length;
+      const page = writes.append();
+      const at = slot(index);
+      page.step[at] = steps.length - 1;
+      page.cell[at] = cell.id;
+      page.old[at] = old;
+      page.new[at] = value;
+      (writesByCell[cell.id] ??= []).push(index);
     },
-    site: sites.idOf,
+    sitesOf: sites.sitesOf,
     link: links.idOf,
   };
   return { journal, recorder };
 }
 
+const stepOrNone = (held: number): number => (held === NONE ? NO_STEP : held);
+
+/** What an engine spends on an array's entry, at most. */
+const BYTES_OF_ARRAY_ENTRY = 8;
+
 const KIND_NUMBERS: Readonly<Record<StepKind, number>> = { enter: 0, at: 1, return: 2, signal: 3 };
 
 /** Numbers each place once. It is asked at every step, so it compares and builds no keys. */
-function siteTable(): { readonly all: readonly Site[]; readonly idOf: Recorder['site'] } {
+function siteTable(): { readonly all: readonly Site[]; readonly sitesOf: Recorder['sitesOf'] } {
   const all: Site[] = [];
-  /** By function and identifier: hardly ever more than two. */
-  const byFn = new Map<FnInfo, Map<string | undefined, number[]>>();
+  const byFn = new Map<FnInfo, FnSites>();
+  function sitesIn(fn: FnInfo): FnSites {
+    /** Hardly ever more than two for one identifier. */
+    const byToken = new Map<string, number[]>();
+    return {
+      whole: all.push({ fn, anchor: undefined, note: undefined }) - 1,
+      at(anchor, note) {
+        let ids = byToken.get(anchor.token);
+        if (ids === undefined) byToken.set(anchor.token, (ids = []));
+        for (const id of ids) {
+          const site = all[id]!;
+          if (site.note === note && site.anchor?.as === anchor.as && site.anchor.after === anchor.after) return id;
+        }
+        const id = all.push({ fn, anchor, note }) - 1;
+        ids.push(id);
+        return id;
+      },
+    };
+  }
   return {
     all,
-    idOf(fn, anchor, note) {
-      let byToken = byFn.get(fn);
-      if (byToken === undefined) byFn.set(fn, (byToken = new Map()));
-      let ids = byToken.get(anchor?.token);
-      if (ids === undefined) byToken.set(anchor?.token, (ids = []));
-      for (const id of ids) {
-        const site = all[id]!;
-        if (site.note === note && site.anchor?.as === anchor?.as && site.anchor?.after === anchor?.after) return id;
-      }
-      const id = all.push({ fn, anchor, note }) - 1;
-      ids.push(id);
-      return id;
+    sitesOf(fn) {
+      let sites = byFn.get(fn);
+      if (sites === undefined) byFn.set(fn, (sites = sitesIn(fn)));
+      return sites;
     },
   };
 }

@@ -1,7 +1,7 @@
 import type { Anchor } from './reference';
 import { fieldToken, type Cell, type CellType, type Component, type Instance } from './cell';
 import type { FnInfo, Link } from './fn';
-import { createJournal, NO_STEP, type Journal } from './journal';
+import { createJournal, NO_STEP, type FnSites, type Journal } from './journal';
 import { randomFrom } from './random';
 import { within } from './running';
 
@@ -30,6 +30,7 @@ export interface ThreadInfo {
 
 interface Frame {
   readonly fn: FnInfo;
+  readonly sites: FnSites;
   readonly step: number;
   readonly depth: number;
   readonly caller: Frame | undefined;
@@ -150,11 +151,11 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
   ): number {
     steps++;
     if (steps > options.stepLimit + GRACE) throw new Error(`a model ran ${GRACE} steps past the step limit without a preemption point`);
-    if (!recording) return NO_STEP;
     const thread = current!;
     const cause = thread.cause;
     thread.cause = NO_STEP;
-    return recorder.step(kind, thread.index, depth, site, link, parent, cause, result);
+    // Models remember steps to name them as causes, so there are numbers even when nobody writes them down.
+    return recording ? recorder.step(kind, thread.index, depth, site, link, parent, cause, result) : steps - 1;
   }
 
   const machine: Machine = {
@@ -189,27 +190,26 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
       const caller = activity.frame;
       const depth = caller === undefined ? 0 : caller.depth + 1;
       const used = caller === undefined && link.kind === 'call' ? ROOT : link;
-      const step = recording
-        ? record('enter', recorder.site(fn, undefined, undefined), recorder.link(used), caller?.step ?? NO_STEP, depth, NaN)
-        : record('enter', 0, 0, NO_STEP, depth, NaN);
-      activity.frame = { fn, step, depth, caller };
+      const sites = recorder.sitesOf(fn);
+      const step = record('enter', sites.whole, recording ? recorder.link(used) : 0, caller?.step ?? NO_STEP, depth, NaN);
+      activity.frame = { fn, sites, step, depth, caller };
     },
     leave(result) {
       open = false;
-      const { fn, step, depth, caller } = frame();
+      const { sites, step, depth, caller } = frame();
       const value = typeof result === 'number' ? result : typeof result === 'boolean' ? Number(result) : NaN;
-      record('return', recording ? recorder.site(fn, undefined, undefined) : 0, 0, step, depth, value);
+      record('return', sites.whole, 0, step, depth, value);
       activity!.frame = caller;
     },
     at(anchor, note) {
-      const { fn, step, depth } = frame();
-      record('at', recording ? recorder.site(fn, anchor, note) : 0, 0, step, depth, NaN);
+      const { sites, step, depth } = frame();
+      record('at', recording ? sites.at(anchor, note) : 0, 0, step, depth, NaN);
       open = true;
     },
     signal(anchor, link, note) {
-      const { fn, step, depth } = frame();
+      const { sites, step, depth } = frame();
       open = true;
-      return record('signal', recording ? recorder.site(fn, anchor, note) : 0, recording ? recorder.link(link) : 0, step, depth, NaN);
+      return record('signal', recording ? sites.at(anchor, note) : 0, recording ? recorder.link(link) : 0, step, depth, NaN);
     },
     here: () => frame().fn,
     get currentThread() {
@@ -217,7 +217,7 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
       return current.index;
     },
     get lastStep() {
-      return journal.length - 1;
+      return steps - 1;
     },
     causedBy(step) {
       if (current !== undefined) current.cause = step;
@@ -235,7 +235,7 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
         struct,
         name,
         doc,
-        born: current === undefined ? NO_STEP : journal.length - 1,
+        born: current === undefined ? NO_STEP : steps - 1,
         cells: [],
       };
       components.push(component);
