@@ -56,6 +56,16 @@ export interface Stimulus {
   readonly body: () => Run<unknown>;
 }
 
+/**
+ * Something that is done to the machine by hand as step `at` is about to be made, between two instructions of whatever executes. It must
+ * not wait, and its thread does nothing else.
+ */
+export interface Intervention {
+  readonly at: number;
+  readonly thread: Omit<ThreadInfo, 'index'>;
+  readonly body: () => Run<unknown>;
+}
+
 /** Why a run ended. */
 export type Ending =
   | { readonly kind: 'idle' }
@@ -75,6 +85,7 @@ export interface MachineOptions {
   /** Simulated milliseconds after which no sleeper is woken any more. */
   readonly timeLimit: number;
   readonly stimuli: readonly Stimulus[];
+  readonly interventions?: readonly Intervention[];
   /** Off only to measure what recording costs. */
   readonly recording: boolean;
 }
@@ -126,6 +137,7 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
   const values: number[] = [];
   const random = randomFrom(options.seed);
   const stimuli = [...options.stimuli].sort((a, b) => a.at - b.at);
+  const interventions = [...(options.interventions ?? [])].sort((a, b) => a.at - b.at);
   const recording = options.recording;
 
   let current: Thread | undefined;
@@ -135,6 +147,7 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
   let timeLimit = options.timeLimit;
   /** The step that the next write belongs to, while nothing else has happened since it was made by `at`. */
   let open = false;
+  let intervening = false;
 
   function frame(): Frame {
     if (activity?.frame === undefined) throw new Error('a step was made outside of any model function');
@@ -149,6 +162,7 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
     depth: number,
     result: number,
   ): number {
+    if (interventionIsDue()) intervene();
     steps++;
     if (steps > options.stepLimit + GRACE) throw new Error(`a model ran ${GRACE} steps past the step limit without a preemption point`);
     const thread = current!;
@@ -270,16 +284,38 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
   };
 
   const stimulusIsDue = (): boolean => (stimuli[0]?.at ?? Infinity) <= steps;
+  const interventionIsDue = (): boolean => !intervening && (interventions[0]?.at ?? Infinity) <= steps;
+
+  /** Does everything that is due, and leaves what was executing as it was. */
+  function intervene(): void {
+    const interrupted = { current, activity, open };
+    intervening = true;
+    try {
+      do {
+        const { thread, body } = interventions.shift()!;
+        if (!threads.some(({ id }) => id === thread.id))
+          threads.push({ ...thread, index: threads.length, priority: Infinity, activities: [], cause: NO_STEP });
+        current = threads.find(({ id }) => id === thread.id)!;
+        activity = { coroutine: body(), pause: undefined, frame: undefined };
+        if (!activity.coroutine.next().done) throw new Error(`what is done on thread ${thread.id} may not wait`);
+      } while ((interventions[0]?.at ?? Infinity) <= steps);
+    } finally {
+      intervening = false;
+      ({ current, activity, open } = interrupted);
+    }
+  }
 
   function schedule(): Ending {
     for (;;) {
       if (steps >= options.stepLimit) return { kind: 'limit', steps };
+      if (interventionIsDue()) intervene();
       if (stimulusIsDue()) deliver();
       const ready = threads.filter(isReady);
       const next = options.seed === 0 ? mostUrgent(ready) : ready[Math.floor(random() * ready.length)];
       if (next !== undefined) resume(next);
       else if (advanceTime()) continue;
       else if (stimuli.length > 0) deliver();
+      else if (interventions.length > 0) intervene();
       else return Number.isFinite(nextDeadline()) ? { kind: 'time', milliseconds: now } : { kind: 'idle' };
     }
   }

@@ -58,7 +58,7 @@ async function explore(parts: Parts, id: unknown, chapter: unknown): Promise<voi
   if (session.run === undefined) await vscode.commands.executeCommand('workbench.view.extension.virtflow');
   // Choosing a chapter of the run that is open moves in it; everything else starts the flow.
   if (session.run?.flow !== flow || chapter === undefined)
-    session.explore(flow, session.run?.flow === flow ? session.run.inputs.parameters : {});
+    session.explore(flow, session.run?.flow === flow ? { parameters: session.run.inputs.parameters } : {});
   const start = session.chapters.find((found) => found.chapter.title === chapter);
   if (start) session.seek(start.step);
   else if (chapter !== undefined)
@@ -70,7 +70,7 @@ async function explorePreset(parts: Parts, id: unknown, presetId: unknown): Prom
   const picked = typeof id === 'string' && typeof presetId === 'string' ? { flow: requireFlow(id), id: presetId } : await pickPreset();
   if (picked === undefined) return;
   const { parameters, stimuli } = presetInputs(picked.flow, picked.id);
-  parts.session.explore(picked.flow, parameters, stimuli);
+  parts.session.explore(picked.flow, { parameters, stimuli });
   await show(parts);
 }
 

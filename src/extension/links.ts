@@ -34,5 +34,5 @@ export function openPlace(session: Session, text: string): void {
   const place = readPlace(text);
   if (place.kind === 'malformed') throw new Error(place.problem);
   const { flow, inputs, step } = place;
-  session.explore(flow, inputs.parameters, inputs.stimuli, step);
+  session.explore(flow, inputs, step);
 }

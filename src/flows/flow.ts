@@ -1,6 +1,7 @@
 import { createMachine, type Parameters, type Run as Coroutine, type Stimulus } from '../engine/machine';
 import type { Project } from '../engine/reference';
 import { complete, type Run } from '../engine/timeline';
+import { intervention, type Edit } from './edits';
 
 /** What a flow is: a topology, parameters that the models branch on, stimuli, and chapters of prose. */
 
@@ -83,6 +84,8 @@ export const flow = <W>(definition: Flow<W>): Flow => definition as unknown as F
 export interface Inputs {
   readonly parameters: Parameters;
   readonly stimuli: FlowStimuli;
+  /** What the reader set by hand. */
+  readonly edits?: readonly Edit[];
   readonly seed: number;
 }
 
@@ -157,10 +160,14 @@ export function presetOf({ flow: of, inputs }: FlowRun): Preset | undefined {
     of.parameters.every(({ name }) => a.parameters[name] === b.parameters[name]) &&
     a.stimuli.length === b.stimuli.length &&
     a.stimuli.every(({ at, name }, index) => at === b.stimuli[index]?.at && name === b.stimuli[index].name);
+  if ((inputs.edits ?? []).length > 0) return undefined;
   return of.presets.find(({ id }) => same(presetInputs(of, id), inputs));
 }
 
-/** Runs a flow: a pure function of the flow and its inputs. */
+/**
+ * Runs a flow: a pure function of the flow and its inputs.
+ * @throws ParameterError for a stimulus, EditError for an edit, that this flow or run does not have
+ */
 export function simulate(of: Flow, inputs: Inputs, recording = true): FlowRun {
   let world: unknown;
   const stimuli: Stimulus[] = inputs.stimuli.map(({ at, name }) => {
@@ -169,8 +176,10 @@ export function simulate(of: Flow, inputs: Inputs, recording = true): FlowRun {
       throw new ParameterError(`flow ${of.id} has no stimulus "${name}"; it has ${of.stimuli.map((stimulus) => stimulus.name).join(', ')}`);
     return { at, thread: spec.thread, body: () => spec.body(world) };
   });
-  const { parameters, seed } = inputs;
-  const machine = createMachine({ parameters, stimuli, seed, stepLimit: STEP_LIMIT, timeLimit: of.duration(parameters), recording }, () => {
+  const { parameters, seed, edits = [] } = inputs;
+  const interventions = edits.map(intervention);
+  const timeLimit = of.duration(parameters);
+  const machine = createMachine({ parameters, stimuli, interventions, seed, stepLimit: STEP_LIMIT, timeLimit, recording }, () => {
     world = of.setUp(parameters);
   });
   return { ...complete(machine), flow: of, inputs };

@@ -1,5 +1,9 @@
+import { NO_STEP } from '../engine/journal';
 import { createCursor, type Cursor } from '../engine/timeline';
-import { chapterSteps, defaults, resolveParameters, simulate, type ChapterStart, type Flow, type FlowRun } from './flow';
+import { cellToEdit, STEPS_TO_EDIT } from './edits';
+import { chapterSteps, defaults, resolveParameters, simulate, type ChapterStart, type Flow, type FlowRun, type Inputs } from './flow';
+import { cellKey } from './names';
+import { nextContext, stepIn, type Direction } from './navigate';
 
 /**
  * A session: one run and one position in it. Trees, panel, editor marks and terminal are views of it and steer it;
@@ -9,20 +13,46 @@ import { chapterSteps, defaults, resolveParameters, simulate, type ChapterStart,
 /** What just happened to a session: another run, or another position in the same one. */
 export type Change = 'run' | 'position';
 
+/** Inputs as somebody gives them: parameters are still to be checked, and what is left out is as by default. */
+export type GivenInputs = Partial<Omit<Inputs, 'parameters'>> & { readonly parameters?: Readonly<Record<string, unknown>> };
+
+/** The run that a fork was made from, and where they part. */
+export interface Base {
+  readonly run: FlowRun;
+  /** The last step up to which both are the same; -1 if they differ from the start. */
+  readonly step: number;
+}
+
 export interface Session {
   readonly run: FlowRun | undefined;
+  /** What the run is a fork of: however often it was forked, the run that was explored first. */
+  readonly base: Base | undefined;
   /** The step that the reader stands on; -1 when there is no run. */
   readonly position: number;
   /** Where the run's chapters begin. */
   readonly chapters: readonly ChapterStart[];
   /** The state at the position. */
   readonly cursor: Cursor | undefined;
-  /** Starts a flow, at its first step. */
-  explore(flow: Flow, parameters?: Readonly<Record<string, unknown>>, stimuli?: FlowRun['inputs']['stimuli'], position?: number): void;
-  /** Runs the flow again with another value of a parameter, and stands at the first step. */
+  /**
+   * Starts a flow with whatever is given of its inputs, at its first step or at `position`.
+   * @throws ParameterError or EditError for inputs that the flow does not have
+   */
+  explore(flow: Flow, inputs?: GivenInputs, position?: number): void;
+  /** Forks the run with another value of a parameter, and stands at the first step. */
   setParameters(changes: Readonly<Record<string, unknown>>): void;
-  /** Does something to the machine at the position: later stimuli are dropped, the past stays as it is. */
+  /** Forks the run by a stimulus at the position. The past stays as it is; what was injected or set later is dropped. */
   inject(stimulus: string): void;
+  /**
+   * Forks the run by setting a cell as if between the position and the next step, and stands where it was set. The past stays as it is; what
+   * was injected or set later is dropped.
+   * @param cell its name, as `names.ts` has it, or its number in the run
+   * @throws EditError if there is no such cell at the position, or the value does not fit
+   */
+  edit(cell: string | number, value: number): void;
+  /** Goes back to the run that this one is a fork of, to where they part at the latest. */
+  returnToBase(): void;
+  /** Takes the fork for the run that is explored: there is no base any more. */
+  keepFork(): void;
   seek(step: number): void;
   /** Goes to the next place in source; `return` steps are passed over. Says whether there was one. */
   step(): boolean;
@@ -40,13 +70,15 @@ export function createSession(): Session {
   let run: FlowRun | undefined;
   let cursor: Cursor | undefined;
   let chapters: readonly ChapterStart[] = [];
+  let base: Base | undefined;
 
   const announce = (change: Change): void => {
     for (const listener of [...listeners]) listener(change);
   };
 
-  function begin(next: FlowRun, position: number): void {
+  function begin(next: FlowRun, position: number, from?: Base): void {
     run = next;
+    base = from;
     chapters = chapterSteps(next);
     cursor = createCursor(next);
     cursor.seek(position);
@@ -61,20 +93,28 @@ export function createSession(): Session {
     announce('position');
   }
 
-  /** Looks for a step to stand on, from the position in one direction. */
-  function go(direction: 1 | -1, wanted: (step: number) => boolean): boolean {
-    if (run === undefined || cursor === undefined) return false;
-    for (let step = cursor.position + direction; step >= 0 && step < run.journal.length; step += direction) {
-      if (run.journal.kind(step) === 'return' || !wanted(step)) continue;
-      seek(step);
-      return true;
-    }
-    return false;
+  /** Goes where a step leads from the position. */
+  function go(find: typeof stepIn, direction: Direction): boolean {
+    const target = run && cursor && find(run, cursor.position, direction);
+    if (target !== undefined) seek(target);
+    return target !== undefined;
+  }
+
+  /** Another future from the position on: what was injected and set up to there, and `more`. */
+  function fork(of: FlowRun, at: number, more: Partial<Inputs>, position: number): void {
+    const isPast = (each: { readonly at: number }): boolean => each.at <= at;
+    const { inputs } = of;
+    const stimuli = [...inputs.stimuli.filter(isPast), ...(more.stimuli ?? [])];
+    const edits = [...(inputs.edits ?? []).filter(isPast), ...(more.edits ?? [])];
+    begin(simulate(of.flow, { ...inputs, stimuli, edits }), position, { run: base?.run ?? of, step: Math.min(base?.step ?? at, at) });
   }
 
   return {
     get run() {
       return run;
+    },
+    get base() {
+      return base;
     },
     get position() {
       return cursor?.position ?? -1;
@@ -85,27 +125,39 @@ export function createSession(): Session {
     get cursor() {
       return cursor;
     },
-    explore(flow, parameters = {}, stimuli = [], position = 0) {
-      begin(simulate(flow, { parameters: resolveParameters(flow, parameters), stimuli, seed: 0 }), position);
+    explore(flow, { parameters = {}, stimuli = [], seed = 0, ...others } = {}, position = 0) {
+      begin(simulate(flow, { ...others, parameters: resolveParameters(flow, parameters), stimuli, seed }), position);
     },
     setParameters(changes) {
       if (run === undefined) return;
       const parameters = resolveParameters(run.flow, { ...defaults(run.flow), ...run.inputs.parameters, ...changes });
-      begin(simulate(run.flow, { ...run.inputs, parameters, stimuli: [] }), 0);
+      const next = simulate(run.flow, { parameters, stimuli: [], seed: run.inputs.seed });
+      begin(next, 0, { run: base?.run ?? run, step: NO_STEP });
     },
     inject(name) {
       if (run === undefined || cursor === undefined) return;
       const { position } = cursor;
-      const stimuli = [...run.inputs.stimuli.filter(({ at }) => at <= position), { at: position + 1, name }];
-      begin(simulate(run.flow, { ...run.inputs, stimuli }), position);
+      fork(run, position, { stimuli: [{ at: position + 1, name }] }, position);
+    },
+    edit(cell, value) {
+      if (run === undefined || cursor === undefined) return;
+      const at = cursor.position + 1;
+      const { id } = cellToEdit(run, typeof cell === 'number' ? cellKey(run, cell) : cell, value, at);
+      fork(run, cursor.position, { edits: [{ at, cell: cellKey(run, id), value }] }, at + STEPS_TO_EDIT);
+    },
+    returnToBase() {
+      if (base === undefined || cursor === undefined) return;
+      begin(base.run, Math.max(0, Math.min(base.step, cursor.position)));
+    },
+    keepFork() {
+      if (base === undefined) return;
+      base = undefined;
+      announce('run');
     },
     seek,
-    step: () => go(1, () => true),
-    stepBack: () => go(-1, () => true),
-    runToNextContext() {
-      const here = run?.journal.thread(cursor?.position ?? 0);
-      return go(1, (step) => run?.journal.thread(step) !== here);
-    },
+    step: () => go(stepIn, 1),
+    stepBack: () => go(stepIn, -1),
+    runToNextContext: () => go(nextContext, 1),
     restart: () => seek(0),
     onDidChange(listener) {
       listeners.add(listener);

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
+import type { Cell } from '../../../src/engine/cell';
+import type { FlowRun } from '../../../src/flows/flow';
 import { createSession, type Change, type Session } from '../../../src/flows/session';
 import { outlineKey, outlineOf, type Outline } from '../../../src/flows/outline';
 import { vfio_intx } from '../../../src/flows/vfio-intx';
@@ -9,7 +11,7 @@ import { vfio_intx } from '../../../src/flows/vfio-intx';
 
 function begun(parameters: Readonly<Record<string, unknown>> = {}): Session {
   const session = createSession();
-  session.explore(vfio_intx, parameters);
+  session.explore(vfio_intx, { parameters });
   return session;
 }
 
@@ -75,6 +77,96 @@ test('a stimulus keeps the position and the past, and drops what was injected la
   session.seek(400);
   session.inject('lower');
   assert.deepEqual(session.run?.inputs.stimuli, [{ at: 401, name: 'lower' }]);
+});
+
+const isWritable = ({ type }: Cell): boolean => type.kind !== 'enum' && type.kind !== 'pointer';
+
+test('an edit changes one cell at one step: before it the fork is its base, at it that cell alone differs', () => {
+  const length = begun({ interrupts: 1 }).run!.journal.length;
+  fc.assert(
+    fc.property(fc.nat(length - 1), fc.nat(), (position, choice) => {
+      const session = begun({ interrupts: 1 });
+      session.seek(position);
+      const base = session.run!;
+      // What is allocated later is another matter in each run.
+      const known = base.cells.filter(({ component }) => component.born <= position);
+      const state = (): number[] => stateOf(session).slice(0, known.length);
+      const before = state();
+      const cells = known.filter(isWritable);
+      const cell = cells[choice % cells.length]!;
+      const value = before[cell.id] === 0 ? 1 : 0;
+      session.edit(cell.id, value);
+
+      const fork = session.run!;
+      assert.deepEqual(session.base, { run: base, step: position });
+      assert.equal(session.position, position + 2);
+      assert.equal(fork.threads[fork.journal.thread(session.position)]?.id, 'reader');
+      assert.deepEqual(
+        state(),
+        before.map((was, id) => (id === cell.id ? value : was)),
+      );
+      session.seek(position);
+      assert.deepEqual(state(), before);
+      for (let n = 0; n <= position; n++) assert.deepEqual(fork.journal.step(n), base.journal.step(n));
+      assert.deepEqual(fork.journal.writesOf(position), base.journal.writesOf(position));
+
+      const again = createSession();
+      again.explore(fork.flow, fork.inputs);
+      assert.equal(again.run!.journal.length, fork.journal.length, 'its inputs determine it');
+
+      session.returnToBase();
+      assert.equal(session.run, base);
+      assert.equal(session.base, undefined);
+      assert.equal(session.position, position);
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test('the model goes on from what was set: an interrupt that is masked by hand does not come', () => {
+  const session = begun({ interrupts: 1, 'guest-irq': 'split' });
+  const handled = ({ journal }: FlowRun): boolean =>
+    Array.from({ length: journal.length }, (_, n) => journal.step(n)).some(({ site }) => site.fn.name === 'edu_irq_handler');
+  const { journal } = session.run!;
+  assert.ok(handled(session.run!));
+  let raise = 0;
+  while (journal.step(raise).site.fn.name !== 'raise_cause') raise++;
+  session.seek(raise);
+  session.edit('pci_function.PCI_COMMAND', 0x406);
+  assert.ok(!handled(session.run!));
+});
+
+test('however often it is forked, the base is the run that was explored', () => {
+  const session = begun({ interrupts: 1 });
+  const explored = session.run;
+  session.seek(700);
+  session.inject('raise');
+  session.seek(900);
+  session.edit('pci_function.INTx', 0);
+  assert.deepEqual(session.base, { run: explored, step: 700 });
+  session.seek(300);
+  session.inject('lower');
+  assert.deepEqual(session.base, { run: explored, step: 300 });
+  assert.deepEqual(session.run?.inputs.edits, []);
+  session.setParameters({ interrupts: 2 });
+  assert.deepEqual(session.base, { run: explored, step: -1 });
+  session.keepFork();
+  assert.equal(session.base, undefined);
+});
+
+test('a value that does not fit is refused and changes nothing', () => {
+  const session = begun();
+  session.seek(100);
+  const { run } = session;
+  const refused: readonly (readonly [string, number, RegExp])[] = [
+    ['kvm_kpic_state(master).irr', 256, /cannot be 256: expected a number of 8 bits/],
+    ['kvm_kpic_state(master).irr', 0.5, /expected a number of 8 bits/],
+    ['kvm_kpic_state.irr', 1, /could be of kvm_kpic_state\(master\) or kvm_kpic_state\(slave\)/],
+    ['kvm_kpic_state(master).colour', 1, /there is no kvm_kpic_state\(master\).colour/],
+    ['virqfd(unmask).eventfd', 1, /there is no virqfd\(unmask\).eventfd yet at step 101/],
+  ];
+  for (const [cell, value, why] of refused) assert.throws(() => session.edit(cell, value), why);
+  assert.equal(session.run, run);
 });
 
 test('what a flow does not have is refused and changes nothing', () => {
