@@ -37,6 +37,7 @@ const product = [
     platform: 'browser',
     format: 'cjs',
     external: ['vscode'],
+    alias: { events: './src/extension/debug/events.ts' },
   },
   {
     entryPoints: { 'webview/panel': 'src/webview/main.ts' },

@@ -5,6 +5,7 @@ import { presetInputs, type Flow, type ParameterSpec } from '../flows/flow';
 import { referenceOfStep } from '../flows/places';
 import type { Session } from '../flows/session';
 import { upstreamVersions } from '../sources/links';
+import { debugFlow } from './debug/configuration';
 import { showError } from './errors';
 import { linkToStep } from './links';
 import type { Panel } from './panel';
@@ -24,6 +25,7 @@ export function registerCommands(parts: Parts): vscode.Disposable[] {
   const commands: Readonly<Record<string, (...args: unknown[]) => unknown>> = {
     'virtflow.exploreFlow': (id, chapter) => explore(parts, id, chapter),
     'virtflow.explorePreset': (id, preset) => explorePreset(parts, id, preset),
+    'virtflow.debugFlow': (node) => debugFlow(session, node),
     'virtflow.openPanel': () => panel.open(),
     'virtflow.step': () => session.step(),
     'virtflow.stepBack': () => session.stepBack(),

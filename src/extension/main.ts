@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { createSession } from '../flows/session';
 import { registerCommands } from './commands';
+import { registerDebugger } from './debug/register';
 import { registerOutlines } from './outline';
 import { registerPanel } from './panel';
 import { registerReveal } from './reveal';
@@ -22,6 +23,7 @@ export function activate(context: vscode.ExtensionContext): void {
     panel,
     registerFlowsTree(session),
     registerChainTree(session),
+    registerDebugger(session, sources, outlines),
     registerLinks(session),
     ...registerCommands({ session, sources, reveal, panel }),
     { dispose: session.onDidChange(() => void vscode.commands.executeCommand('setContext', 'virtflow.hasRun', session.run !== undefined)) },

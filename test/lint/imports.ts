@@ -17,7 +17,10 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   flows: { modules: ['engine', 'models'], packages: NO_PACKAGE },
   sources: { modules: ['engine/reference'], packages: NO_PACKAGE },
   trace: { modules: ['engine', 'models', 'flows'], packages: NO_PACKAGE },
-  extension: { modules: ['engine', 'models', 'flows', 'sources', 'trace', 'webview'], packages: /^vscode$/ },
+  extension: {
+    modules: ['engine', 'models', 'flows', 'sources', 'trace', 'webview'],
+    packages: /^(vscode|@vscode\/debugprotocol|@vscode\/debugadapter\/lib\/.*)$/,
+  },
   cli: { modules: ['engine', 'models', 'flows', 'sources', 'trace'], packages: /^node:/ },
   webview: { modules: [], packages: /^@vscode\/(webview-ui-toolkit|codicons)(\/|$)/ },
 };

@@ -1,0 +1,77 @@
+import * as vscode from 'vscode';
+import { CATALOGUE, requireFlow } from '../../flows/catalogue';
+import type { Flow } from '../../flows/flow';
+import type { Session } from '../../flows/session';
+import { showError } from '../errors';
+import { attributesOf } from './arguments';
+import { readLaunch } from './launch';
+
+/** Launch configurations: offered, completed, and refused before a session begins where they are wrong. */
+
+export const DEBUG_TYPE = 'virtflow';
+
+/** Serves `launch.json`, the list of “Run and Debug”, and F5 without either. */
+export function registerConfigurations(session: Session): vscode.Disposable {
+  const { Initial, Dynamic } = vscode.DebugConfigurationProviderTriggerKind;
+  return vscode.Disposable.from(
+    vscode.debug.registerDebugConfigurationProvider(DEBUG_TYPE, { resolveDebugConfiguration: (_, given) => resolve(session, given) }),
+    vscode.debug.registerDebugConfigurationProvider(
+      DEBUG_TYPE,
+      { provideDebugConfigurations: () => [configurationOf(session.run?.flow ?? CATALOGUE[0]!)] },
+      Initial,
+    ),
+    vscode.debug.registerDebugConfigurationProvider(
+      DEBUG_TYPE,
+      { provideDebugConfigurations: () => CATALOGUE.flatMap((flow) => [configurationOf(flow), ...presetsOf(flow)]) },
+      Dynamic,
+    ),
+  );
+}
+
+const configurationOf = (flow: Flow): vscode.DebugConfiguration => ({
+  type: DEBUG_TYPE,
+  request: 'launch',
+  name: flow.title,
+  flow: flow.id,
+  stopOnEntry: true,
+});
+
+const presetsOf = (flow: Flow): readonly vscode.DebugConfiguration[] =>
+  flow.presets.map(({ id, title }) => ({ ...configurationOf(flow), name: `${flow.title}: ${title}`, preset: id }));
+
+/**
+ * Debugs a flow without any `launch.json`: the run that the reader has of it, else a new one.
+ * @param of the flow's id, or its node in the tree; else that of the run
+ */
+export async function debugFlow(session: Session, of: unknown): Promise<void> {
+  const id = typeof of === 'string' ? of : attributesOf(attributesOf(of)['flow'])['id'];
+  const flow = typeof id === 'string' ? requireFlow(id) : session.run?.flow;
+  const configuration = flow === undefined ? await ask() : session.run?.flow === flow ? attachTo(session.run.flow) : configurationOf(flow);
+  if (configuration) await vscode.debug.startDebugging(undefined, configuration);
+}
+
+const attachTo = (flow: Flow): vscode.DebugConfiguration => ({ type: DEBUG_TYPE, request: 'attach', name: flow.title });
+
+/** @returns undefined to go no further, as the reader has been told why or has chosen nothing */
+async function resolve(session: Session, given: vscode.DebugConfiguration): Promise<vscode.DebugConfiguration | undefined> {
+  // F5 without a configuration comes with none of its attributes.
+  if (!given.type && !given.request) return session.run ? attachTo(session.run.flow) : ask();
+  try {
+    if (given.request === 'launch') readLaunch(attributesOf(given));
+    else if (session.run === undefined) throw new Error('there is no run to attach to: choose “Explore Flow…” first, or launch one');
+    return given;
+  } catch (error) {
+    showError(error, `Virtflow cannot start “${given.name}”`);
+    return undefined;
+  }
+}
+
+async function ask(): Promise<vscode.DebugConfiguration | undefined> {
+  const items = CATALOGUE.map((flow) => ({ label: flow.title, description: flow.id, detail: flow.summary, flow }));
+  const picked = await vscode.window.showQuickPick(items, {
+    title: 'Debug Flow',
+    placeHolder: 'Which way of an interrupt?',
+    matchOnDetail: true,
+  });
+  return picked && configurationOf(picked.flow);
+}

@@ -1,0 +1,40 @@
+import { requireFlow } from '../../flows/catalogue';
+import { presetInputs, resolveParameters, type Flow, type FlowRun, type FlowStimuli, type Inputs } from '../../flows/flow';
+import { ArgumentError, optionalFlag, optionalRecord, optionalText, records, text, whole, type Arguments } from './arguments';
+
+/** What a launch configuration asks for. */
+export interface Launch {
+  readonly flow: Flow;
+  readonly inputs: Inputs;
+  readonly stopOnEntry: boolean;
+}
+
+/**
+ * Reads a launch configuration. Attributes that are not ours are passed over: clients add their own.
+ * @throws ArgumentError or ParameterError naming what is wrong and what would be right
+ */
+export function readLaunch(args: Arguments): Launch {
+  const flow = requireFlow(text(args, 'flow'));
+  const preset = optionalText(args, 'preset');
+  const basis: Inputs = preset === undefined ? { parameters: {}, stimuli: [], seed: 0 } : presetInputs(flow, preset);
+  const parameters = resolveParameters(flow, { ...basis.parameters, ...optionalRecord(args, 'parameters') });
+  const stimuli = args['stimuli'] === undefined ? basis.stimuli : readStimuli(flow, records(args, 'stimuli'));
+  return { flow, inputs: { ...basis, parameters, stimuli }, stopOnEntry: optionalFlag(args, 'stopOnEntry') ?? true };
+}
+
+function readStimuli(flow: Flow, given: readonly Arguments[]): FlowStimuli {
+  return given.map((item) => {
+    const name = text(item, 'name');
+    if (!flow.stimuli.some((stimulus) => stimulus.name === name))
+      throw new ArgumentError(
+        `flow ${flow.id} has no stimulus "${name}"; it has ${flow.stimuli.map((stimulus) => stimulus.name).join(', ')}`,
+      );
+    return { at: whole(item, 'at'), name };
+  });
+}
+
+/** Whether a run is the very one that a launch asks for. */
+export function isRunOf({ flow, inputs }: Launch, run: FlowRun): boolean {
+  const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
+  return run.flow === flow && same(run.inputs, { ...run.inputs, ...inputs });
+}

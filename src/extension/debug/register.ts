@@ -1,0 +1,56 @@
+import * as vscode from 'vscode';
+import { referenceOf, type World } from '../../engine/fn';
+import { PROJECTS, type Reference } from '../../engine/reference';
+import type { Session } from '../../flows/session';
+import { OUTLINE_SCHEME, type Outlines } from '../outline';
+import type { SourceTrees } from '../sourceTrees';
+import { createDebugAdapter } from './adapter';
+import { DEBUG_TYPE, registerConfigurations } from './configuration';
+import type { Place, Places } from './places';
+
+/** The debugger in VS Code: its adapters run inside the extension, on the desktop and in a browser alike. */
+export function registerDebugger(session: Session, sources: SourceTrees, outlines: Outlines): vscode.Disposable {
+  const places = createPlaces(sources, outlines);
+  return vscode.Disposable.from(
+    registerConfigurations(session),
+    vscode.debug.registerDebugAdapterDescriptorFactory(DEBUG_TYPE, {
+      createDebugAdapterDescriptor: () => new vscode.DebugAdapterInlineImplementation(createDebugAdapter({ session, places })),
+    }),
+  );
+}
+
+/** Files as the debug protocol spells them. */
+const pathOf = (uri: vscode.Uri): string => (uri.scheme === 'file' ? uri.fsPath : uri.toString());
+
+/** What has but one letter before its colon is a drive. */
+const uriOf = (path: string): vscode.Uri => (/^[a-z][a-z0-9+.-]+:/i.test(path) ? vscode.Uri.parse(path) : vscode.Uri.file(path));
+
+function createPlaces(sources: SourceTrees, outlines: Outlines): Places {
+  async function find(reference: Reference): Promise<Place | undefined> {
+    const real = await sources.resolve(reference);
+    return real?.resolution.kind === 'found' ? { path: pathOf(real.uri), line: real.resolution.line + 1, outline: false } : undefined;
+  }
+  return {
+    find,
+    async locate(stand) {
+      const reference = referenceOf(stand.fn, stand.anchor);
+      const real = reference && (await find(reference));
+      if (real) return real;
+      const outline = outlines.find({ ...stand, note: undefined });
+      return outline && { path: pathOf(outline.uri), line: outline.line + 1, outline: true };
+    },
+    async fileOf(path) {
+      const uri = uriOf(path);
+      if (uri.scheme === OUTLINE_SCHEME) {
+        const [, world = '', ...inTree] = uri.path.split('/');
+        return { path: pathOf(uri), world: world as World, inTree: inTree.join('/'), outline: true };
+      }
+      for (const project of PROJECTS) {
+        const root = (await sources.bound(project))?.root;
+        if (root && uri.scheme === root.scheme && uri.authority === root.authority && uri.path.startsWith(`${root.path}/`))
+          return { path: pathOf(uri), world: project, inTree: uri.path.slice(root.path.length + 1), outline: false };
+      }
+      return undefined;
+    },
+  };
+}

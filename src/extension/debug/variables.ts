@@ -1,0 +1,221 @@
+import type { DebugProtocol } from '@vscode/debugprotocol';
+import type { Cell, CellType, Component } from '../../engine/cell';
+import { NO_STEP } from '../../engine/journal';
+import { lastWrite, type Cursor } from '../../engine/timeline';
+import type { FlowRun } from '../../flows/flow';
+import { resultText, valueText, writesOf } from '../../flows/text';
+import type { Frame } from './frames';
+
+/** What the Variables view shows of a run at a position: scopes, components, cells, bits. Nothing is made before it is asked for. */
+
+/** What can be opened to see what is in it. */
+export type Node =
+  | { readonly kind: 'step'; readonly frame: Frame }
+  | { readonly kind: 'components'; readonly components: readonly Component[] }
+  /** All components, those of one structure under its name. */
+  | { readonly kind: 'state' }
+  | { readonly kind: 'struct'; readonly components: readonly Component[] }
+  | { readonly kind: 'component'; readonly component: Component }
+  | { readonly kind: 'bits'; readonly cell: Cell };
+
+/** One row. `target` is what a data breakpoint or a what-if on it means. */
+export interface Row {
+  readonly name: string;
+  readonly value: string;
+  readonly type?: string;
+  readonly inside?: Node;
+  readonly target?: Target;
+  readonly kind?: DebugProtocol.VariablePresentationHint['kind'];
+}
+
+/** A cell, or one bit of it. */
+export interface Target {
+  readonly cell: Cell;
+  readonly bit?: number;
+}
+
+/** A run, and the state at the position in it. */
+export interface Moment {
+  readonly run: FlowRun;
+  readonly cursor: Cursor;
+}
+
+/** The scopes of a frame, in the order in which they are shown. */
+export function scopesOf({ run }: Moment, frame: Frame): readonly { readonly name: string; readonly inside: Node }[] {
+  return [
+    { name: run.journal.kind(frame.at) === 'return' ? 'Result' : 'Step', inside: { kind: 'step', frame } },
+    { name: 'At Hand', inside: { kind: 'components', components: componentsAtHand(run, frame) } },
+    { name: 'Interrupt State', inside: { kind: 'state' } },
+  ];
+}
+
+/** The rows inside a node. */
+export function rowsOf(moment: Moment, node: Node): readonly Row[] {
+  switch (node.kind) {
+    case 'step':
+      return stepRows(moment.run, node.frame);
+    case 'components':
+      return node.components.map((component) => componentRow(moment, component, `${component.struct} ${component.name}`));
+    case 'state':
+      return [...byStruct(present(moment))].map(([struct, components]) => structRow(moment, struct, components));
+    case 'struct':
+      return node.components.map((component) => componentRow(moment, component, component.name));
+    case 'component':
+      return node.component.cells.flatMap((cell) => (isBlank(moment, cell) ? [] : [cellRow(moment, cell)]));
+    case 'bits':
+      return bitRows(moment, node.cell);
+  }
+}
+
+/** What the journal knows of the step that a frame stands at. */
+function stepRows({ journal, threads }: FlowRun, { at }: Frame): readonly Row[] {
+  const step = journal.step(at);
+  const result = resultText(step);
+  const brought = step.cause === NO_STEP ? undefined : journal.step(step.cause);
+  const rows: readonly (Row | undefined)[] = [
+    result === undefined ? undefined : { name: 'result', value: result, kind: 'data' },
+    { name: 'step', value: String(at), kind: 'virtual' },
+    step.edge === 'none' ? undefined : { name: 'reached by', value: step.edge, kind: 'virtual' },
+    brought && {
+      name: 'caused by',
+      value: `step ${brought.n}: ${brought.site.fn.name}, ${threads[brought.thread]?.title}`,
+      kind: 'virtual',
+    },
+    step.site.note === undefined ? undefined : { name: 'note', value: step.site.note, kind: 'virtual' },
+  ];
+  return rows.filter((row) => row !== undefined);
+}
+
+/** Frames may go on for as long as the run; what they do further away than this from where they stand is not looked at. */
+const REACH = 2048;
+
+/** The components that a frame's own function writes: nearest to where it stands first, what is still to come included. */
+function componentsAtHand({ journal, cells }: FlowRun, { enter, at }: Frame): readonly Component[] {
+  const distances = new Map<Component, number>();
+  const look = (n: number): void => {
+    if (journal.parent(n) !== enter || journal.kind(n) === 'enter') return;
+    const [first, end] = journal.writesOf(n);
+    for (let index = first; index < end; index++) {
+      const { component } = cells[journal.write(index).cell]!;
+      distances.set(component, Math.min(distances.get(component) ?? Infinity, Math.abs(n - at)));
+    }
+  };
+  for (let n = at; n > enter && n > at - REACH; n--) look(n);
+  for (let n = at + 1; n < journal.length && n < at + REACH; n++) {
+    look(n);
+    if (journal.kind(n) === 'return' && journal.parent(n) === enter) break;
+  }
+  return [...distances].toSorted(([, a], [, b]) => a - b).map(([component]) => component);
+}
+
+const present = ({ run, cursor }: Moment): readonly Component[] =>
+  run.components.filter(({ born, cells }) => born <= cursor.position && cells.length > 0);
+
+function byStruct(components: readonly Component[]): ReadonlyMap<string, readonly Component[]> {
+  const groups = new Map<string, Component[]>();
+  for (const component of components) {
+    const group = groups.get(component.struct);
+    if (group) group.push(component);
+    else groups.set(component.struct, [component]);
+  }
+  return groups;
+}
+
+function structRow(moment: Moment, struct: string, components: readonly Component[]): Row {
+  const [only, ...others] = components;
+  if (only !== undefined && others.length === 0) return componentRow(moment, only, struct);
+  const value = components.map(({ name }) => name).join(', ');
+  return { name: struct, value: marked(moment, value, components), inside: { kind: 'struct', components }, kind: 'class' };
+}
+
+function componentRow(moment: Moment, component: Component, name: string): Row {
+  return {
+    name,
+    value: marked(moment, component.name, [component]),
+    type: component.struct,
+    inside: { kind: 'component', component },
+    kind: 'class',
+  };
+}
+
+/** What the step at the position writes shows at every level above it. */
+function marked(moment: Moment, value: string, components: readonly Component[]): string {
+  const changed = writesOf(moment.run, moment.cursor.position).some(({ cell }) => components.includes(moment.run.cells[cell]!.component));
+  return changed ? `${value} (changed)` : value;
+}
+
+/** A row for a cell; the step at the position having written it, with what it was. */
+export function cellRow(moment: Moment, cell: Cell): Row {
+  const { run, cursor } = moment;
+  const value = cursor.value(cell.id);
+  const old = oldValue(moment, cell);
+  const inside = insideOf(run, cell, value);
+  return {
+    name: cell.name,
+    value: was(valueText(run, cell, value), old === undefined ? undefined : valueText(run, cell, old)),
+    type: typeText(cell.type),
+    target: { cell },
+    kind: 'property',
+    ...(inside ? { inside } : {}),
+  };
+}
+
+function insideOf(run: FlowRun, cell: Cell, value: number): Node | undefined {
+  switch (cell.type.kind) {
+    case 'hex':
+    case 'bits':
+      return { kind: 'bits', cell };
+    case 'pointer': {
+      const component = run.components[value - 1];
+      return component && { kind: 'component', component };
+    }
+    case 'bool':
+    case 'int':
+    case 'enum':
+      return undefined;
+  }
+}
+
+/** Lowest bit first. Of a word whose bits have names, the nameless ones show only while they are set. */
+function bitRows(moment: Moment, cell: Cell): readonly Row[] {
+  const { type } = cell;
+  if (type.kind !== 'hex' && type.kind !== 'bits') return [];
+  const value = moment.cursor.value(cell.id);
+  const old = oldValue(moment, cell);
+  return Array.from({ length: type.bits }, (_, bit) => bit).flatMap((bit): Row[] => {
+    const now = bitOf(value, bit);
+    const before = old === undefined ? undefined : bitOf(old, bit);
+    const name = type.kind === 'bits' ? type.names[bit] : undefined;
+    if (type.kind === 'bits' && name === undefined && now === 0 && before !== 1) return [];
+    const shown = was(String(now), before === undefined || before === now ? undefined : String(before));
+    return [{ name: name === undefined ? `bit ${bit}` : `${name} (bit ${bit})`, value: shown, target: { cell, bit }, kind: 'property' }];
+  });
+}
+
+const bitOf = (value: number, bit: number): number => (value >>> bit) & 1;
+
+const was = (now: string, before: string | undefined): string => (before === undefined ? now : `${now} (was ${before})`);
+
+/** What the cell held before the step at the position, if that wrote it. */
+const oldValue = ({ run, cursor }: Moment, cell: Cell): number | undefined =>
+  writesOf(run, cursor.position).find((write) => write.cell === cell.id)?.old;
+
+/** One word of a wide register that never held anything. */
+const isBlank = ({ run, cursor }: Moment, cell: Cell): boolean =>
+  /\[\d+\]$/.test(cell.name) && cursor.value(cell.id) === 0 && lastWrite(run, cell.id, cursor.position) === undefined;
+
+function typeText(type: CellType): string {
+  switch (type.kind) {
+    case 'bool':
+      return 'bool';
+    case 'int':
+      return 'int';
+    case 'hex':
+    case 'bits':
+      return `u${type.bits}`;
+    case 'enum':
+      return 'enum';
+    case 'pointer':
+      return 'pointer';
+  }
+}
