@@ -1,5 +1,5 @@
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import type { Cell, CellType, Component } from '../../engine/cell';
+import type { BitField, Cell, CellType, Component } from '../../engine/cell';
 import { NO_STEP } from '../../engine/journal';
 import { lastWrite, type Cursor } from '../../engine/timeline';
 import type { FlowRun } from '../../flows/flow';
@@ -28,10 +28,10 @@ export interface Row {
   readonly kind?: DebugProtocol.VariablePresentationHint['kind'];
 }
 
-/** A cell, or one bit of it. */
+/** A cell, or a part of it that has a name. */
 export interface Target {
   readonly cell: Cell;
-  readonly bit?: number;
+  readonly field?: BitField;
 }
 
 /** A run, and the state at the position in it. */
@@ -144,7 +144,7 @@ function marked(moment: Moment, value: string, components: readonly Component[])
   return changed ? `${value} (changed)` : value;
 }
 
-/** A row for a cell; the step at the position having written it, with what it was. */
+/** A row for a cell; where the step at the position has written it, with what it was. */
 export function cellRow(moment: Moment, cell: Cell): Row {
   const { run, cursor } = moment;
   const value = cursor.value(cell.id);
@@ -164,6 +164,7 @@ function insideOf(run: FlowRun, cell: Cell, value: number): Node | undefined {
   switch (cell.type.kind) {
     case 'hex':
     case 'bits':
+    case 'vectors':
       return { kind: 'bits', cell };
     case 'pointer': {
       const component = run.components[value - 1];
@@ -176,23 +177,43 @@ function insideOf(run: FlowRun, cell: Cell, value: number): Node | undefined {
   }
 }
 
-/** Lowest bit first. Of a word whose bits have names, the nameless ones show only while they are set. */
+/** The bits of a word, lowest first: those with names; of a word without, each one; of a set of vectors, those in it. */
 function bitRows(moment: Moment, cell: Cell): readonly Row[] {
-  const { type } = cell;
-  if (type.kind !== 'hex' && type.kind !== 'bits') return [];
   const value = moment.cursor.value(cell.id);
-  const old = oldValue(moment, cell);
-  return Array.from({ length: type.bits }, (_, bit) => bit).flatMap((bit): Row[] => {
-    const now = bitOf(value, bit);
-    const before = old === undefined ? undefined : bitOf(old, bit);
-    const name = type.kind === 'bits' ? type.names[bit] : undefined;
-    if (type.kind === 'bits' && name === undefined && now === 0 && before !== 1) return [];
-    const shown = was(String(now), before === undefined || before === now ? undefined : String(before));
-    return [{ name: name === undefined ? `bit ${bit}` : `${name} (bit ${bit})`, value: shown, target: { cell, bit }, kind: 'property' }];
+  const old = oldValue(moment, cell) ?? value;
+  return fieldsOf(cell.type).flatMap((field): Row[] => {
+    const now = fieldValue(value, field);
+    const before = fieldValue(old, field);
+    if (cell.type.kind === 'vectors' && now === 0 && before === 0) return [];
+    const shown = (n: number): string => field.values?.[n] ?? String(n);
+    const text = was(shown(now), before === now ? undefined : shown(before));
+    return [{ name: field.name, value: text, target: { cell, field }, kind: 'property' }];
   });
 }
 
-const bitOf = (value: number, bit: number): number => (value >>> bit) & 1;
+/** The parts of a word that have a name. */
+export function fieldsOf(type: CellType): readonly BitField[] {
+  const bits = (count: number, nameOf: (bit: number) => string): BitField[] =>
+    Array.from({ length: count }, (_, low) => ({ name: nameOf(low), low, width: 1 }));
+  switch (type.kind) {
+    case 'bits':
+      return type.fields.toSorted((a, b) => a.low - b.low);
+    case 'hex':
+      return bits(type.bits, (bit) => `bit ${bit}`);
+    case 'vectors':
+      return bits(type.bits, (bit) => `vector ${type.first + bit}`);
+    case 'bool':
+    case 'int':
+    case 'enum':
+    case 'pointer':
+      return [];
+  }
+}
+
+/** The bits of a word that a field takes. */
+export const maskOf = ({ low, width }: BitField): number => ((2 ** width - 1) << low) >>> 0;
+
+const fieldValue = (value: number, field: BitField): number => (value & maskOf(field)) >>> field.low;
 
 const was = (now: string, before: string | undefined): string => (before === undefined ? now : `${now} (was ${before})`);
 
@@ -212,6 +233,7 @@ function typeText(type: CellType): string {
       return 'int';
     case 'hex':
     case 'bits':
+    case 'vectors':
       return `u${type.bits}`;
     case 'enum':
       return 'enum';
