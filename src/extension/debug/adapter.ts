@@ -79,8 +79,7 @@ export function createDebugAdapter({ session, places }: DebugParts): RequestServ
 
   async function begin(asked: Launch): Promise<void> {
     launch = asked;
-    if (session.run === undefined || !isRunOf(asked, session.run))
-      session.explore(asked.flow, asked.inputs.parameters, asked.inputs.stimuli);
+    if (session.run === undefined || !isRunOf(asked, session.run)) session.explore(asked.flow, asked.inputs);
     furthest = session.position;
     follow();
   }

@@ -19,7 +19,7 @@ export function readLaunch(args: Arguments): Launch {
   const basis: Inputs = preset === undefined ? { parameters: {}, stimuli: [], seed: 0 } : presetInputs(flow, preset);
   const parameters = resolveParameters(flow, { ...basis.parameters, ...optionalRecord(args, 'parameters') });
   const stimuli = args['stimuli'] === undefined ? basis.stimuli : readStimuli(flow, records(args, 'stimuli'));
-  return { flow, inputs: { ...basis, parameters, stimuli }, stopOnEntry: optionalFlag(args, 'stopOnEntry') ?? true };
+  return { flow, inputs: { parameters, stimuli, seed: basis.seed }, stopOnEntry: optionalFlag(args, 'stopOnEntry') ?? true };
 }
 
 function readStimuli(flow: Flow, given: readonly Arguments[]): FlowStimuli {
@@ -35,6 +35,6 @@ function readStimuli(flow: Flow, given: readonly Arguments[]): FlowStimuli {
 
 /** Whether a run is the very one that a launch asks for. */
 export function isRunOf({ flow, inputs }: Launch, run: FlowRun): boolean {
-  const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
-  return run.flow === flow && same(run.inputs, { ...run.inputs, ...inputs });
+  const { parameters, stimuli, seed, edits } = run.inputs;
+  return run.flow === flow && !edits?.length && JSON.stringify({ parameters, stimuli, seed }) === JSON.stringify(inputs);
 }
