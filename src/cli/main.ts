@@ -3,6 +3,7 @@ import { coverage, coveragePage } from '../flows/coverage';
 import { ParameterError } from '../flows/flow';
 import { alignCommand } from './align';
 import { checkSourcesCommand, indexCommand } from './check';
+import { exportCommand } from './export';
 import { flowsCommand, runCommand } from './run';
 
 /** The terminal's way in: the same flows, engine and references as in the editor. */
@@ -13,6 +14,9 @@ const USAGE = `virtflow: how an interrupt travels through a virtualization stack
       the flows, their parameters and stimuli
   virtflow run FLOW [--preset ID] [--set name=value]… [--inject STIMULUS@STEP]… [--seed N] [--format text|json]
       a run: the call chain across execution contexts, and what changed
+  virtflow export FLOW [--preset ID] [--set name=value]… [--inject STIMULUS@STEP]… [--seed N] --format mermaid|svg|perfetto|link
+                  [--from STEP] [--to STEP] [--chapter TITLE] [--theme auto|light|dark] [-o FILE]
+      a run, or a part of it, for others to see: a diagram, a drawing, a trace, or the link that opens it in VS Code
   virtflow align FLOW [--set name=value]… --trace FILE [--json]
       how far a run and a recording (ftrace's text) agree, and where they do not; what is not set is chosen to fit
   virtflow check-sources [FLOW]… [--linux DIR] [--qemu DIR] [--acrn DIR] [--json]
@@ -29,11 +33,16 @@ async function main(args: string[]): Promise<number> {
     allowPositionals: true,
     options: {
       json: { type: 'boolean', default: false },
-      format: { type: 'string', default: 'text' },
+      format: { type: 'string' },
       preset: { type: 'string' },
       set: { type: 'string', multiple: true, default: [] },
       inject: { type: 'string', multiple: true, default: [] },
       seed: { type: 'string', default: '0' },
+      from: { type: 'string' },
+      to: { type: 'string' },
+      chapter: { type: 'string' },
+      theme: { type: 'string' },
+      output: { type: 'string', short: 'o' },
       trace: { type: 'string' },
       linux: { type: 'string' },
       qemu: { type: 'string' },
@@ -51,6 +60,8 @@ async function main(args: string[]): Promise<number> {
       return flowsCommand(values.json);
     case 'run':
       return runCommand(rest, values);
+    case 'export':
+      return exportCommand(rest, values);
     case 'align':
       return alignCommand(rest, values);
     case 'check-sources':
@@ -61,7 +72,9 @@ async function main(args: string[]): Promise<number> {
     case 'index':
       return indexCommand(values);
     default:
-      throw new ParameterError(`there is no command "${command}"; the commands are flows, run, align, check-sources, coverage, index`);
+      throw new ParameterError(
+        `there is no command "${command}"; the commands are flows, run, export, align, check-sources, coverage, index`,
+      );
   }
 }
 

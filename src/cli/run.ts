@@ -41,29 +41,18 @@ function describe({ id, title, summary, parameters, stimuli, presets }: Listed):
   ].join('\n');
 }
 
-interface RunOptions {
+/** What determines a run, as options say it. */
+export interface RunOptions {
   readonly preset?: string | undefined;
   readonly set?: readonly string[] | undefined;
   readonly inject?: readonly string[] | undefined;
   readonly seed?: string | undefined;
-  readonly format?: string | undefined;
 }
 
 /** `virtflow run FLOW`: one run, as text or as one JSON object. */
-export function runCommand(
-  positionals: readonly string[],
-  { preset, set = [], inject = [], seed = '0', format = 'text' }: RunOptions,
-): number {
-  const [id] = positionals;
-  if (id === undefined) throw new ParameterError(`run needs a flow: ${CATALOGUE.map((known) => known.id).join(', ')}`);
-  const flow = requireFlow(id);
-  if (!/^\d{1,9}$/.test(seed)) throw new ParameterError(`--seed is "${seed}", expected a whole number`);
-  const base = preset === undefined ? undefined : presetInputs(flow, preset);
-  const run = simulate(flow, {
-    parameters: resolveParameters(flow, { ...base?.parameters, ...readSettings(set) }),
-    stimuli: [...(base?.stimuli ?? []), ...inject.map(readStimulus)],
-    seed: Number(seed),
-  });
+export function runCommand(positionals: readonly string[], options: RunOptions & { readonly format?: string | undefined }): number {
+  const { format = 'text' } = options;
+  const run = simulateAsTold('run', positionals, options);
   switch (format) {
     case 'text':
       for (const line of chainText(run)) process.stdout.write(`${line}\n`);
@@ -74,6 +63,26 @@ export function runCommand(
     default:
       throw new ParameterError(`--format is "${format}", expected text or json`);
   }
+}
+
+/**
+ * The run that a command line asks for.
+ * @throws ParameterError naming what it got wrong
+ */
+export function simulateAsTold(
+  command: string,
+  [id]: readonly string[],
+  { preset, set = [], inject = [], seed = '0' }: RunOptions,
+): FlowRun {
+  if (id === undefined) throw new ParameterError(`${command} needs a flow: ${CATALOGUE.map((known) => known.id).join(', ')}`);
+  const flow = requireFlow(id);
+  if (!/^\d{1,9}$/.test(seed)) throw new ParameterError(`--seed is "${seed}", expected a whole number`);
+  const base = preset === undefined ? undefined : presetInputs(flow, preset);
+  return simulate(flow, {
+    parameters: resolveParameters(flow, { ...base?.parameters, ...readSettings(set) }),
+    stimuli: [...(base?.stimuli ?? []), ...inject.map(readStimulus)],
+    seed: Number(seed),
+  });
 }
 
 /** Reads `name=value` texts. @throws ParameterError naming the one that is none */

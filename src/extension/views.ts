@@ -3,7 +3,7 @@ import { NO_STEP } from '../engine/journal';
 import type { ThreadInfo } from '../engine/machine';
 import { describeReference } from '../engine/reference';
 import { lastWrite, stackAt } from '../engine/timeline';
-import { CONTEXT_KINDS, contextKind } from '../flows/contexts';
+import { contextKind, inLaneOrder } from '../flows/contexts';
 import { presetOf, type FlowRun, type ParameterSpec } from '../flows/flow';
 import { referenceOfStep } from '../flows/places';
 import type { Session } from '../flows/session';
@@ -15,8 +15,7 @@ import type { CellView, ComponentView, HistoryView, ParameterView, PositionView,
 /** The threads that run at all, in the order of the lanes. */
 function lanesOf({ journal, threads }: FlowRun): readonly ThreadInfo[] {
   const running = new Set(Array.from({ length: journal.length }, (_, n) => journal.thread(n)));
-  const rank = ({ context }: ThreadInfo): number => CONTEXT_KINDS.indexOf(contextKind(context));
-  return threads.filter(({ index }) => running.has(index)).toSorted((a, b) => rank(a) - rank(b));
+  return inLaneOrder(threads.filter(({ index }) => running.has(index)));
 }
 
 /** A run, whole: sent once when it begins. */

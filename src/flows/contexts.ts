@@ -19,3 +19,7 @@ const KINDS: ReadonlyMap<string, ContextKind> = new Map([
 
 /** The kind of a thread's context: programs beside QEMU are of its kind, a hypervisor of a vCPU's. */
 export const contextKind = (context: string): ContextKind => KINDS.get(context) ?? 'other';
+
+/** Threads in the order of the lanes, from the device inwards; those of a kind stay in theirs. */
+export const inLaneOrder = <T extends { readonly context: string }>(threads: readonly T[]): readonly T[] =>
+  threads.toSorted((a, b) => CONTEXT_KINDS.indexOf(contextKind(a.context)) - CONTEXT_KINDS.indexOf(contextKind(b.context)));

@@ -11,11 +11,14 @@ export const cellName = ({ component, name }: Cell): string => `${component.stru
 export const valueText = (run: FlowRun, cell: Cell, value: number): string =>
   formatValue(cell.type, value, (id) => run.components[id]?.name ?? `#${id}`);
 
-/** A write in words: `masked: false → true`. */
-export function writeText(run: FlowRun, write: Write): string {
+/** What a write changed, in words: `false → true`. */
+export function changeText(run: FlowRun, write: Write): string {
   const cell = run.cells[write.cell]!;
-  return `${cellName(cell)}: ${valueText(run, cell, write.old)} → ${valueText(run, cell, write.new)}`;
+  return `${valueText(run, cell, write.old)} → ${valueText(run, cell, write.new)}`;
 }
+
+/** A write in words: `vfio_pci_irq_ctx(ctx[0]).masked: false → true`. */
+export const writeText = (run: FlowRun, write: Write): string => `${cellName(run.cells[write.cell]!)}: ${changeText(run, write)}`;
 
 /** The writes of a step, decoded. */
 export function writesOf({ journal }: FlowRun, n: number): Write[] {

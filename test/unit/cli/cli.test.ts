@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, openSync, closeSync, ftruncateSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, openSync, closeSync, ftruncateSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
@@ -160,4 +160,37 @@ test('a tree where a function has another name fails and names it; only that one
     );
   assert.ok(named(rename('vfio_intx_handler_v2')));
   assert.ok(!named(rename('vfio_intx_handler')));
+});
+
+test('export writes each format to a file or the terminal', () => {
+  assert.match(virtflow('export', 'vfio-intx', '--format', 'mermaid', '--chapter', 'The guest handles it').out, /^sequenceDiagram\n/);
+  const file = path.join(scratch, 'run.svg');
+  assert.equal(virtflow('export', 'pic', '--format', 'svg', '--theme', 'dark', '--from', '100', '--to', '200', '-o', file).out, '');
+  assert.match(readFileSync(file, 'utf8'), /^<svg [\s\S]*steps 100 to 200 of [\s\S]*<\/svg>\n$/);
+  const trace = JSON.parse(virtflow('export', 'virtio-kvm', '--format', 'perfetto').out) as { readonly traceEvents: readonly unknown[] };
+  assert.ok(trace.traceEvents.length > 1000);
+  const [flow, preset] = ['vfio-msi', 'teardown'];
+  const link = virtflow('export', flow, '--preset', preset, '--format', 'link', '--from', '42').out;
+  assert.match(link, /^vscode:\/\/virtflow\.virtflow\/step\?v=1&flow=vfio-msi&step=42&\S*inject=remove@\d+\n$/);
+});
+
+const EXPORT_MISTAKES: readonly (readonly [RegExp, ...string[]])[] = [
+  [/--format is "", expected mermaid, svg, perfetto, link/, 'pic'],
+  [/there is no flow "pci"/, 'pci', '--format', 'svg'],
+  [/export needs a flow: /, '--format', 'svg'],
+  [/this run has no chapter "x"; it has "/, 'pic', '--format', 'svg', '--chapter', 'x'],
+  [/--from is "x", expected the number of a step/, 'pic', '--format', 'svg', '--from', 'x'],
+  [/--from 5 is behind --to 3/, 'pic', '--format', 'svg', '--from', '5', '--to', '3'],
+  [/--from is 999999, but the run has/, 'pic', '--format', 'svg', '--from', '999999', '--to', '9999999'],
+  [/not both/, 'pic', '--format', 'svg', '--from', '5', '--chapter', 'x'],
+  [/--theme is "blue", expected auto, light, dark/, 'pic', '--format', 'svg', '--theme', 'blue'],
+];
+
+test('what export cannot do it says, and writes nothing', () => {
+  for (const [message, ...args] of EXPORT_MISTAKES) {
+    const { status, out, err } = virtflow('export', ...args);
+    assert.equal(status, 2);
+    assert.match(err, message);
+    assert.equal(out, '');
+  }
 });

@@ -1,0 +1,29 @@
+import { chapterSteps, ParameterError, type FlowRun } from '../flow';
+
+/** The part of a run that is exported: steps `[first, end)`. */
+export interface StepRange {
+  readonly first: number;
+  readonly end: number;
+}
+
+/** All of a run. */
+export const wholeRun = ({ journal }: FlowRun): StepRange => ({ first: 0, end: journal.length });
+
+/** The steps from `first` to `last`, both included, as far as the run has them. */
+export function stepsBetween({ journal }: FlowRun, first: number, last: number): StepRange {
+  const from = Math.max(0, Math.min(first, journal.length));
+  return { first: from, end: Math.max(from, Math.min(last + 1, journal.length)) };
+}
+
+/**
+ * The steps of a chapter: up to where the next one begins.
+ * @throws ParameterError if the run does not reach such a chapter, naming those that it reaches
+ */
+export function chapterRange(run: FlowRun, title: string): StepRange {
+  const starts = chapterSteps(run);
+  const index = starts.findIndex(({ chapter }) => chapter.title === title);
+  const start = starts[index];
+  if (start === undefined)
+    throw new ParameterError(`this run has no chapter "${title}"; it has ${starts.map(({ chapter }) => `"${chapter.title}"`).join(', ')}`);
+  return { first: start.step, end: starts[index + 1]?.step ?? run.journal.length };
+}
