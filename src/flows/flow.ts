@@ -2,6 +2,7 @@ import { createMachine, type Parameters, type Run as Coroutine, type Stimulus } 
 import type { Project } from '../engine/reference';
 import { complete, type Run } from '../engine/timeline';
 import { intervention, type Edit } from './edits';
+import type { Topology } from './topology';
 
 /** What a flow is: a topology, parameters that the models branch on, stimuli, and chapters of prose. */
 
@@ -73,6 +74,8 @@ export interface Flow<W = unknown> {
   readonly historical: readonly HistoricalName[];
   /** Simulated milliseconds that a run takes at most: afterwards only timers that re-arm themselves would go on. */
   readonly duration: (parameters: Parameters) => number;
+  /** The parts and wires that a picture of it shows. */
+  readonly topology?: Topology;
   /** Builds the topology in the running machine. */
   readonly setUp: (parameters: Parameters) => W;
 }

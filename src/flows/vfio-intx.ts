@@ -33,6 +33,7 @@ import { kvm_vcpu_thread_fn } from '../models/qemu/accel/kvm/kvm-accel-ops';
 import { ICH9_LPC_PIRQ_ROUT_IRQEN } from '../models/qemu/hw/isa/lpc_ich9';
 import { bar0, BAR0_ADDR, BAR0_SLOT, lpcConfigAddress, qemu, qemu_main, vfioConfigAddress } from '../models/qemu/machine';
 import { flow } from './flow';
+import { vfioIntx } from './topologies/vfio-intx';
 
 /** VFIO INTx: from a device's wire to a guest's handler and back, through KVM or through QEMU. */
 
@@ -133,6 +134,7 @@ export const vfio_intx = flow<World>({
   summary:
     'A level-triggered interrupt of an assigned PCI device: the host masks it, an eventfd carries it to KVM (or to QEMU), the guest handles it, and its end-of-interrupt opens the line again.',
   setUp,
+  topology: vfioIntx,
   duration: (parameters) => (Number(parameters['interrupts']) + 1) * INTERVAL_MS + Number(parameters['mmap-timeout']),
   parameters: [
     {

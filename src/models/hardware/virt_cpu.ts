@@ -368,13 +368,14 @@ export function* await_interrupt(cpu: VirtCpu, apic: KvmLapic) {
   for (;;) {
     yield* until(() => interrupt_waits(cpu, apic));
     if (windowIsDue(cpu)) yield* vm_exit(cpu, { kind: 'interrupt window' });
-    if (cpu.notified) {
+    const posted = cpu.notified;
+    if (posted) {
       causedBy(cpu.notifiedAt);
       yield* process_posted_interrupts(cpu, apic);
     }
     const vector = pendingVector(cpu, apic);
     if (vector < 0) continue;
-    causedBy(cpu.enteredAt);
+    if (!posted) causedBy(cpu.enteredAt);
     yield* accept_vector(cpu, apic, vector);
     return vector;
   }

@@ -1,0 +1,516 @@
+import type { Cell, Component } from '../engine/cell';
+import type { FnInfo } from '../engine/fn';
+import { NO_STEP, type EdgeKind } from '../engine/journal';
+import type { Parameters, ThreadInfo } from '../engine/machine';
+import { lastWrite, stackAt, type Cursor } from '../engine/timeline';
+import { contextKind } from './contexts';
+import type { FlowRun } from './flow';
+import { valueText, writesOf } from './text';
+
+/**
+ * A flow's topology: the parts that a signal may pass, and the wires between them. A declaration only says what stands for what:
+ * a part for structure instances and code, a wire for functions and writes. What is drawn, lit, shown and blocked at a step is
+ * read from the run.
+ */
+
+/** Where a part is: the clusters of the picture. */
+export const PART_WORLDS = ['hardware', 'host', 'kvm', 'hypervisor', 'qemu', 'user', 'guest'] as const;
+export type PartWorld = (typeof PART_WORLDS)[number];
+
+/** What a part is, for its icon. */
+export const PART_KINDS = [
+  'device',
+  'pin',
+  'irq',
+  'driver',
+  'eventfd',
+  'irqfd',
+  'route',
+  'controller',
+  'cpu',
+  'loop',
+  'worker',
+  'object',
+  'queue',
+] as const;
+export type PartKind = (typeof PART_KINDS)[number];
+
+/**
+ * Something that blocks a signal at a part: an expression over cells, and why, in a sentence. `cell` gives the value of a cell of
+ * the part's instances, NaN where there is none.
+ */
+export interface Block {
+  readonly when: (cell: ReadCell) => boolean;
+  readonly because: string;
+}
+
+/** Reads a cell by its name. */
+export type ReadCell = (name: string) => number;
+
+/** What a part shows of its state: a cell by its name, or something that several cells say together. */
+export type Shown =
+  | string
+  | {
+      readonly name: string;
+      /** What the names of the cells that it is made of begin with. */
+      readonly cells: string;
+      readonly text: (cell: ReadCell) => string;
+    };
+
+/** A part. It is drawn in runs whose parameters it is meant for, and that have what it stands for. */
+export interface PartSpec {
+  readonly id: string;
+  /** Upstream's name for it. */
+  readonly title: string;
+  readonly kind: PartKind;
+  readonly world: PartWorld;
+  /**
+   * The structure instances that it stands for: `kvm_ioapic`, `eventfd_ctx(intx.interrupt)`, `kvm_ioapic_pin(pin *)`. Of several
+   * that fit one of these, the one that was allocated last is meant. Without any it stands for its code.
+   */
+  readonly of?: readonly string[];
+  /** Further instances whose cells `shows` and `blocked` read. */
+  readonly reads?: readonly string[];
+  /** Functions and files in which the run stands in this part. */
+  readonly code?: readonly string[];
+  readonly shows?: readonly Shown[];
+  readonly blocked?: readonly Block[];
+  readonly given?: (parameters: Parameters) => boolean;
+}
+
+/** A step that shows that a signal passed a wire. A function may be given with its world or file: `qemu:kvm_set_irq`. */
+export type Mark =
+  /** A function is entered; `under`: somewhere below another one. */
+  | { readonly kind: 'enter'; readonly fn: string; readonly under?: string }
+  /** A function hands over to another context. */
+  | { readonly kind: 'signal'; readonly edge: EdgeKind; readonly fn: string; readonly under?: string }
+  /** A cell of a part is written, in a function or anywhere. */
+  | { readonly kind: 'write'; readonly part: string; readonly cell: string; readonly fn?: string; readonly under?: string };
+
+/** A wire. It is drawn where both of its parts are. */
+export interface WireSpec {
+  readonly from: string;
+  readonly to: string;
+  /** What carries the signal; the label unless there is another. */
+  readonly kind: EdgeKind;
+  readonly label?: string;
+  /** Any of these steps lights it, as long as the step is on the way of the current signal. */
+  readonly passed?: readonly Mark[];
+  /** For a relation between objects: lit, and on the way, while this cell of a part holds anything but 0. */
+  readonly holds?: { readonly part: string; readonly cell: string };
+  readonly given?: (parameters: Parameters) => boolean;
+}
+
+/** What a flow declares. */
+export interface Topology {
+  readonly parts: readonly PartSpec[];
+  readonly wires: readonly WireSpec[];
+  /** Other titles of worlds than the usual ones. */
+  readonly worlds?: Partial<Readonly<Record<PartWorld, string>>>;
+}
+
+/** A function is entered, directly or somewhere below `under`. */
+export const entering = (fn: string, under?: string): Mark => ({ kind: 'enter', fn, ...(under === undefined ? {} : { under }) });
+
+/** A function hands over to another context. */
+export const handing = (edge: EdgeKind, fn: string, under?: string): Mark => ({
+  kind: 'signal',
+  edge,
+  fn,
+  ...(under === undefined ? {} : { under }),
+});
+
+/** A cell of a part is written, in `fn`, or anywhere; somewhere below `under`, or anywhere. */
+export const writing = (part: string, cell: string, fn?: string, under?: string): Mark => ({
+  kind: 'write',
+  part,
+  cell,
+  ...(fn === undefined ? {} : { fn }),
+  ...(under === undefined ? {} : { under }),
+});
+
+/** A part that a run has. */
+export interface DrawnPart {
+  readonly spec: PartSpec;
+  /** For each entry of `of`, then of `reads`: the instances that fit, in the order of their allocation. */
+  readonly instances: readonly (readonly Component[])[];
+}
+
+/** A wire that a run has: `from` and `to` are indexes into the drawn parts. */
+export interface DrawnWire {
+  readonly spec: WireSpec;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What a run has of its flow's topology. */
+export interface DrawnTopology {
+  readonly parts: readonly DrawnPart[];
+  readonly wires: readonly DrawnWire[];
+}
+
+/** A wire that the signal has passed on its way to a position, and the last step that did. */
+export interface Hop {
+  readonly wire: number;
+  readonly step: number;
+}
+
+/** A part at a position. */
+export interface PartReading {
+  /** Whether what it stands for has been allocated. */
+  readonly there: boolean;
+  readonly cells: readonly { readonly name: string; readonly value: string; readonly changed: boolean }[];
+  /** Why a signal does not get past it; empty where it does. */
+  readonly blocked: readonly string[];
+  /** The last step up to the position that wrote its state. */
+  readonly written: number | undefined;
+}
+
+/** The topology at a position. Indexes are those of the drawn topology. */
+export interface TopologyReading {
+  /** The way so far, the newest hop last. */
+  readonly way: readonly Hop[];
+  /** The part in whose code or by whose wire the position stands. */
+  readonly active: number | undefined;
+  readonly parts: readonly PartReading[];
+}
+
+/** The steps of one thread that matter here, in rising order. */
+interface ThreadTrack {
+  /** Where a context begins something or is made to go on, and the step of another thread that made it. */
+  readonly starts: number[];
+  readonly causes: number[];
+  /** Where a wire is passed, and which. */
+  readonly steps: number[];
+  readonly wires: number[];
+}
+
+interface Index extends DrawnTopology {
+  readonly tracks: readonly ThreadTrack[];
+  /** The way up to the beginning of a stretch, by the stretch's first step: steps beside each other ask for the same one. */
+  readonly ways: Map<number, ReadonlyMap<number, number>>;
+  /** For each function that code of drawn parts names, those parts. */
+  readonly homes: Map<FnInfo, readonly number[]>;
+}
+
+const indexes = new WeakMap<FlowRun, Index>();
+
+/** The parts and wires that a run has. */
+export const topologyOf = (run: FlowRun): DrawnTopology => indexOf(run);
+
+/**
+ * Reads the topology at a cursor's position. What it costs depends on how many hand-overs led to the position since the signal
+ * began, not on how long the run is.
+ */
+export function readTopology(run: FlowRun, cursor: Cursor): TopologyReading {
+  const index = indexOf(run);
+  const { position } = cursor;
+  const way = wayTo(run, index, cursor);
+  const changed = new Set(writesOf(run, position).map(({ cell }) => cell));
+  return {
+    way,
+    active: activePart(run, index, position, way),
+    parts: index.parts.map((part) => readPart(run, cursor, part, changed)),
+  };
+}
+
+// ---- What a run has ----
+
+function indexOf(run: FlowRun): Index {
+  let index = indexes.get(run);
+  if (index === undefined) indexes.set(run, (index = createIndex(run)));
+  return index;
+}
+
+const NOTHING: Topology = { parts: [], wires: [] };
+
+function createIndex(run: FlowRun): Index {
+  const { flow, inputs } = run;
+  const topology = flow.topology ?? NOTHING;
+  const given = (spec: { readonly given?: (parameters: Parameters) => boolean }): boolean => spec.given?.(inputs.parameters) ?? true;
+  const parts = topology.parts.filter(given).flatMap((spec) => drawPart(run, spec));
+  const places = new Map(parts.map(({ spec }, index) => [spec.id, index]));
+  const wires = topology.wires.filter(given).flatMap((spec): DrawnWire[] => {
+    const [from, to] = [places.get(spec.from), places.get(spec.to)];
+    return from === undefined || to === undefined ? [] : [{ spec, from, to }];
+  });
+  return { parts, wires, tracks: tracksOf(run, parts, wires), ways: new Map(), homes: homesOf(run, parts) };
+}
+
+function drawPart(run: FlowRun, spec: PartSpec): DrawnPart[] {
+  const own = (spec.of ?? []).map((pattern) => matching(run, pattern));
+  const exists = spec.of === undefined ? run.journal.sites.some(({ fn }) => isIn(fn, spec.code ?? [])) : own.some((all) => all.length > 0);
+  return exists ? [{ spec, instances: [...own, ...(spec.reads ?? []).map((pattern) => matching(run, pattern))] }] : [];
+}
+
+/** The instances that `struct` or `struct(name)` means; `*` in a name stands for anything. */
+function matching({ components }: FlowRun, pattern: string): readonly Component[] {
+  const [, struct, name] = /^([^(]+)(?:\((.*)\))?$/.exec(pattern) ?? [];
+  const wanted = name === undefined ? undefined : new RegExp(`^${name.split('*').map(escaped).join('.*')}$`);
+  return components.filter((component) => component.struct === struct && (wanted?.test(component.name) ?? true));
+}
+
+const escaped = (text: string): string => text.replace(/[.+?^${}()|[\]\\]/g, '\\$&');
+
+/** Whether a function is one of those that names mean, or in one of the files. */
+const isIn = (fn: FnInfo, code: readonly string[]): boolean => code.some((name) => fn.home.path === name || isNamed(fn, name));
+
+function isNamed(fn: FnInfo, name: string): boolean {
+  const colon = name.indexOf(':');
+  if (colon === -1) return fn.name === name;
+  const place = name.slice(0, colon);
+  return fn.name === name.slice(colon + 1) && (fn.home.world === place || fn.home.path === place);
+}
+
+function homesOf({ journal }: FlowRun, parts: readonly DrawnPart[]): Map<FnInfo, readonly number[]> {
+  const homes = new Map<FnInfo, readonly number[]>();
+  for (const { fn } of journal.sites) {
+    if (homes.has(fn)) continue;
+    const those = (meant: (name: string) => boolean) => parts.flatMap(({ spec }, part) => (spec.code?.some(meant) === true ? [part] : []));
+    const byName = those((name) => isNamed(fn, name));
+    // A part that names the function itself means it more than one that names its file.
+    homes.set(fn, byName.length > 0 ? byName : those((name) => fn.home.path === name));
+  }
+  return homes;
+}
+
+// ---- The way ----
+
+/** Reads the whole journal, once for a run: where contexts begin or are made to go on, and where wires are passed. */
+function tracksOf(run: FlowRun, parts: readonly DrawnPart[], wires: readonly DrawnWire[]): readonly ThreadTrack[] {
+  const { journal, threads } = run;
+  const tracks = threads.map((): ThreadTrack => ({ starts: [], causes: [], steps: [], wires: [] }));
+  const passed = passingsByWrites(run, parts, wires);
+  const marks = marksBySite(run, wires);
+  for (let n = 0; n < journal.length; n++) {
+    const thread = journal.thread(n);
+    const track = tracks[thread]!;
+    const cause = journal.cause(n);
+    if (cause !== NO_STEP || (journal.depth(n) === 0 && journal.kind(n) === 'enter' && begins(run, n, threads[thread]!, track))) {
+      track.starts.push(n);
+      track.causes.push(cause);
+    }
+    for (const { wire, mark } of marks[journal.siteId(n)] ?? NO_MARKS) {
+      if (mark.kind === journal.kind(n) && isUnder(run, n, mark.under)) (track.steps.push(n), track.wires.push(wire));
+    }
+    for (const wire of passed.get(n) ?? []) (track.steps.push(n), track.wires.push(wire));
+  }
+  return tracks;
+}
+
+/**
+ * Whether an outermost function begins something new. A device acts by itself; interrupt handlers, workers and vCPUs go on with
+ * what they were doing; programs and the guest do so unless something else ran in between.
+ */
+function begins({ journal }: FlowRun, n: number, { context, index }: ThreadInfo, track: ThreadTrack): boolean {
+  if (track.starts.length === 0) return true;
+  switch (contextKind(context)) {
+    case 'device':
+      return true;
+    case 'hardirq':
+    case 'kworker':
+    case 'vcpu':
+      return false;
+    case 'qemu':
+    case 'guest':
+    case 'other':
+      return journal.thread(n - 1) !== index;
+  }
+}
+
+interface SiteMark {
+  readonly wire: number;
+  readonly mark: { readonly kind: 'enter' | 'signal'; readonly under: string | undefined };
+}
+
+const NO_MARKS: readonly SiteMark[] = [];
+
+/** The marks that steps on each site may be, by the site's number. */
+function marksBySite({ journal }: FlowRun, wires: readonly DrawnWire[]): readonly (readonly SiteMark[] | undefined)[] {
+  const edges = signalEdges(journal);
+  return journal.sites.map(({ fn, anchor }, site) => {
+    const found: SiteMark[] = [];
+    for (const [wire, { spec }] of wires.entries()) {
+      for (const mark of spec.passed ?? []) {
+        if (mark.kind === 'enter' && anchor === undefined && isNamed(fn, mark.fn))
+          found.push({ wire, mark: { kind: 'enter', under: mark.under } });
+        if (mark.kind === 'signal' && isNamed(fn, mark.fn) && edges.get(site)?.has(mark.edge) === true)
+          found.push({ wire, mark: { kind: 'signal', under: mark.under } });
+      }
+    }
+    return found.length === 0 ? undefined : found;
+  });
+}
+
+/** The edges over which each site hands over. */
+function signalEdges(journal: FlowRun['journal']): ReadonlyMap<number, ReadonlySet<EdgeKind>> {
+  const edges = new Map<number, Set<EdgeKind>>();
+  for (let n = 0; n < journal.length; n++) {
+    if (journal.kind(n) !== 'signal') continue;
+    const site = journal.siteId(n);
+    let of = edges.get(site);
+    if (of === undefined) edges.set(site, (of = new Set()));
+    of.add(journal.links[journal.linkId(n)]?.kind ?? 'none');
+  }
+  return edges;
+}
+
+/** The steps that pass wires by writing a cell, asked of those cells' own lists. */
+function passingsByWrites(run: FlowRun, parts: readonly DrawnPart[], wires: readonly DrawnWire[]): ReadonlyMap<number, readonly number[]> {
+  const { journal } = run;
+  const passed = new Map<number, number[]>();
+  for (const [wire, { spec }] of wires.entries()) {
+    for (const mark of spec.passed ?? []) {
+      if (mark.kind !== 'write') continue;
+      const part = parts.find((candidate) => candidate.spec.id === mark.part);
+      for (const cell of part?.instances.flat().flatMap(({ cells }) => cells.filter(({ name }) => name === mark.cell)) ?? []) {
+        const writes = journal.writesTo(cell.id, journal.length);
+        for (let at = 0; at < writes.count; at++) {
+          const { step } = writes.at(at);
+          if (mark.fn !== undefined && !isNamed(journal.sites[journal.siteId(step)]!.fn, mark.fn)) continue;
+          if (isUnder(run, step, mark.under)) passed.set(step, [...(passed.get(step) ?? []), wire]);
+        }
+      }
+    }
+  }
+  return passed;
+}
+
+/** Whether a step is in a function or somewhere below it. */
+function isUnder({ journal }: FlowRun, n: number, name: string | undefined): boolean {
+  if (name === undefined) return true;
+  for (let enter = journal.parent(n); enter !== NO_STEP; enter = journal.parent(enter)) {
+    if (isNamed(journal.sites[journal.siteId(enter)]!.fn, name)) return true;
+  }
+  return false;
+}
+
+/** So many hand-overs back the way is followed: a signal that does not end is not followed to the beginning of time. */
+const FARTHEST = 1000;
+
+/** The wires that the signal has passed: those of the stretch that the position is in, of the stretch that caused it, and so on. */
+function wayTo(run: FlowRun, index: Index, cursor: Cursor): readonly Hop[] {
+  const { position } = cursor;
+  const hops = new Map<number, number>();
+  const held = index.wires.flatMap(({ spec: { holds } }, wire): Hop[] => {
+    const part = holds && index.parts.find(({ spec }) => spec.id === holds.part);
+    const cell = part && findCell(part, holds.cell, position);
+    if (cell === undefined || cursor.value(cell.id) === 0) return [];
+    return [{ wire, step: lastWrite(run, cell.id, position)?.step ?? Math.max(0, cell.component.born) }];
+  });
+  if (position >= 0) {
+    const start = stretchStart(index, run.journal.thread(position), position);
+    for (const [wire, step] of wayBefore(run, index, start)) hops.set(wire, step);
+    for (const [wire, step] of passings(index, run.journal.thread(position), start.step, position)) hops.set(wire, step);
+  }
+  return [...[...hops].map(([wire, step]) => ({ wire, step })), ...held].sort((a, b) => a.step - b.step);
+}
+
+/** A stretch of one thread: from where it began or was made to go on. */
+interface Stretch {
+  readonly step: number;
+  readonly cause: number;
+}
+
+/** The wires passed before a stretch began, each with its last passing. */
+function wayBefore({ journal }: FlowRun, index: Index, { step, cause }: Stretch): ReadonlyMap<number, number> {
+  const known = index.ways.get(step);
+  if (known !== undefined) return known;
+  const hops = new Map<number, number>();
+  for (let at = cause, left = FARTHEST; at !== NO_STEP && left > 0; left--) {
+    const thread = journal.thread(at);
+    const stretch = stretchStart(index, thread, at);
+    for (const [wire, passing] of passings(index, thread, stretch.step, at)) hops.set(wire, Math.max(passing, hops.get(wire) ?? NO_STEP));
+    at = stretch.cause;
+  }
+  if (index.ways.size >= KEPT_WAYS) index.ways.clear();
+  index.ways.set(step, hops);
+  return hops;
+}
+
+const KEPT_WAYS = 64;
+
+function stretchStart({ tracks }: Index, thread: number, n: number): Stretch {
+  const { starts, causes } = tracks[thread]!;
+  const at = countUpTo(starts, n) - 1;
+  return at < 0 ? { step: 0, cause: NO_STEP } : { step: starts[at]!, cause: causes[at]! };
+}
+
+function* passings({ tracks }: Index, thread: number, first: number, last: number): Generator<readonly [wire: number, step: number]> {
+  const { steps, wires } = tracks[thread]!;
+  for (let at = countUpTo(steps, first - 1); at < steps.length && steps[at]! <= last; at++) yield [wires[at]!, steps[at]!];
+}
+
+/** How many of rising numbers are not above a limit. */
+function countUpTo(values: readonly number[], limit: number): number {
+  let low = 0;
+  let high = values.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (values[middle]! <= limit) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** The part whose code the position stands in, innermost frame first; of several that share it, the one that was passed last. */
+function activePart(run: FlowRun, { homes, wires }: Index, position: number, way: readonly Hop[]): number | undefined {
+  if (position < 0) return undefined;
+  const passed = way.toReversed().flatMap(({ wire }) => [wires[wire]!.to, wires[wire]!.from]);
+  for (const { enter } of stackAt(run, position)) {
+    const parts = homes.get(enter.site.fn) ?? [];
+    if (parts.length > 0) return passed.find((part) => parts.includes(part)) ?? parts[0];
+  }
+  return passed[0];
+}
+
+// ---- A part at a position ----
+
+/** The instances that a part means at a position: of each pattern the one allocated last. */
+const current = (part: DrawnPart, position: number): readonly Component[] =>
+  part.instances.flatMap((all) => all.findLast(({ born }) => born <= position) ?? []);
+
+function findCell(part: DrawnPart, name: string, position: number): Cell | undefined {
+  for (const { cells } of current(part, position)) {
+    const cell = cells.find((candidate) => candidate.name === name);
+    if (cell !== undefined) return cell;
+  }
+  return undefined;
+}
+
+function readPart(run: FlowRun, cursor: Cursor, part: DrawnPart, changed: ReadonlySet<number>): PartReading {
+  const { position } = cursor;
+  const { spec } = part;
+  const all = current(part, position);
+  const own = new Set(part.instances.slice(0, spec.of?.length ?? 0).flat());
+  const mine = all.filter((component) => own.has(component));
+  if (spec.of !== undefined && mine.length === 0) return { there: false, cells: [], blocked: [], written: undefined };
+  const cells = all.flatMap((component) => component.cells);
+  const read: ReadCell = (name) => {
+    const cell = cells.find((candidate) => candidate.name === name);
+    return cell === undefined ? Number.NaN : cursor.value(cell.id);
+  };
+  const shown = (spec.shows ?? []).flatMap((shows) => {
+    const meant = cells.filter(({ name }) => (typeof shows === 'string' ? name === shows : name.startsWith(shows.cells)));
+    if (meant.length === 0) return [];
+    const value = typeof shows === 'string' ? valueText(run, meant[0]!, cursor.value(meant[0]!.id)) : shows.text(read);
+    return [{ name: typeof shows === 'string' ? shows : shows.name, value, changed: meant.some(({ id }) => changed.has(id)) }];
+  });
+  return {
+    there: true,
+    cells: shown,
+    blocked: (spec.blocked ?? []).flatMap(({ when, because }) => (when(read) ? [because] : [])),
+    written: lastTouched(run, mine, position),
+  };
+}
+
+function lastTouched(run: FlowRun, components: readonly Component[], position: number): number | undefined {
+  let last: number | undefined;
+  for (const { cells } of components) {
+    for (const { id } of cells) {
+      const step = lastWrite(run, id, position)?.step;
+      if (step !== undefined && step > (last ?? NO_STEP)) last = step;
+    }
+  }
+  return last;
+}
