@@ -9,6 +9,7 @@ import { referenceOfStep } from '../flows/places';
 import type { Session } from '../flows/session';
 import { resultText, valueText, writesOf } from '../flows/text';
 import type { CellView, ComponentView, HistoryView, ParameterView, PositionView, RunView, StepRow } from '../webview/protocol';
+import { topologyStateView, topologyView } from './topologyView';
 
 /** What the webviews get to see of a session. */
 
@@ -34,6 +35,7 @@ export function runView(run: FlowRun, chapters: Session['chapters']): RunView {
     stimuli: flow.stimuli.map(({ name, title, description }) => ({ name, title, description })),
     injected: inputs.stimuli.map(({ at, name }) => ({ at, title: flow.stimuli.find((stimulus) => stimulus.name === name)?.title ?? name })),
     chapters: chapters.map(({ chapter, step }) => ({ title: chapter.title, step })),
+    topology: topologyView(run),
   };
 }
 
@@ -80,6 +82,7 @@ export function positionView(session: Session): PositionView {
     does: step.site.fn.does,
     ...(step.site.note ? { note: step.site.note } : {}),
     ...(result ? { result } : {}),
+    topology: topologyStateView(run, session.cursor!),
     stack: stackAt(run, position).map((frame) => ({ step: frame.enter.n, symbol: frame.enter.site.fn.name })),
     components: run.components.flatMap((component): ComponentView[] => {
       if (component.born > position || component.cells.length === 0) return [];

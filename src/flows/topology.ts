@@ -134,6 +134,10 @@ export interface DrawnPart {
   readonly spec: PartSpec;
   /** For each entry of `of`, then of `reads`: the instances that fit, in the order of their allocation. */
   readonly instances: readonly (readonly Component[])[];
+  /** What it shows of its state in this run. */
+  readonly shows: readonly Shown[];
+  /** The file that it is modelled in, as upstream calls it; hardware and the guest have none. */
+  readonly file: string | undefined;
 }
 
 /** A wire that a run has: `from` and `to` are indexes into the drawn parts. */
@@ -159,6 +163,8 @@ export interface Hop {
 export interface PartReading {
   /** Whether what it stands for has been allocated. */
   readonly there: boolean;
+  /** The instances that it stands for now. */
+  readonly components: readonly Component[];
   readonly cells: readonly { readonly name: string; readonly value: string; readonly changed: boolean }[];
   /** Why a signal does not get past it; empty where it does. */
   readonly blocked: readonly string[];
@@ -240,8 +246,18 @@ function createIndex(run: FlowRun): Index {
 function drawPart(run: FlowRun, spec: PartSpec): DrawnPart[] {
   const own = (spec.of ?? []).map((pattern) => matching(run, pattern));
   const exists = spec.of === undefined ? run.journal.sites.some(({ fn }) => isIn(fn, spec.code ?? [])) : own.some((all) => all.length > 0);
-  return exists ? [{ spec, instances: [...own, ...(spec.reads ?? []).map((pattern) => matching(run, pattern))] }] : [];
+  if (!exists) return [];
+  const instances = [...own, ...(spec.reads ?? []).map((pattern) => matching(run, pattern))];
+  const names = instances.flat().flatMap(({ cells }) => cells.map(({ name }) => name));
+  const shows = (spec.shows ?? []).filter((shown) => names.some((name) => isShownBy(shown, name)));
+  return [{ spec, instances, shows, file: fileOf(run, spec.code ?? []) }];
 }
+
+const isShownBy = (shown: Shown, cell: string): boolean => (typeof shown === 'string' ? cell === shown : cell.startsWith(shown.cells));
+
+/** The file that code names, or that its first function is in. */
+const fileOf = ({ journal }: FlowRun, code: readonly string[]): string | undefined =>
+  code.find((name) => name.includes('/')) ?? journal.sites.find(({ fn }) => fn.home.path.includes('/') && isIn(fn, code))?.fn.home.path;
 
 /** The instances that `struct` or `struct(name)` means; `*` in a name stands for anything. */
 function matching({ components }: FlowRun, pattern: string): readonly Component[] {
@@ -291,11 +307,16 @@ function tracksOf(run: FlowRun, parts: readonly DrawnPart[], wires: readonly Dra
       track.causes.push(cause);
     }
     for (const { wire, mark } of marks[journal.siteId(n)] ?? NO_MARKS) {
-      if (mark.kind === journal.kind(n) && isUnder(run, n, mark.under)) (track.steps.push(n), track.wires.push(wire));
+      if (mark.kind === journal.kind(n) && isUnder(run, n, mark.under)) pass(track, n, wire);
     }
-    for (const wire of passed.get(n) ?? []) (track.steps.push(n), track.wires.push(wire));
+    for (const wire of passed.get(n) ?? []) pass(track, n, wire);
   }
   return tracks;
+}
+
+function pass({ steps, wires }: ThreadTrack, step: number, wire: number): void {
+  steps.push(step);
+  wires.push(wire);
 }
 
 /**
@@ -484,20 +505,21 @@ function readPart(run: FlowRun, cursor: Cursor, part: DrawnPart, changed: Readon
   const all = current(part, position);
   const own = new Set(part.instances.slice(0, spec.of?.length ?? 0).flat());
   const mine = all.filter((component) => own.has(component));
-  if (spec.of !== undefined && mine.length === 0) return { there: false, cells: [], blocked: [], written: undefined };
+  if (spec.of !== undefined && mine.length === 0) return { there: false, components: [], cells: [], blocked: [], written: undefined };
   const cells = all.flatMap((component) => component.cells);
   const read: ReadCell = (name) => {
     const cell = cells.find((candidate) => candidate.name === name);
     return cell === undefined ? Number.NaN : cursor.value(cell.id);
   };
-  const shown = (spec.shows ?? []).flatMap((shows) => {
-    const meant = cells.filter(({ name }) => (typeof shows === 'string' ? name === shows : name.startsWith(shows.cells)));
+  const shown = part.shows.flatMap((shows) => {
+    const meant = cells.filter(({ name }) => isShownBy(shows, name));
     if (meant.length === 0) return [];
     const value = typeof shows === 'string' ? valueText(run, meant[0]!, cursor.value(meant[0]!.id)) : shows.text(read);
     return [{ name: typeof shows === 'string' ? shows : shows.name, value, changed: meant.some(({ id }) => changed.has(id)) }];
   });
   return {
     there: true,
+    components: mine,
     cells: shown,
     blocked: (spec.blocked ?? []).flatMap(({ when, because }) => (when(read) ? [because] : [])),
     written: lastTouched(run, mine, position),

@@ -5,7 +5,7 @@ import { connect, type Host } from './host';
 import { contextKind } from './icons';
 import { createPanelView } from './panel_view';
 import type { Part } from './part';
-import { parseToWebview, type PositionView, type RunView, type ToWebview } from './protocol';
+import { isPositionIn, parseToWebview, type PositionView, type RunView, type ToWebview } from './protocol';
 import { createStateView } from './state_view';
 import { registerControls } from './toolkit';
 import { announce } from './words';
@@ -68,7 +68,7 @@ function createStage(host: Host, stage: HTMLElement, speak: (words: string) => v
       }
       case 'position':
         if (scene.kind === 'empty') return;
-        if (message.position.step >= scene.run.steps.length) return console.warn('Virtflow: a position beyond the run was ignored');
+        if (!isPositionIn(scene.run, message.position)) return console.warn('Virtflow: a position that is not in the run was ignored');
         return showPosition({ ...scene, position: message.position });
       case 'history':
         if (scene.kind === 'run') scene.view.showHistory?.(message.history);

@@ -55,6 +55,62 @@ export interface ChapterView {
   readonly step: number;
 }
 
+/** A part of the topology: a device, an eventfd, a pin, a vCPU. */
+export interface TopologyPartView {
+  /** Upstream's name for it. */
+  readonly title: string;
+  /** `device`, `pin`, `eventfd`, `controller` …: chooses the icon. */
+  readonly kind: string;
+  /** Index into the topology's worlds. */
+  readonly world: number;
+  /** The structure that it stands for, and the file that it is modelled in. */
+  readonly struct?: string;
+  readonly file?: string;
+  /** The names of the cells that it shows. */
+  readonly cells: readonly string[];
+}
+
+/** What carries a signal from one part to another; `from` and `to` are indexes into the parts. */
+export interface TopologyWireView {
+  readonly from: number;
+  readonly to: number;
+  /** `line`, `eventfd`, `ioctl`, `vmexit` … */
+  readonly kind: string;
+  readonly label: string;
+}
+
+/** The parts of a run and the wires between them. */
+export interface TopologyView {
+  /** `hardware`, `host`, `kvm`, `qemu`, `guest` …: each has a colour and holds the parts that name it. */
+  readonly worlds: readonly { readonly id: string; readonly title: string }[];
+  readonly parts: readonly TopologyPartView[];
+  readonly wires: readonly TopologyWireView[];
+}
+
+/** A part of the topology at the current position. */
+export interface PartStateView {
+  /** Whether it exists already. */
+  readonly there: boolean;
+  /** The `id`s of the components that it stands for. */
+  readonly components: readonly number[];
+  /** Index into the part's cells, and the value as people read it. */
+  readonly cells: readonly { readonly cell: number; readonly value: string; readonly changed: boolean }[];
+  /** Why a signal does not get past it. */
+  readonly blocked: readonly string[];
+  /** The last step that wrote its state. */
+  readonly writtenAt?: number;
+}
+
+/** The topology at the current position. */
+export interface TopologyStateView {
+  /** The wires that the signal has passed, the newest last, with the last step that passed each. */
+  readonly way: readonly { readonly wire: number; readonly step: number }[];
+  /** The part that the step stands in. */
+  readonly active?: number;
+  /** One for each part. */
+  readonly parts: readonly PartStateView[];
+}
+
 /** A run, as a panel first gets to know it. */
 export interface RunView {
   readonly flow: string;
@@ -68,6 +124,7 @@ export interface RunView {
   /** The stimuli that were injected, by title, and the step at which each took effect. */
   readonly injected: readonly { readonly title: string; readonly at: number }[];
   readonly chapters: readonly ChapterView[];
+  readonly topology: TopologyView;
 }
 
 /** One cell at the current position. */
@@ -107,6 +164,7 @@ export interface PositionView {
   /** The call stack of the step's thread, innermost first. */
   readonly stack: readonly { readonly step: number; readonly symbol: string }[];
   readonly components: readonly ComponentView[];
+  readonly topology: TopologyStateView;
 }
 
 /** Every write to one cell in the run, first to last. */
@@ -239,7 +297,7 @@ export function parseToWebview(message: unknown): ToWebview | { readonly type: '
       const { run, position } = message;
       if (!isRun(run)) return malformed('run.run is not a run');
       if (!isPosition(position)) return malformed('run.position is not a position');
-      return position.step < run.steps.length ? { type: 'run', run, position } : malformed('run.position.step is not a step of run.run');
+      return isPositionIn(run, position) ? { type: 'run', run, position } : malformed('run.position is not a position in run.run');
     }
     case 'history':
       return isHistory(message['history'])
@@ -271,12 +329,53 @@ function shape<T>(checks: { readonly [K in keyof T]-?: Check }): (value: unknown
   return (value): value is T => isObject(value) && fields.every(([name, check]) => check(value[name]));
 }
 
+const isTopologyState = shape<TopologyStateView>({
+  way: listOf(shape<TopologyStateView['way'][number]>({ wire: whole, step: whole })),
+  active: optional(whole),
+  parts: listOf(
+    shape<PartStateView>({
+      there: flag,
+      components: listOf(whole),
+      cells: listOf(shape<PartStateView['cells'][number]>({ cell: whole, value: text, changed: flag })),
+      blocked: listOf(text),
+      writtenAt: optional(whole),
+    }),
+  ),
+});
+
+const isTopologyShape = shape<TopologyView>({
+  worlds: listOf(shape<TopologyView['worlds'][number]>({ id: text, title: text })),
+  parts: listOf(
+    shape<TopologyPartView>({ title: text, kind: text, world: whole, struct: optional(text), file: optional(text), cells: listOf(text) }),
+  ),
+  wires: listOf(shape<TopologyWireView>({ from: whole, to: whole, kind: text, label: text })),
+});
+
+/** Parts name worlds, and wires parts, that exist. */
+function isTopology(value: unknown): value is TopologyView {
+  if (!isTopologyShape(value)) return false;
+  const { worlds, parts, wires } = value;
+  return parts.every(({ world }) => world < worlds.length) && wires.every(({ from, to }) => from < parts.length && to < parts.length);
+}
+
+/** Whether a position is one of a run: it names only steps, parts and wires that the run has. */
+export function isPositionIn({ steps, topology: { parts, wires } }: RunView, { step, topology: state }: PositionView): boolean {
+  return (
+    step < steps.length &&
+    state.parts.length === parts.length &&
+    state.parts.every(({ cells }, index) => cells.every(({ cell }) => cell < (parts[index]?.cells.length ?? 0))) &&
+    state.way.every(({ wire }) => wire < wires.length) &&
+    (state.active === undefined || state.active < parts.length)
+  );
+}
+
 const isPosition = shape<PositionView>({
   step: whole,
   reference: optional(text),
   does: text,
   note: optional(text),
   result: optional(text),
+  topology: isTopologyState,
   stack: listOf(shape<PositionView['stack'][number]>({ step: whole, symbol: text })),
   components: listOf(
     shape<ComponentView>({
@@ -344,6 +443,7 @@ const isOutlineOfRun = shape<RunView>({
   stimuli: listOf(shape<StimulusView>({ name: text, title: text, description: text })),
   injected: listOf(shape<RunView['injected'][number]>({ title: text, at: whole })),
   chapters: listOf(shape<ChapterView>({ title: text, step: whole })),
+  topology: isTopology,
 });
 
 /** Lanes and steps stand at the index that they name, and a step names only lanes that exist and steps before it. */

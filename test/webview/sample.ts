@@ -1,4 +1,15 @@
-import type { CellView, ChapterView, ComponentView, Lane, ParameterView, PositionView, RunView, StepRow } from '../../src/webview/protocol';
+import type {
+  CellView,
+  ChapterView,
+  ComponentView,
+  Lane,
+  ParameterView,
+  PositionView,
+  RunView,
+  StepRow,
+  TopologyStateView,
+  TopologyView,
+} from '../../src/webview/protocol';
 
 /**
  * A plausible run for the views to show: VFIO INTx through KVM's irqfd and resamplefd. Nothing is simulated here; what the real
@@ -209,6 +220,25 @@ const PARAMETERS: readonly ParameterView[] = [
   },
 ];
 
+const TOPOLOGY: TopologyView = {
+  worlds: [
+    { id: 'hardware', title: 'Hardware' },
+    { id: 'host', title: 'Host kernel' },
+  ],
+  parts: [
+    { title: 'PCI function', kind: 'device', world: 0, struct: 'pci_dev', cells: ['PCI_COMMAND'] },
+    {
+      title: 'vfio_pci_irq_ctx',
+      kind: 'driver',
+      world: 1,
+      struct: 'vfio_pci_irq_ctx',
+      file: 'drivers/vfio/pci/vfio_pci_intrs.c',
+      cells: ['masked'],
+    },
+  ],
+  wires: [{ from: 0, to: 1, kind: 'line', label: 'INTx' }],
+};
+
 /** Makes the sample, with the interrupt delivered and ended `cycles` times. One cycle is about 110 steps. */
 export function createSample(cycles = 3): Sample {
   const recording = record();
@@ -236,6 +266,7 @@ export function createSample(cycles = 3): Sample {
     ],
     injected,
     chapters,
+    topology: TOPOLOGY,
   };
   return { run, positionAt: (step) => positionAt(recording, step) };
 }
@@ -485,7 +516,24 @@ function positionAt({ steps, writes }: Recording, at: number): PositionView {
     ...(step.kind === 'return' ? { result: '0' } : {}),
     stack: stackAt(steps, step),
     components,
+    topology: topologyAt(components, at),
   };
+}
+
+/** The line is lit from the first step on, and the context blocks while it is masked. */
+function topologyAt(components: readonly ComponentView[], at: number): TopologyStateView {
+  const parts = TOPOLOGY.parts.map(({ struct, cells: [name] }) => {
+    const component = components.find((candidate) => candidate.struct === struct)!;
+    const { value, was, writtenAt } = component.cells.find((cell) => cell.name === name)!;
+    return {
+      there: true,
+      components: [component.id],
+      cells: [{ cell: 0, value, changed: was !== undefined }],
+      blocked: name === 'masked' && value === 'true' ? ['masked is set.'] : [],
+      ...(writtenAt === undefined ? {} : { writtenAt }),
+    };
+  });
+  return { way: [{ wire: 0, step: at }], active: 1, parts };
 }
 
 function cellAt(writes: readonly Write[], key: string, { name, initial, bits }: Cell, at: number): CellView {
