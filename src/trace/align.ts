@@ -253,7 +253,8 @@ function alignSequence(recorded: readonly Seen[], side: RunSide, deepest: number
   const land = (j: number): number => (j === m || run[j]!.first ? 0 : BREAK);
   const leave = (j: number): number => (j === 0 || run[j - 1]!.last ? 0 : BREAK);
 
-  let row = Int32Array.from({ length: width }, (_, j) => -land(j));
+  // A recording begins and ends where it was cut.
+  let row = new Int32Array(width);
   for (let i = 0; i < n; i++) {
     const { key, ancestors } = recorded[i]!;
     // Only from here on may the way go on elsewhere: what was begun is over.
@@ -285,7 +286,7 @@ function alignSequence(recorded: readonly Seen[], side: RunSide, deepest: number
   }
 
   let j = 0;
-  for (let k = 1; k < width; k++) if (row[k]! - leave(k) > row[j]! - leave(j)) j = k;
+  for (let k = 1; k < width; k++) if (row[k]! > row[j]!) j = k;
   return wayBack(recorded, run, { ways, jumpFrom, land, leave }, j, deepest, tally);
 }
 
@@ -355,22 +356,17 @@ function compatible({ ancestors: [caller, ...rest] }: Seen, { ancestors }: Enter
   return ancestors.includes(caller) || rest.includes(ancestors[0]);
 }
 
-/** Who hands over in the run is followed, in the recording too, by the one whom it handed over to, as far as that one's threads were recorded on. */
+/** An entry that hands over in the run is followed, in the recording too, by what it handed over to, as far as that one's threads were recorded on. */
 function checkHandOvers(matches: readonly Match[], tally: Tally): void {
-  const targets = new Map<string, Map<string, Lane>>();
-  for (const { run } of matches) {
-    if (run.from === undefined) continue;
-    const to = targets.get(run.from) ?? new Map<string, Lane>();
-    targets.set(run.from, to.set(run.key, run.lane));
-  }
+  const recordable = new Set(matches.map(({ run }) => run.key));
   /** What comes later, while going through the recording backwards. */
   const keys = new Set<string>();
   const lanes = new Set<Lane>();
   for (const { recorded, run } of matches.toSorted((a, b) => b.recorded.at - a.recorded.at)) {
-    const to = [...(targets.get(run.key) ?? [])];
-    if (to.some(([key]) => keys.has(key))) tally.kept++;
-    else if (to.some(([, lane]) => lanes.has(lane)))
-      note(tally.lost, { name: `${nameOf(run.key)} → ${to.map(([key]) => nameOf(key)).join(' or ')}`, line: recorded.at });
+    const to = run.to.filter(({ key }) => recordable.has(key));
+    if (to.some(({ key }) => keys.has(key))) tally.kept++;
+    else if (to.some(({ lane }) => lanes.has(lane)))
+      note(tally.lost, { name: `${nameOf(run.key)} → ${to.map(({ key }) => nameOf(key)).join(' or ')}`, line: recorded.at });
     keys.add(run.key);
     lanes.add(run.lane);
   }

@@ -9,6 +9,8 @@ export interface Call {
   /** Where it begins: a line number of a recording, or a step of a run. Orders calls of different tasks. */
   readonly at: number;
   readonly context: Context;
+  /** Seen by a half that the compiler split off, without its beginning. */
+  readonly part: boolean;
   /** Trace events and probe lines while this was the innermost call. */
   readonly notes: readonly string[];
   readonly calls: readonly Call[];

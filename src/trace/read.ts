@@ -170,7 +170,7 @@ function openCall(state: TaskState, { symbol, depth, context }: Extract<TaskLine
   const caller = state.open.at(-1)?.call;
   // What the compiler split off a function and called from its rest is the same call.
   const same = symbol.part && caller?.name === symbol.name ? caller : undefined;
-  const call = same ?? { name: symbol.name, at, context, notes: [], calls: [] };
+  const call = same ?? { name: symbol.name, at, context, part: symbol.part, notes: [], calls: [] };
   if (same === undefined) caller?.calls.push(call);
   state.open.push({ call, depth });
   state.size++;

@@ -25,6 +25,8 @@ export interface Seen {
   readonly depth: number;
   /** Seen on somebody's stack only: whether it was entered anew nobody knows. Or told by an event that it emits. */
   readonly by: 'entry' | 'stack' | 'event';
+  /** A half that the compiler split off: of calls that end in the other half nothing is seen. */
+  readonly part: boolean;
 }
 
 /** A function as recordings name it: QEMU and the kernel have some of the same name. An event at a function's end is a key of its own. */
@@ -70,7 +72,7 @@ function* seenInTree(call: Call, task: Task, outer: Call['context'], ancestors: 
   const above = context === outer ? ancestors : [];
   const key = keyOf('kernel', call.name);
   const where = { at: call.at, lane: laneOf(context, task), sequence: sequenceOf(context, task), depth: ancestors.length, exact: true };
-  yield { key, ancestors: above, by: 'entry', ...where };
+  yield { key, ancestors: above, by: 'entry', part: call.part, ...where };
   for (const note of call.notes) yield* seenInNote(note, where, [key, ...above]);
   for (const inner of call.calls) yield* seenInTree(inner, task, context, [key, ...above]);
 }
@@ -78,12 +80,12 @@ function* seenInTree(call: Call, task: Task, outer: Call['context'], ancestors: 
 /** What a trace event inside of a call says. */
 function* seenInNote(
   note: string,
-  where: Omit<Seen, 'key' | 'ancestors' | 'by'>,
+  where: Omit<Seen, 'key' | 'ancestors' | 'by' | 'part'>,
   ancestors: readonly string[],
 ): Generator<Seen, void, void> {
   const { name, details } = eventOf(note);
   const event = functionOfEvent(name, details);
-  if (event !== undefined) yield { key: event, ancestors, by: 'event', ...where };
+  if (event !== undefined) yield { key: event, ancestors, by: 'event', part: false, ...where };
 }
 
 function* seenInEntry(entry: Entry, paths: Map<string, string[]>): Generator<Seen, void, void> {
@@ -115,14 +117,16 @@ function* seenInEntry(entry: Entry, paths: Map<string, string[]>): Generator<See
       continue;
     }
     path.length = open;
-    if (frames.length > 0) yield { key: frame, at, lane, sequence, ancestors: path.toReversed(), depth: 0, exact: true, by: 'stack' };
+    if (frames.length > 0)
+      yield { key: frame, at, lane, sequence, ancestors: path.toReversed(), depth: 0, exact: true, by: 'stack', part: false };
     open = path.push(frame);
   }
   // A half that the compiler split off is entered right behind the other one, or instead of it.
   if (entry.part && path.at(-1) === own) return;
   path.length = open;
   const by = entry.kind === 'entry' ? 'entry' : event === undefined ? 'stack' : 'event';
-  yield { key: own, at, lane, sequence, ancestors: path.toReversed(), depth: 0, exact: frames.length > 0 && stackWorld === 'kernel', by };
+  const exact = frames.length > 0 && stackWorld === 'kernel';
+  yield { key: own, at, lane, sequence, ancestors: path.toReversed(), depth: 0, exact, by, part: entry.part };
   path.push(own);
 }
 
@@ -145,7 +149,7 @@ function userEvent(text: string): string | undefined {
   return emitter && keyOf('user', emitter.name, emitter.when);
 }
 
-/** What occurs in a recording: functions whose entries were seen, those that events tell of, and those on stacks. */
+/** What occurs in a recording: functions whose entries were seen, those that events tell of, and those on stacks or in halves only. */
 export interface Names {
   readonly entry: ReadonlySet<string>;
   readonly event: ReadonlySet<string>;
@@ -159,7 +163,7 @@ export function namesSeen(items: Iterable<TraceItem>): Names {
   let deepest = 0;
   for (const each of seen(items)) {
     if ('window' in each) continue;
-    names[each.by].add(each.key);
+    names[each.part ? 'stack' : each.by].add(each.key);
     deepest = Math.max(deepest, each.depth);
   }
   // Of a function whose entries are recorded an event says nothing new.

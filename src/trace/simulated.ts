@@ -17,8 +17,14 @@ export interface Entered {
   /** Whether it begins what the thread does after somebody handed over to it, or ends that. */
   readonly first: boolean;
   readonly last: boolean;
-  /** Of the first: the function that handed over, if it is known. */
-  readonly from: string | undefined;
+  /** What begins where this entry's thread handed over, before it entered another. */
+  readonly to: readonly HandedOver[];
+}
+
+/** What a thread does first after a hand-over. */
+export interface HandedOver {
+  readonly key: string;
+  readonly lane: Lane;
 }
 
 /** The contexts that no tracer of the host sees. */
@@ -68,14 +74,19 @@ export function entered(run: FlowRun, known: (key: string) => boolean): readonly
   /** By thread: the piece that runs there now. A piece is what a thread does after somebody handed over to it. */
   const pieces: Piece[] = threads.map(() => ({ from: undefined }));
   const ancestorsOf = new Map<number, readonly string[]>();
-  const latest: (string | undefined)[] = threads.map(() => undefined);
   /** What a thread had entered last when it signalled, by step. */
-  const latestAt = new Map<number, string | undefined>();
+  const latestAt = new Map<number, Draft | undefined>();
+  const enter = (thread: number, entry: Pick<Draft, 'key' | 'step' | 'lane' | 'ancestors'>): void => {
+    const piece = pieces[thread]!;
+    const drafts = perThread[thread]!;
+    if (piece !== drafts.at(-1)?.piece) piece.from?.to.push({ key: entry.key, lane: entry.lane });
+    drafts.push({ ...entry, piece, to: [] });
+  };
 
   for (let n = 0; n < journal.length; n++) {
     const step = journal.step(n);
     const thread = threads[step.thread]!;
-    if (step.kind === 'signal') latestAt.set(n, latest[step.thread]);
+    if (step.kind === 'signal') latestAt.set(n, perThread[step.thread]!.at(-1));
     if (UNSEEN.has(contextKind(thread.context))) continue;
     if (step.cause !== NO_STEP) pieces[step.thread] = { from: latestAt.get(step.cause) };
     const world = worldOf(step.site.fn.home.world);
@@ -85,25 +96,23 @@ export function entered(run: FlowRun, known: (key: string) => boolean): readonly
       const key = world === undefined ? undefined : keyOf(world, step.site.fn.name);
       const kept = key !== undefined && known(key);
       ancestorsOf.set(n, kept ? [key, ...outer] : (ancestorsOf.get(step.parent) ?? []));
-      if (!kept) continue;
-      latest[step.thread] = key;
-      perThread[step.thread]!.push({ key, step: n, lane: laneOf(thread.context), ancestors: outer, piece: pieces[step.thread]! });
+      if (kept) enter(step.thread, { key, step: n, lane: laneOf(thread.context), ancestors: outer });
     } else if (step.kind === 'return' && world !== undefined && RETURNS.has(step.site.fn.name)) {
       const key = keyOf(world, step.site.fn.name, 'return');
-      if (known(key))
-        perThread[step.thread]!.push({ key, step: n, lane: laneOf(thread.context), ancestors: outer, piece: pieces[step.thread]! });
+      if (known(key)) enter(step.thread, { key, step: n, lane: laneOf(thread.context), ancestors: outer });
     }
   }
   return perThread.flatMap((drafts) =>
     drafts.map(({ piece, ...rest }, index) => {
       const first = piece !== drafts[index - 1]?.piece;
-      return { ...rest, run, first, last: piece !== drafts[index + 1]?.piece, from: first ? piece.from : undefined };
+      return { ...rest, run, first, last: piece !== drafts[index + 1]?.piece };
     }),
   );
 }
 
 interface Piece {
-  readonly from: string | undefined;
+  /** The entry that handed over, if it is known. */
+  readonly from: Draft | undefined;
 }
 
-type Draft = Pick<Entered, 'key' | 'step' | 'lane' | 'ancestors'> & { readonly piece: Piece };
+type Draft = Pick<Entered, 'key' | 'step' | 'lane' | 'ancestors'> & { readonly piece: Piece; readonly to: HandedOver[] };

@@ -86,7 +86,7 @@ export function rootsOf(run: FlowRun, world: World): Root[] {
       continue;
     }
     const calls: Call[] = [];
-    const call: Call = { name: step.site.fn.name, at: n, context: kind === 'hardirq' ? 'hardirq' : 'task', notes: [], calls };
+    const call: Call = { name: step.site.fn.name, at: n, context: kind === 'hardirq' ? 'hardirq' : 'task', part: false, notes: [], calls };
     into.set(n, calls);
     if (typeof outer === 'string') roots.push({ kind: outer, call });
     else outer.push(call);

@@ -8,7 +8,7 @@ import { driver_attach } from '../base/dd';
 import { driver_register } from '../base/driver';
 import { dev_pm_info, pm_runtime_barrier, pm_runtime_get, pm_runtime_put_noidle, pm_runtime_put_sync } from '../base/power/runtime';
 import { iommu_device_unuse_default_domain, iommu_device_use_default_domain, type DevIommu, type IommuGroup } from '../iommu/iommu';
-import { pci_save_state, pci_set_power_state, PCI_D0, PCI_D3hot, type PciDev } from './pci';
+import { pci_finish_runtime_suspend, pci_power_up, pci_save_state, type PciDev } from './pci';
 
 /** PCI drivers, and how they get their devices. */
 
@@ -166,13 +166,13 @@ const pci_pm_runtime_suspend = fn(
       if (error !== 0) return error;
     }
     yield* pci_save_state(pdev);
-    if (pdev.driver !== undefined) yield* via('pci_finish_runtime_suspend', pci_set_power_state)(pdev, PCI_D3hot);
+    if (pdev.driver !== undefined) yield* pci_finish_runtime_suspend(pdev);
     return 0;
   },
 );
 
 const pci_pm_runtime_resume = fn('Wakes the device, restores it, and tells the driver.', function* pci_pm_runtime_resume({ pdev }: OnBus) {
-  if (since('linux', '6.0')) yield* via('pci_pm_default_resume_early', pci_set_power_state)(pdev, PCI_D0);
+  if (since('linux', '6.0')) yield* via('pci_pm_default_resume_early', pci_power_up)(pdev);
   const pm = pdev.dev.driver?.pm;
   return pm === undefined ? 0 : yield* through('function pointer', 'runtime_resume', pm.runtime_resume)(pdev.dev);
 });

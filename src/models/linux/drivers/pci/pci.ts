@@ -1,7 +1,7 @@
 import { bool, int, oneOf, struct, type InstanceOf } from '../../../../engine/cell';
 import { architecturally, source } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
-import { at, atCall } from '../../../../engine/steps';
+import { at, atCall, atWrite } from '../../../../engine/steps';
 import { clear_cause, read_config, write_config, type PciFunction } from '../../../hardware/pci_function';
 import { device as linux_device, type Device } from '../../include/linux/device';
 import { PCI_COMMAND, PCI_COMMAND_INTX_DISABLE, PCI_COMMAND_MASTER, PCI_COMMAND_MEMORY } from '../../include/uapi/linux/pci_regs';
@@ -115,6 +115,25 @@ export const pci_set_power_state = fn(
   'Moves the device to a power state. In D3hot it keeps its registers but answers to nothing else.',
   function* pci_set_power_state(dev: PciDev, state: PciDev['current_state']) {
     return yield* __pci_set_power_state(dev, state);
+  },
+);
+
+export const pci_finish_runtime_suspend = fn(
+  'The last part of a runtime suspend: chooses the deepest state from which the device can come back, and puts it there.',
+  function* pci_finish_runtime_suspend(dev: PciDev) {
+    return yield* pci_set_power_state(dev, PCI_D3hot);
+  },
+);
+
+export const pci_power_up = fn(
+  'Wakes the device without asking what it was before: its registers say so themselves.',
+  function* pci_power_up(dev: PciDev) {
+    atCall('platform_pci_set_power_state');
+    atCall('pci_read_config_word');
+    if (dev.current_state !== PCI_D0) atCall('pci_write_config_word');
+    atWrite('current_state', 'udelay');
+    dev.current_state = PCI_D0;
+    return 0;
   },
 );
 
