@@ -82,11 +82,12 @@ function setUp(parameters: Parameters): World {
   // Such a guest (noapic nolapic) leaves its local APIC as the reset did: LINT0 lets the 8259 through.
   const vcpu = kvm_vcpu(kvm, mode, { setup: noapic ? 'reset' : 'booted' });
 
-  const pdev = pci_dev(device, desc, '0000:00:03.0');
+  const pcie = parameters['pci-express'] === true;
+  const pdev = pci_dev(device, desc, '0000:00:03.0', undefined, { pcie });
   const vdev = vfio_pci_core_device(pdev, { system_wq, vfio_irqfd_cleanup_wq }, vfio_pci_ops);
   const q = qemu({
     kvm,
-    assigned: { kind: 'open', fd: vfio_device_file(vdev.vdev) },
+    assigned: { kind: 'open', fd: vfio_device_file(vdev.vdev), pci_aer: pcie },
     bars: [bar0(device)],
     kernel_irqchip: split ? 'split' : 'on',
   });
@@ -152,6 +153,14 @@ export const vfio_intx = flow<World>({
       description:
         'On: the device is PCI 2.3 and can be masked by itself, so it may share the host’s line. Off: only the host’s whole interrupt can be disabled.',
       default: true,
+    },
+    {
+      kind: 'boolean',
+      name: 'pci-express',
+      title: 'PCI Express',
+      description:
+        'On: the device can report errors (AER), and QEMU listens to them by an eventfd of its own: an error will stop the machine. Off: a conventional PCI device.',
+      default: false,
     },
     {
       kind: 'choice',

@@ -96,11 +96,12 @@ function setUp(parameters: Parameters): World {
   hardirq_context(device, host.cells, intx, PRIORITY.hardirq, lapic);
 
   const vcpu = kvm_vcpu(kvm, mode, { host_lapic: lapic });
-  const pdev = pci_dev(device, intx, '0000:00:03.0', host_messages('host', messages, iommu));
+  const pcie = parameters['pci-express'] === true;
+  const pdev = pci_dev(device, intx, '0000:00:03.0', host_messages('host', messages, iommu), { pcie });
   const vdev = vfio_pci_core_device(pdev, { system_wq, vfio_irqfd_cleanup_wq }, vfio_pci_ops);
   const q = qemu({
     kvm,
-    assigned: { kind: 'open', fd: vfio_device_file(vdev.vdev) },
+    assigned: { kind: 'open', fd: vfio_device_file(vdev.vdev), pci_aer: pcie },
     bars: [bar0(device)],
     irq_routes,
   });
@@ -234,6 +235,14 @@ export const vfio_msi: Flow = flow<World>({
       description:
         'On: an irqfd takes each message in the kernel. Off (x-no-kvm-msi=on, x-no-kvm-msix=on): the message goes through QEMU’s main loop, which sends it on with KVM_SIGNAL_MSI.',
       default: true,
+    },
+    {
+      kind: 'boolean',
+      name: 'pci-express',
+      title: 'PCI Express',
+      description:
+        'On: the device can report errors (AER), and QEMU listens to them by an eventfd of its own: an error will stop the machine. Off: a conventional PCI device.',
+      default: false,
     },
     {
       kind: 'choice',

@@ -46,6 +46,8 @@ export type PciDev = AnyPciDev &
     readonly dev: Device;
     /** The bus's driver that has it, as PCI knows it. */
     driver: PciDriver | undefined;
+    /** pci_is_pcie(): it has the PCI Express capability, and so can report errors. */
+    readonly pcie: boolean;
     /** For a virtual function, the physical one that made it. */
     readonly physfn: PciDev | undefined;
     /** For a physical function, how it makes virtual ones. */
@@ -64,6 +66,7 @@ export interface PciSriov {
 export interface PciDevParts {
   readonly dev?: (pdev: () => PciDev) => Device;
   readonly driver?: PciDriver;
+  readonly pcie?: boolean;
   readonly physfn?: PciDev;
   readonly sriov?: PciSriov;
 }
@@ -79,6 +82,7 @@ export function pci_dev(device: PciFunction, irq: IrqDesc, name: string, msi?: P
     config,
     dev: parts.dev === undefined ? linux_device(name) : parts.dev(() => pdev),
     driver: parts.driver,
+    pcie: parts.pcie ?? false,
     physfn: parts.physfn,
     sriov: parts.sriov,
     ...(msi === undefined ? {} : { msi }),

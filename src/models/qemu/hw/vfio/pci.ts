@@ -148,6 +148,7 @@ const VFIOPCIDeviceCells = struct(
     no_kvm_msi: bool(),
     no_kvm_msix: bool(),
     defer_kvm_irq_routing: bool(),
+    pci_aer: bool(),
     req_enabled: bool(),
     'msix->pending': hex(32),
   },
@@ -183,6 +184,7 @@ export type VFIOPCIDevice = InstanceOf<typeof VFIOPCIDeviceCells> & {
   readonly source: AssignedDevice;
   /** Where it is to be opened; `undefined` where it is open when the run begins. */
   readonly host: VFIOHost | undefined;
+  readonly err_notifier: EventNotifier;
   readonly req_notifier: EventNotifier;
   readonly intx: { readonly interrupt: EventNotifier; readonly unmask: EventNotifier; mmap_timer: QEMUTimer | undefined };
   config_size: number;
@@ -236,6 +238,7 @@ export function vfio_pci_device(
     no_kvm_intx: parameters['kvm-intx'] === false,
     no_kvm_msi: parameters['kvm-msi'] === false,
     no_kvm_msix: parameters['kvm-msi'] === false,
+    pci_aer: source.kind === 'open' && source.pci_aer,
     'intx.mmap_timeout': Number(parameters['mmap-timeout'] ?? DEFAULT_MMAP_TIMEOUT_MS),
   });
   const vbasedev = vfio_device({ opened: source.kind === 'open' ? source.fd : undefined, ops: vfio_pci_ops, vdev: () => vdev });
@@ -267,6 +270,7 @@ export function vfio_pci_device(
     bars: regions,
     source,
     host: source.kind === 'host' ? vfio_host(source.host) : undefined,
+    err_notifier: event_notifier('err_notifier'),
     req_notifier: event_notifier('req_notifier'),
     intx,
     config_size: 0,
@@ -276,8 +280,9 @@ export function vfio_pci_device(
   return vdev;
 }
 
-/** The device that QEMU assigns: one that it opens itself, or one that it has open already when the run begins. */
-export type AssignedDevice = { readonly kind: 'host'; readonly host: HostDevice } | { readonly kind: 'open'; readonly fd: VfioDeviceFile };
+/** The device that QEMU assigns: one that it opens itself, or one that it has open already when the run begins, and knows to report errors or not. */
+export type AssignedDevice =
+  { readonly kind: 'host'; readonly host: HostDevice } | { readonly kind: 'open'; readonly fd: VfioDeviceFile; readonly pci_aer: boolean };
 
 /** The region of a BAR, in the guest's memory or I/O space. */
 function region(qemu: Globals, vbasedev: VFIODevice, { nr, addr, size, space }: VFIOBAR): VFIORegion {
@@ -775,7 +780,7 @@ const vfio_populate_device = fn(
     if ((yield* vfio_get_region_info(vbasedev, VFIO_PCI_CONFIG_REGION_INDEX, info)) !== 0) return false;
     at('config_size');
     vdev.config_size = info.size;
-    yield* vfio_irq_count(vbasedev, VFIO_PCI_ERR_IRQ_INDEX);
+    if ((yield* vfio_irq_count(vbasedev, VFIO_PCI_ERR_IRQ_INDEX)) === 1) vdev.pci_aer = true;
     return true;
   },
 );
@@ -813,6 +818,27 @@ const vfio_bar_register = fn(
 const vfio_bars_register = fn('Makes each BAR. The guest’s firmware will place them.', function* vfio_bars_register(vdev: VFIOPCIDevice) {
   for (const region of vdev.bars) yield* vfio_bar_register(vdev, region);
 });
+
+const vfio_err_notifier_handler = fn(
+  'The device has reported an error, which the guest is not told of: the machine is stopped before anything worse happens.',
+  function* vfio_err_notifier_handler(vdev: VFIOPCIDevice) {
+    if (!(yield* event_notifier_test_and_clear(vdev.err_notifier))) return;
+    atCall('vm_stop');
+  },
+);
+
+const vfio_register_err_notifier = fn(
+  'Gives VFIO an eventfd to tell of errors by, where the device can report any.',
+  function* vfio_register_err_notifier(vdev: VFIOPCIDevice) {
+    const { vbasedev, err_notifier, qemu } = vdev;
+    at('pci_aer');
+    if (!vdev.pci_aer) return;
+    yield* event_notifier_init(err_notifier);
+    const fd = event_notifier_get_fd(err_notifier);
+    yield* qemu_set_fd_handler(qemu, fd, err_notifier.name, addressOf(bound(vfio_err_notifier_handler, () => vdev)));
+    yield* vfio_set_irq_signaling(vbasedev, VFIO_PCI_ERR_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER, fd);
+  },
+);
 
 const vfio_req_notifier_handler = fn(
   'The host wants the device back: asks the guest to let go of it. A guest that does not answer keeps it.',
@@ -871,6 +897,7 @@ export const vfio_realize = fn(
       yield* pci_device_set_intx_routing_notifier(vdev.pdev, addressOf(bound(vfio_intx_routing_notifier, () => vdev)));
       yield* vfio_intx_enable(vdev);
     }
+    yield* vfio_register_err_notifier(vdev);
     yield* vfio_register_req_notifier(vdev);
     return true;
   },

@@ -66,7 +66,7 @@ import {
 } from '../vfio_main';
 import { vfio_config_free, vfio_config_init, vfio_pci_config_rw, vfio_pci_init_perm_bits } from './vfio_pci_config';
 import { vfio_pci_intx_mask, vfio_pci_intx_unmask, vfio_pci_set_irqs_ioctl, type VfioIrqSet } from './vfio_pci_intrs';
-import { vfio_pci_vf_token, type VfioPciCoreDevice } from './vfio_pci_priv';
+import { EVENTFD_TRIGGERS, vfio_pci_vf_token, type EventfdTrigger, type VfioPciCoreDevice } from './vfio_pci_priv';
 import { vfio_pci_bar_rw } from './vfio_pci_rdwr';
 
 /** The part of vfio-pci that every PCI driver of VFIO shares. */
@@ -83,6 +83,8 @@ function irqCount(vdev: VfioPciCoreDevice, irq_type: number): number {
       return msi?.msi_vec_count ?? 0;
     case VFIO_PCI_MSIX_IRQ_INDEX:
       return msi?.msix_vec_count ?? 0;
+    case VFIO_PCI_ERR_IRQ_INDEX:
+      return vdev.pdev.pcie ? 1 : 0;
     case VFIO_PCI_REQ_IRQ_INDEX:
       return 1;
     default:
@@ -166,8 +168,7 @@ const vfio_pci_ioctl_get_irq_info = fn(
   'VFIO_DEVICE_GET_IRQ_INFO: how many interrupts of a kind there are, and what can be done with them.',
   function* vfio_pci_ioctl_get_irq_info(vdev: VfioPciCoreDevice, info: VfioIrqInfo) {
     at('index');
-    // An error interrupt needs PCI Express, which the modelled device is not.
-    if (info.index >= VFIO_PCI_NUM_IRQS || info.index === VFIO_PCI_ERR_IRQ_INDEX) return -EINVAL;
+    if (info.index >= VFIO_PCI_NUM_IRQS || (info.index === VFIO_PCI_ERR_IRQ_INDEX && !vdev.pdev.pcie)) return -EINVAL;
     info.flags = VFIO_IRQ_INFO_EVENTFD;
     atCall('vfio_pci_get_irq_count');
     info.count = irqCount(vdev, info.index);
@@ -268,9 +269,9 @@ const vfio_pci_core_pm_ops = ops('vfio_pci_core_pm_ops', {
 
 export const vfio_pci_eventfd_replace_locked = fn(
   'Exchanges an eventfd. Who signals it needs no lock, and may still have the old one in hand: that is freed when all are past it.',
-  function* vfio_pci_eventfd_replace_locked(vdev: VfioPciCoreDevice, ctx: EventfdCtx | undefined) {
+  function* vfio_pci_eventfd_replace_locked(vdev: VfioPciCoreDevice, peventfd: EventfdTrigger, ctx: EventfdCtx | undefined) {
     atCall('rcu_replace_pointer');
-    vdev.req_trigger = ctx;
+    vdev[peventfd] = ctx;
     return 0;
   },
 );
@@ -367,10 +368,13 @@ export const vfio_pci_core_close_device = fn(
     }
     yield* vfio_pci_core_disable(vdev);
     yield* holding(vdev.igate, MUTEX, function* () {
-      if (since('linux', '6.12')) yield* vfio_pci_eventfd_replace_locked(vdev, undefined);
-      else if (vdev.req_trigger !== undefined) {
-        yield* eventfd_ctx_put(vdev.req_trigger);
-        vdev.req_trigger = undefined;
+      for (const trigger of EVENTFD_TRIGGERS) {
+        const ctx = vdev[trigger];
+        if (since('linux', '6.12')) yield* vfio_pci_eventfd_replace_locked(vdev, trigger, undefined);
+        else if (ctx !== undefined) {
+          yield* eventfd_ctx_put(ctx);
+          vdev[trigger] = undefined;
+        }
       }
     });
   },

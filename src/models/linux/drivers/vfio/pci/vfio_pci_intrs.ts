@@ -17,6 +17,7 @@ import {
   VFIO_PCI_MSI_IRQ_INDEX,
   VFIO_PCI_MSIX_IRQ_INDEX,
   VFIO_PCI_NUM_IRQS,
+  VFIO_PCI_ERR_IRQ_INDEX,
   VFIO_PCI_REQ_IRQ_INDEX,
 } from '../../../include/uapi/linux/vfio';
 import { IRQ_HANDLED, IRQ_NONE, type IrqDesc, type irqreturn_t } from '../../../kernel/irq/irqdesc';
@@ -35,7 +36,7 @@ import { get_cached_msi_msg, pci_write_msi_msg } from '../../pci/msi/msi';
 import { irq_bypass_register_producer, irq_bypass_unregister_producer } from '../../../virt/lib/irqbypass';
 import { vfio_virqfd_disable, vfio_virqfd_enable, type VirqfdHost } from '../virqfd';
 import { vfio_pci_eventfd_replace_locked, vfio_pci_memory_lock_and_enable, vfio_pci_memory_unlock_and_restore } from './vfio_pci_core';
-import { vfio_pci_irq_ctx, type VfioPciCoreDevice, type VfioPciIrqCtx } from './vfio_pci_priv';
+import { vfio_pci_irq_ctx, type EventfdTrigger, type VfioPciCoreDevice, type VfioPciIrqCtx } from './vfio_pci_priv';
 
 /** Interrupts of an assigned PCI device: setting them up, taking them, masking and unmasking them. */
 
@@ -438,51 +439,60 @@ const vfio_pci_set_msi_trigger: Ioctl = fn(
   },
 );
 
-const vfio_pci_set_ctx_trigger_single: Ioctl = fn(
+const vfio_pci_set_ctx_trigger_single = fn(
   'Connects an eventfd to something that is no interrupt of the device, or tries it.',
-  function* vfio_pci_set_ctx_trigger_single(vdev: VfioPciCoreDevice, _host: VirqfdHost, { flags, count, data }: VfioIrqSet) {
+  function* vfio_pci_set_ctx_trigger_single(vdev: VfioPciCoreDevice, ctx: EventfdTrigger, { flags, count, data }: VfioIrqSet) {
     at('flags');
+    const old = vdev[ctx];
     if (flags & VFIO_IRQ_SET_DATA_NONE) {
-      if (vdev.req_trigger === undefined) return -EINVAL;
-      if (count > 0) yield* eventfd_signal(vdev.req_trigger);
-      else yield* replace_req_trigger(vdev, undefined);
+      if (old === undefined) return -EINVAL;
+      if (count > 0) yield* eventfd_signal(old);
+      else yield* replace_trigger(vdev, ctx, undefined);
       return 0;
     }
     if (count === 0 || data === undefined) return -EINVAL;
-    yield* replace_req_trigger(vdev, yield* eventfd_ctx_fdget(data));
+    yield* replace_trigger(vdev, ctx, yield* eventfd_ctx_fdget(data));
     return 0;
   },
 );
 
 /** The assignment of the eventfd; since 6.13, and in the stable trees before, readers need no lock for it. */
-function* replace_req_trigger(vdev: VfioPciCoreDevice, data: EventfdCtx | undefined): Run {
+function* replace_trigger(vdev: VfioPciCoreDevice, ctx: EventfdTrigger, data: EventfdCtx | undefined): Run {
   if (since('linux', '6.12')) {
-    yield* vfio_pci_eventfd_replace_locked(vdev, data);
+    yield* vfio_pci_eventfd_replace_locked(vdev, ctx, data);
     return;
   }
   at('ctx');
-  vdev.req_trigger = data;
+  vdev[ctx] = data;
 }
+
+const vfio_pci_set_err_trigger: Ioctl = fn(
+  'The eventfd by which the kernel tells of an error that the device has reported.',
+  function* vfio_pci_set_err_trigger(vdev: VfioPciCoreDevice, _host: VirqfdHost, set: VfioIrqSet) {
+    at('index');
+    return set.count > 1 ? -EINVAL : yield* vfio_pci_set_ctx_trigger_single(vdev, 'err_trigger', set);
+  },
+);
 
 const vfio_pci_set_req_trigger: Ioctl = fn(
   'The eventfd by which the kernel asks for the device.',
-  function* vfio_pci_set_req_trigger(vdev: VfioPciCoreDevice, host: VirqfdHost, set: VfioIrqSet) {
+  function* vfio_pci_set_req_trigger(vdev: VfioPciCoreDevice, _host: VirqfdHost, set: VfioIrqSet) {
     at('index');
-    return set.count > 1 ? -EINVAL : yield* vfio_pci_set_ctx_trigger_single(vdev, host, set);
+    return set.count > 1 ? -EINVAL : yield* vfio_pci_set_ctx_trigger_single(vdev, 'req_trigger', set);
   },
 );
 
 export const vfio_pci_set_irqs_ioctl = fn(
   'Chooses the function that serves this interrupt index and action. The caller holds igate.',
   function* vfio_pci_set_irqs_ioctl(vdev: VfioPciCoreDevice, host: VirqfdHost, set: VfioIrqSet) {
-    const func = actionOf(set);
+    const func = actionOf(vdev, set);
     at('func');
     if (func === undefined) return -ENOTTY;
     return yield* through('function pointer', 'func', addressOf(func))(vdev, host, set);
   },
 );
 
-function actionOf({ index, flags }: VfioIrqSet): Ioctl | undefined {
+function actionOf({ pdev }: VfioPciCoreDevice, { index, flags }: VfioIrqSet): Ioctl | undefined {
   const action = flags & VFIO_IRQ_SET_ACTION_TYPE_MASK;
   switch (index) {
     case VFIO_PCI_INTX_IRQ_INDEX:
@@ -490,6 +500,8 @@ function actionOf({ index, flags }: VfioIrqSet): Ioctl | undefined {
     case VFIO_PCI_MSI_IRQ_INDEX:
     case VFIO_PCI_MSIX_IRQ_INDEX:
       return action === VFIO_IRQ_SET_ACTION_TRIGGER ? vfio_pci_set_msi_trigger : undefined;
+    case VFIO_PCI_ERR_IRQ_INDEX:
+      return action === VFIO_IRQ_SET_ACTION_TRIGGER && pdev.pcie ? vfio_pci_set_err_trigger : undefined;
     case VFIO_PCI_REQ_IRQ_INDEX:
       return action === VFIO_IRQ_SET_ACTION_TRIGGER ? vfio_pci_set_req_trigger : undefined;
     default:

@@ -56,8 +56,13 @@ const VfioPciCoreDeviceCells = struct('vfio_pci_core_device', 'The device as vfi
   pm_intx_masked: bool(),
   sriov_active: bool(),
   needs_reset: bool(),
+  err_trigger: pointer<EventfdCtx>(),
   req_trigger: pointer<EventfdCtx>(),
 });
+
+/** The eventfds of what is no interrupt of the device: it has an error, the kernel wants it back. */
+export const EVENTFD_TRIGGERS = ['err_trigger', 'req_trigger'] as const;
+export type EventfdTrigger = (typeof EVENTFD_TRIGGERS)[number];
 
 const VfioPciVfTokenCells = struct(
   'vfio_pci_vf_token',
