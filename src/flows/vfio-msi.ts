@@ -8,6 +8,7 @@ import {
   guest_does,
   guest_masks_vector,
   guest_moves_interrupt,
+  guest_starts_timer,
   guest_unmasks_vector,
   msi_guest,
   msi_guest_context,
@@ -24,6 +25,7 @@ import { pci_function, raise_cause, type PciFunction } from '../models/hardware/
 import { interrupt_cpu, type LapicMode } from '../models/hardware/virt_cpu';
 import { ioapic_ir_chip, mp_register_handler } from '../models/linux/arch/x86/kernel/apic/io_apic';
 import { sysvec_kvm_posted_intr_ipi, sysvec_kvm_posted_intr_wakeup_ipi } from '../models/linux/arch/x86/kernel/irq';
+import { lapic_timer_function } from '../models/linux/arch/x86/kvm/lapic';
 import { svm_x86_ops } from '../models/linux/arch/x86/kvm/svm/svm';
 import { vt_x86_ops } from '../models/linux/arch/x86/kvm/vmx/main';
 import { vmx_hardware_setup } from '../models/linux/arch/x86/kvm/vmx/vmx';
@@ -32,6 +34,7 @@ import { vfio_device_file } from '../models/linux/drivers/vfio/vfio_main';
 import { vfio_pci_ops } from '../models/linux/drivers/vfio/pci/vfio_pci';
 import { vfio_pci_core_device } from '../models/linux/drivers/vfio/pci/vfio_pci_priv';
 import { irq_desc } from '../models/linux/kernel/irq/irqdesc';
+import { hrtimer_context } from '../models/linux/kernel/time/hrtimer';
 import { alloc_workqueue } from '../models/linux/kernel/workqueue';
 import { host_messages } from '../models/linux/wiring';
 import { kvm_sched_in, kvm_sched_out, kvm_vcpu, kvm_vm } from '../models/linux/virt/kvm/kvm_main';
@@ -95,7 +98,8 @@ function setUp(parameters: Parameters): World {
   const intx = irq_desc(`host irq ${HOST_INTX_IRQ}`, HOST_INTX_IRQ, ioapic_ir_chip, mp_register_handler.handle_irq, host.pin);
   hardirq_context(device, host.cells, intx, PRIORITY.hardirq, lapic);
 
-  const vcpu = kvm_vcpu(kvm, mode, { host_lapic: lapic });
+  const vcpu = kvm_vcpu(kvm, mode, { host_lapic: lapic, pv_eoi: parameters['pv-eoi'] === true });
+  hrtimer_context(vcpu.apic.lapic_timer.timer, lapic_timer_function(vcpu.apic), 'hrtimer', 'host timer of vCPU 0', PRIORITY.hardirq);
   const pcie = parameters['pci-express'] === true;
   const pdev = pci_dev(device, intx, '0000:00:03.0', host_messages('host', messages, iommu), { pcie });
   const vdev = vfio_pci_core_device(pdev, { system_wq, vfio_irqfd_cleanup_wq }, vfio_pci_ops);
@@ -230,6 +234,14 @@ export const vfio_msi: Flow = flow<World>({
     },
     {
       kind: 'boolean',
+      name: 'pv-eoi',
+      title: 'PV EOI',
+      description:
+        'On: guest and KVM share a word of memory, and the guest ends an interrupt there instead of writing EOI, wherever KVM has allowed it for the one in service. KVM looks when the guest comes out for another reason. Linux guests do so by themselves (KVM_FEATURE_PV_EOI); with APICv the CPU makes it needless.',
+      default: false,
+    },
+    {
+      kind: 'boolean',
       name: 'kvm-msi',
       title: 'Messages through KVM',
       description:
@@ -271,6 +283,14 @@ export const vfio_msi: Flow = flow<World>({
       description: 'The first cause comes up once more: a message.',
       thread: 'device',
       body: ({ device }) => raise_cause(device, 0x1),
+    },
+    {
+      name: 'tick',
+      title: 'The guest’s timer ticks',
+      description:
+        'The guest starts the timer of its local APIC, and KVM’s own timer expires for it: another interrupt that wants the same vCPU.',
+      thread: 'hardirq',
+      body: ({ guest }) => guest_does(guest, guest_starts_timer),
     },
     {
       name: 'mask',

@@ -7,6 +7,7 @@ import { EDU_ACK, EDU_IRQ_STATUS, read_register, write_register, type PciFunctio
 import { await_interrupt, instruction_boundary, return_from_interrupt, vm_exit, write_EOI } from '../hardware/virt_cpu';
 import { ioapic_chip, mp_register_handler } from '../linux/arch/x86/kernel/apic/io_apic';
 import { i8259A_chip, ISA_IRQ_VECTOR, legacy_pic, PIC_CASCADE_IR } from '../linux/arch/x86/kernel/i8259';
+import { guest_eoi } from '../linux/arch/x86/kernel/kvm';
 import { common_interrupt } from '../linux/arch/x86/kernel/irq';
 import { init_ISA_irqs_handler, NO_PIN } from '../linux/arch/x86/kernel/irqinit';
 import type { PicProgramming } from '../linux/arch/x86/kvm/i8259';
@@ -103,7 +104,7 @@ export function guest(parts: Parts, gsi: number, vector: number): Guest {
   const pin = {
     mask: () => write_redirection_entry(made, true),
     unmask: () => write_redirection_entry(made, false),
-    eoi: () => write_EOI(made.vcpu.cpu, made.vcpu.apic),
+    eoi: guest_eoi(parts.vcpu.pv_eoi, () => write_EOI(parts.vcpu.cpu, parts.vcpu.apic)),
   };
   const made: Guest = {
     ...parts,

@@ -13,8 +13,9 @@ import {
   write_EOI,
   write_register as write_apic,
 } from '../hardware/virt_cpu';
-import { APIC_LVTT } from '../linux/arch/x86/include/asm/apicdef';
+import { APIC_LVTT, APIC_TDCR, APIC_TMICT } from '../linux/arch/x86/include/asm/apicdef';
 import { kvm_apic_local_deliver } from '../linux/arch/x86/kvm/lapic';
+import { guest_eoi } from '../linux/arch/x86/kernel/kvm';
 import { common_interrupt } from '../linux/arch/x86/kernel/irq';
 import { pci_conf1_read, pci_conf1_write } from '../linux/arch/x86/pci/direct';
 import { pci_alloc_irq_vectors, pci_free_irq_vectors, PCI_IRQ_MSI, PCI_IRQ_MSIX, pci_irq_vector } from '../linux/drivers/pci/msi/api';
@@ -63,6 +64,9 @@ export interface MsiGuest extends MsiGuestOptions {
   readonly todo: (() => Run)[];
 }
 
+/** How the guest ends an interrupt. */
+const end_of_interrupt = ({ cpu, apic, pv_eoi }: KvmVcpu): (() => Run) => guest_eoi(pv_eoi, () => write_EOI(cpu, apic));
+
 interface Parts {
   readonly vcpu: KvmVcpu;
   readonly kvm: KvmGuest;
@@ -82,7 +86,7 @@ export function msi_guest({ vcpu, kvm, device, bar, devfn, msix_table, counts }:
     first_irq: FIRST_GUEST_IRQ,
     counts,
     domain: { vector_irq: kvm.vectors },
-    eoi: () => write_EOI(vcpu.cpu, vcpu.apic),
+    eoi: end_of_interrupt(vcpu),
     writel: (value, entry, field) => kvm.cpu.store(msix_table + entry * PCI_MSIX_ENTRY_SIZE + MSIX_ENTRY_OFFSET[field], 4, value),
     multi: options.kind === 'multi-msi',
   });
@@ -202,6 +206,19 @@ export const guest_broadcasts = fn(
   },
 );
 
+export const guest_starts_timer = fn(
+  'The guest starts its local timer, for one tick: how fast, which vector, and from where it counts.',
+  function* guest_starts_timer({ vcpu: { cpu, apic } }: MsiGuest) {
+    yield* write_apic(cpu, apic, APIC_TDCR, DIVIDE_BY_1);
+    yield* write_apic(cpu, apic, APIC_LVTT, LOCAL_TIMER_VECTOR);
+    yield* write_apic(cpu, apic, APIC_TMICT, TICK_COUNT);
+  },
+);
+
+const timer_interrupt = fn('The guest’s local timer has ticked.', function* timer_interrupt({ vcpu }: MsiGuest) {
+  yield* end_of_interrupt(vcpu)();
+});
+
 /** The destination of an address: all ones are everybody. */
 const TO_ALL_CPUS = 0xff << 12;
 
@@ -238,11 +255,18 @@ export function msi_guest_context(guest: MsiGuest, priority: number): void {
   });
 }
 
-function* take_interrupt({ vcpu: { cpu, apic }, kvm }: MsiGuest): Run {
+function* take_interrupt(guest: MsiGuest): Run {
+  const {
+    vcpu: { cpu, apic },
+    kvm,
+  } = guest;
   const vector = yield* await_interrupt(cpu, apic);
-  if (vector === LOCAL_TIMER_VECTOR) yield* write_EOI(cpu, apic);
+  if (vector === LOCAL_TIMER_VECTOR) yield* timer_interrupt(guest);
   else yield* architecturally('hardirq', common_interrupt)(kvm.vectors.get(vector));
   yield* return_from_interrupt(cpu);
 }
 
 const LOCAL_TIMER_VECTOR = 0xec;
+const DIVIDE_BY_1 = 0xb;
+/** Bus cycles, of one nanosecond each. */
+const TICK_COUNT = 1_000_000;

@@ -3,6 +3,7 @@ import { NO_STEP } from '../../../../engine/journal';
 import { running } from '../../../../engine/running';
 import { at, atCall, causedBy, until } from '../../../../engine/steps';
 import { since } from '../../../version';
+import { kvm_apic_eoi } from '../../arch/x86/kernel/kvm';
 import { kvm_pic, type PicProgramming } from '../../arch/x86/kvm/i8259';
 import { IOAPIC_MEM_LENGTH, kvm_ioapic } from '../../arch/x86/kvm/ioapic';
 import { default_routing, kvm_arch_can_set_irq_routing } from '../../arch/x86/kvm/irq_comm';
@@ -460,10 +461,12 @@ export interface KvmVcpuOptions {
   readonly setup?: ApicSetup;
   /** The local APIC of the host's CPU that it runs on, where posted interrupts have to find it. */
   readonly host_lapic?: HostLapic;
+  /** The guest ends interrupts through a word of memory where it may (MSR_KVM_PV_EOI_EN). */
+  readonly pv_eoi?: boolean;
 }
 
 /** Makes the next virtual CPU of a machine, with its local APIC and its hardware, and puts it into the table of destinations. */
-export function kvm_vcpu(kvm: Kvm, mode: LapicMode, { setup = 'booted', host_lapic }: KvmVcpuOptions = {}): KvmVcpu {
+export function kvm_vcpu(kvm: Kvm, mode: LapicMode, { setup = 'booted', host_lapic, pv_eoi = false }: KvmVcpuOptions = {}): KvmVcpu {
   const vcpu_id = kvm.vcpus.length;
   const first = vcpu_id === 0 ? MSR_IA32_APICBASE_BSP : 0;
   const x2apic = setup === 'booted' && isX2apic(mode) ? X2APIC_ENABLE : 0;
@@ -482,6 +485,7 @@ export function kvm_vcpu(kvm: Kvm, mode: LapicMode, { setup = 'booted', host_lap
     kvm,
     vcpu_id,
     cpu: virt_cpu(mode, vcpu_id, host_lapic),
+    pv_eoi: pv_eoi ? kvm_apic_eoi(`guest CPU ${vcpu_id}`) : undefined,
     run,
     complete_userspace_io: undefined,
     thread: -1,

@@ -3,6 +3,7 @@ import type { KvmDevice } from './kvm_device';
 import type { Pointer } from '../../../../engine/fn';
 import type { SrcuStruct } from '../../kernel/rcu/srcutree';
 import type { WorkqueueStruct } from '../../kernel/workqueue';
+import type { KvmApicEoi } from '../../arch/x86/kernel/kvm';
 import type { KvmIoapic } from '../../arch/x86/kvm/ioapic';
 import type { KvmPic } from '../../arch/x86/kvm/i8259';
 import type { KvmApicMap } from '../../arch/x86/kvm/apic_map';
@@ -210,6 +211,10 @@ export const kvm_vcpu_cells = struct('kvm_vcpu', 'A virtual CPU as KVM runs it.'
   'arch.mp_state': oneOf(MP_STATES, KVM_MP_STATE_RUNNABLE),
   'arch.apic_base': hex(32),
   'arch.apic_arb_prio': int(),
+  'arch.apic_attention': means(
+    'What has to be looked at when the guest comes out.',
+    bits(8, ['KVM_APIC_CHECK_VAPIC', 'KVM_APIC_PV_EOI_PENDING']),
+  ),
   'arch.pv.pv_unhalted': bool(),
   'arch.nmi_queued': int(),
   'arch.nmi_pending': int(),
@@ -254,6 +259,8 @@ export type KvmVcpu = InstanceOf<typeof kvm_vcpu_cells> & {
   readonly vcpu_id: number;
   readonly apic: KvmLapic;
   readonly cpu: VirtCpu;
+  /** The guest’s word in `arch.pv_eoi`, where the guest has named one. */
+  readonly pv_eoi: KvmApicEoi | undefined;
   readonly run: { readonly exit_reason: number; io: KvmRunIo; mmio: KvmRunMmio };
   /** What is left to do of an access when user space has done its part. */
   complete_userspace_io: Pointer<[vcpu: KvmVcpu], number> | undefined;

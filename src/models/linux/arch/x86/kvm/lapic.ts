@@ -67,6 +67,7 @@ import {
   MSR_IA32_APICBASE_ENABLE,
   X2APIC_ENABLE,
 } from '../include/asm/apicdef';
+import { KVM_PV_EOI_ENABLED, type KvmApicEoi } from '../kernel/kvm';
 import { buildApicMap, logicalDestinations } from './apic_map';
 import {
   addressedApics,
@@ -521,6 +522,67 @@ const apic_set_eoi = fn(
     yield* kvm_ioapic_send_eoi(apic, vector);
     make_request(apic.vcpu, 'KVM_REQ_EVENT');
     return vector;
+  },
+);
+
+const KVM_APIC_PV_EOI_PENDING = 1 << 1;
+
+const pv_eoi_set_pending = fn(
+  'Allows the guest to end its interrupt by itself, and remembers to look whether it has.',
+  function* pv_eoi_set_pending(vcpu: KvmVcpu, word: KvmApicEoi) {
+    atCall('pv_eoi_put_user');
+    word.kvm_apic_eoi = KVM_PV_EOI_ENABLED;
+    atCall('__set_bit');
+    vcpu['arch.apic_attention'] |= KVM_APIC_PV_EOI_PENDING;
+  },
+);
+
+const pv_eoi_test_and_clr_pending = fn(
+  'Takes the permission back. The result is whether the guest has not used it.',
+  function* pv_eoi_test_and_clr_pending(vcpu: KvmVcpu, word: KvmApicEoi) {
+    atCall('pv_eoi_get_user');
+    const unused = word.kvm_apic_eoi === KVM_PV_EOI_ENABLED;
+    if (unused) {
+      atCall('pv_eoi_put_user');
+      word.kvm_apic_eoi = 0;
+    }
+    atCall('__clear_bit');
+    vcpu['arch.apic_attention'] &= ~KVM_APIC_PV_EOI_PENDING;
+    return unused;
+  },
+);
+
+const apic_sync_pv_eoi_from_guest = fn(
+  'The guest has been out of sight: if it ended the interrupt, the local APIC is told now.',
+  function* apic_sync_pv_eoi_from_guest(vcpu: KvmVcpu, word: KvmApicEoi, apic: KvmLapic) {
+    if (!(yield* pv_eoi_test_and_clr_pending(vcpu, word))) yield* apic_set_eoi(apic);
+  },
+);
+
+export const kvm_lapic_sync_from_vapic = fn(
+  'After an exit: what the guest has done to its interrupts without one.',
+  function* kvm_lapic_sync_from_vapic(vcpu: KvmVcpu) {
+    at('KVM_APIC_PV_EOI_PENDING');
+    const { pv_eoi, apic } = vcpu;
+    if (pv_eoi !== undefined && vcpu['arch.apic_attention'] & KVM_APIC_PV_EOI_PENDING)
+      yield* apic_sync_pv_eoi_from_guest(vcpu, pv_eoi, apic);
+  },
+);
+
+const apic_sync_pv_eoi_to_guest = fn(
+  'Whether the guest may end its interrupt without an exit: only where nothing else waits, one is in service, and no I/O APIC has to hear of its end.',
+  function* apic_sync_pv_eoi_to_guest(vcpu: KvmVcpu, apic: KvmLapic) {
+    at('irr_pending');
+    const vector = apic.highest_isr_cache;
+    if (vcpu.pv_eoi === undefined || apic.irr_pending || vector === -1 || kvm_ioapic_handles_vector(apic, vector)) return;
+    yield* pv_eoi_set_pending(vcpu, vcpu.pv_eoi);
+  },
+);
+
+export const kvm_lapic_sync_to_vapic = fn(
+  'Before an entry: what the guest may do to its interrupts without an exit.',
+  function* kvm_lapic_sync_to_vapic(vcpu: KvmVcpu) {
+    yield* apic_sync_pv_eoi_to_guest(vcpu, vcpu.apic);
   },
 );
 

@@ -66,6 +66,8 @@ import {
   kvm_apic_set_base,
   kvm_lapic_reset,
   kvm_lapic_set_base,
+  kvm_lapic_sync_from_vapic,
+  kvm_lapic_sync_to_vapic,
   kvm_recalculate_apic_map,
   kvm_x2apic_icr_write,
   kvm_x2apic_msr_read,
@@ -272,6 +274,8 @@ const vcpu_enter_guest = fn(
       if (vcpu['arch.mp_state'] === KVM_MP_STATE_INIT_RECEIVED) return 1;
       yield* kvm_check_and_inject_events(vcpu);
       if (req_int_win) yield* through('function pointer', kvm_x86_op('enable_irq_window'), x86_ops.enable_irq_window)(vcpu);
+      // For a guest that shares no word with KVM there is nothing to say.
+      if (vcpu.pv_eoi !== undefined) yield* kvm_lapic_sync_to_vapic(vcpu);
     }
     vcpu.mode = IN_GUEST_MODE;
     yield* sync_posted(vcpu);
@@ -298,6 +302,7 @@ const vcpu_enter_guest = fn(
       at(kvm_x86_op('vcpu_run'));
       vcpu['arch.interrupt.injected'] = false;
     }
+    if (vcpu['arch.apic_attention'] !== 0) yield* kvm_lapic_sync_from_vapic(vcpu);
     return yield* through('function pointer', kvm_x86_op('handle_exit'), x86_ops.handle_exit)(vcpu, vcpu.cpu.exit!, exit_fastpath);
   },
 );
