@@ -28,7 +28,7 @@ export const cellsNamed = ({ cells }: HasCells, name: string): readonly number[]
 export const cellNames = ({ cells }: HasCells): ReadonlyMap<string, readonly number[]> => indexOf(cells).named;
 
 /** An instance's name; another of the same name and structure is another life of it, or its twin. */
-export const instanceName = ({ struct, name }: Component): string => `${struct}(${name})`;
+export const instanceName = ({ struct, name }: Pick<Component, 'struct' | 'name'>): string => `${struct}(${name})`;
 
 /** Of several lives of an instance, the cell of the one that is there at a step: the youngest that was allocated by then. */
 export function living({ cells }: HasCells, lives: readonly number[], step: number): number | undefined {
