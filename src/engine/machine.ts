@@ -101,6 +101,14 @@ export interface Machine {
   thread(id: string, title: string, context: string, priority: number, body: () => Run<unknown>): void;
   /** Runs until every thread waits and no stimulus is left, or until the step limit. */
   run(): Ending;
+  /**
+   * Runs on for `steps` more steps, and for as long as the thread that executes then does not give way. Slices of any length make the same
+   * run as `run` does at once.
+   * @returns why the run ended, or undefined if it has not yet
+   */
+  runFor(steps: number): Ending | undefined;
+  /** The steps made so far. */
+  readonly steps: number;
   /** Simulated time in milliseconds: it moves only while every thread waits. */
   readonly now: number;
 
@@ -194,8 +202,13 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
         cause: NO_STEP,
       });
     },
-    run() {
-      return within(machine, () => schedule());
+    run: () => within(machine, () => schedule(Infinity))!,
+    runFor(more) {
+      const end = steps + more;
+      return within(machine, () => schedule(end));
+    },
+    get steps() {
+      return steps;
     },
 
     enter(fn, link) {
@@ -305,8 +318,9 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
     }
   }
 
-  function schedule(): Ending {
+  function schedule(end: number): Ending | undefined {
     for (;;) {
+      if (steps >= end) return undefined;
       if (steps >= options.stepLimit) return { kind: 'limit', steps };
       if (interventionIsDue()) intervene();
       if (stimulusIsDue()) deliver();

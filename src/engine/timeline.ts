@@ -13,12 +13,13 @@ export interface Run {
   readonly ending: Ending;
 }
 
-/** Runs a machine to its end. */
-export function complete(machine: Machine): Run {
-  const ending = machine.run();
-  const { journal, cells, components, threads } = machine;
+/** What a machine has done, once it has ended. */
+export function finished({ journal, cells, components, threads }: Machine, ending: Ending): Run {
   return { journal, cells, components, threads, ending };
 }
+
+/** Runs a machine to its end. */
+export const complete = (machine: Machine): Run => finished(machine, machine.run());
 
 /** A frame of a call stack at some step. */
 export interface StackFrame {

@@ -61,6 +61,7 @@ async function explore(parts: Parts, id: unknown, chapter: unknown): Promise<voi
   // Choosing a chapter of the run that is open moves in it; everything else starts the flow.
   if (session.run?.flow !== flow || chapter === undefined)
     session.explore(flow, session.run?.flow === flow ? { parameters: session.run.inputs.parameters } : {});
+  if (!(await isThere(session))) return;
   const start = session.chapters.find((found) => found.chapter.title === chapter);
   if (start) session.seek(start.step);
   else if (chapter !== undefined)
@@ -68,11 +69,17 @@ async function explore(parts: Parts, id: unknown, chapter: unknown): Promise<voi
   await show(parts);
 }
 
+/** Waits for a run that takes long. Says whether the session stands in it; `progress.ts` tells the reader why not. */
+async function isThere({ work }: Session): Promise<boolean> {
+  return work === undefined || (await work.outcome).kind === 'finished';
+}
+
 async function explorePreset(parts: Parts, id: unknown, presetId: unknown): Promise<void> {
   const picked = typeof id === 'string' && typeof presetId === 'string' ? { flow: requireFlow(id), id: presetId } : await pickPreset();
   if (picked === undefined) return;
   const { parameters, stimuli } = presetInputs(picked.flow, picked.id);
   parts.session.explore(picked.flow, { parameters, stimuli });
+  if (!(await isThere(parts.session))) return;
   await show(parts);
 }
 

@@ -4,6 +4,7 @@ import { registerCommands } from './commands';
 import { registerDebugger } from './debug/register';
 import { registerOutlines } from './outline';
 import { registerPanel } from './panel';
+import { pause, registerProgress } from './progress';
 import { registerReveal } from './reveal';
 import { createSourceTrees } from './sourceTrees';
 import { registerChainTree, registerFlowsTree } from './trees';
@@ -11,7 +12,7 @@ import { registerLinks } from './links';
 
 /** Wires the one session to its views. Everything else is in the modules that it names. */
 export function activate(context: vscode.ExtensionContext): void {
-  const session = createSession();
+  const session = createSession(pause);
   const sources = createSourceTrees();
   const outlines = registerOutlines(session);
   const reveal = registerReveal(session, sources, outlines);
@@ -25,6 +26,7 @@ export function activate(context: vscode.ExtensionContext): void {
     registerChainTree(session),
     registerDebugger(session, sources, outlines),
     registerLinks(session),
+    registerProgress(session),
     ...registerCommands({ session, sources, reveal, panel }),
     { dispose: session.onDidChange(() => void vscode.commands.executeCommand('setContext', 'virtflow.hasRun', session.run !== undefined)) },
   );

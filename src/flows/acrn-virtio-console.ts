@@ -346,7 +346,7 @@ export const acrn_virtio_console = flow<World>({
       description: 'How often a program of the guest writes to its console.',
       default: 1,
       minimum: 0,
-      maximum: 20,
+      maximum: 2000,
     },
   ],
   stimuli: [

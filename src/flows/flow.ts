@@ -1,6 +1,7 @@
+import { NO_STEP } from '../engine/journal';
 import { createMachine, type Parameters, type Run as Coroutine, type Stimulus } from '../engine/machine';
 import type { Project } from '../engine/reference';
-import { complete, type Run } from '../engine/timeline';
+import { finished, type Run } from '../engine/timeline';
 import { intervention, type Edit } from './edits';
 import type { Topology } from './topology';
 
@@ -98,7 +99,7 @@ export interface FlowRun extends Run {
   readonly inputs: Inputs;
 }
 
-export const STEP_LIMIT = 200_000;
+export const STEP_LIMIT = 2_000_000;
 
 /** The parameters of a flow as they are by default. */
 export const defaults = ({ parameters }: Flow): Parameters => Object.fromEntries(parameters.map((spec) => [spec.name, spec.default]));
@@ -167,11 +168,32 @@ export function presetOf({ flow: of, inputs }: FlowRun): Preset | undefined {
   return of.presets.find(({ id }) => same(presetInputs(of, id), inputs));
 }
 
+/** A run in the making. */
+export interface Simulation {
+  readonly flow: Flow;
+  readonly inputs: Inputs;
+  /** The steps made so far. */
+  readonly steps: number;
+  /** How far it has come, from 0 to 1, measured by the time or the steps that it may take: it may end long before. */
+  readonly progress: number;
+  /**
+   * Goes on for about so many steps.
+   * @returns the run, once it has ended
+   */
+  proceed(steps: number): FlowRun | undefined;
+}
+
 /**
  * Runs a flow: a pure function of the flow and its inputs.
  * @throws ParameterError for a stimulus, EditError for an edit, that this flow or run does not have
  */
-export function simulate(of: Flow, inputs: Inputs, recording = true): FlowRun {
+export const simulate = (of: Flow, inputs: Inputs, recording = true): FlowRun => begin(of, inputs, recording).proceed(Infinity)!;
+
+/**
+ * Makes ready what `simulate` does at once, to be done in slices of any length.
+ * @throws ParameterError for a stimulus that this flow does not have; `proceed` throws EditError for an edit
+ */
+export function begin(of: Flow, inputs: Inputs, recording = true): Simulation {
   let world: unknown;
   const stimuli: Stimulus[] = inputs.stimuli.map(({ at, name }) => {
     const spec = of.stimuli.find((stimulus) => stimulus.name === name);
@@ -185,7 +207,20 @@ export function simulate(of: Flow, inputs: Inputs, recording = true): FlowRun {
   const machine = createMachine({ parameters, stimuli, interventions, seed, stepLimit: STEP_LIMIT, timeLimit, recording }, () => {
     world = of.setUp(parameters);
   });
-  return { ...complete(machine), flow: of, inputs };
+  return {
+    flow: of,
+    inputs,
+    get steps() {
+      return machine.steps;
+    },
+    get progress() {
+      return Math.min(1, Math.max(machine.steps / STEP_LIMIT, machine.now / timeLimit));
+    },
+    proceed(steps) {
+      const ending = machine.runFor(steps);
+      return ending && { ...finished(machine, ending), flow: of, inputs };
+    },
+  };
 }
 
 /** A chapter and the step of a run at which it begins. */
@@ -196,14 +231,14 @@ export interface ChapterStart {
 
 /** The step at which each chapter of a run begins; a chapter that this run does not reach is left out. */
 export function chapterSteps({ flow: { chapters }, journal }: FlowRun): readonly ChapterStart[] {
-  const found: ChapterStart[] = [];
-  let step = 0;
-  for (const chapter of chapters) {
-    let at = step;
-    while (at < journal.length && !(journal.kind(at) === 'enter' && journal.step(at).site.fn.name === chapter.starts)) at++;
-    if (at === journal.length) continue;
-    found.push({ chapter, step: at });
-    step = at + 1;
-  }
-  return found;
+  const entries = new Map(chapters.map(({ starts }) => [starts, [] as number[]]));
+  const entriesOf = journal.sites.map(({ fn, anchor }) => (anchor === undefined ? entries.get(fn.name) : undefined));
+  for (let n = 0; n < journal.length; n++) if (journal.kind(n) === 'enter') entriesOf[journal.siteId(n)]?.push(n);
+  let last = NO_STEP;
+  return chapters.flatMap((chapter) => {
+    const step = entries.get(chapter.starts)?.find((entry) => entry > last);
+    if (step === undefined) return [];
+    last = step;
+    return [{ chapter, step }];
+  });
 }

@@ -250,7 +250,7 @@ export const ioapic = flow<World>({
       description: 'How often the device interrupts by itself.',
       default: 1,
       minimum: 0,
-      maximum: 50,
+      maximum: 2000,
     },
   ],
   stimuli: [

@@ -1,7 +1,17 @@
 import { NO_STEP } from '../engine/journal';
 import { createCursor, type Cursor } from '../engine/timeline';
 import { cellToEdit, STEPS_TO_EDIT } from './edits';
-import { chapterSteps, defaults, resolveParameters, simulate, type ChapterStart, type Flow, type FlowRun, type Inputs } from './flow';
+import {
+  begin,
+  chapterSteps,
+  defaults,
+  resolveParameters,
+  type ChapterStart,
+  type Flow,
+  type FlowRun,
+  type Inputs,
+  type Simulation,
+} from './flow';
 import { cellKey } from './names';
 import { nextContext, stepIn, type Direction } from './navigate';
 
@@ -23,8 +33,23 @@ export interface Base {
   readonly step: number;
 }
 
+/** What became of a run that took long: the session stands in it, or has stayed where it was. */
+export type Outcome =
+  | { readonly kind: 'finished' }
+  /** Somebody cancelled it, or asked for something else. */
+  | { readonly kind: 'cancelled' }
+  | { readonly kind: 'failed'; readonly error: unknown };
+
+/** A run that takes longer than a moment. Meanwhile the session stays where it is. */
+export interface Work {
+  readonly simulation: Simulation;
+  readonly outcome: Promise<Outcome>;
+}
+
 export interface Session {
   readonly run: FlowRun | undefined;
+  /** The run that is being made, if that takes long. */
+  readonly work: Work | undefined;
   /** What the run is a fork of: however often it was forked, the run that was explored first. */
   readonly base: Base | undefined;
   /** The step that the reader stands on; -1 when there is no run. */
@@ -53,6 +78,8 @@ export interface Session {
   returnToBase(): void;
   /** Takes the fork for the run that is explored: there is no base any more. */
   keepFork(): void;
+  /** Gives up the run that is being made. */
+  cancel(): void;
   seek(step: number): void;
   /** Goes to the next place in source; `return` steps are passed over. Says whether there was one. */
   step(): boolean;
@@ -62,11 +89,21 @@ export interface Session {
   restart(): void;
   /** Calls `listener` after every change; the result stops that. */
   onDidChange(listener: (change: Change) => void): () => void;
+  /** Calls `listener` when a run begins to take long; the result stops that. */
+  onDidBeginWork(listener: (work: Work) => void): () => void;
 }
 
-/** Makes a session without a run. */
-export function createSession(): Session {
+/** A run of so many steps is made at once, and of a longer one so many at a time: some ten milliseconds. */
+const SLICE = 20_000;
+
+/**
+ * Makes a session without a run.
+ * @param pause lets others do something between two slices of a long run; without, every run is made at once
+ */
+export function createSession(pause?: () => Promise<void>): Session {
   const listeners = new Set<(change: Change) => void>();
+  const workListeners = new Set<(begun: Work) => void>();
+  let work: Work | undefined;
   let run: FlowRun | undefined;
   let cursor: Cursor | undefined;
   let chapters: readonly ChapterStart[] = [];
@@ -76,7 +113,34 @@ export function createSession(): Session {
     for (const listener of [...listeners]) listener(change);
   };
 
-  function begin(next: FlowRun, position: number, from?: Base): void {
+  /** Makes a run and goes there; whatever else is being made is given up. */
+  function make(flow: Flow, inputs: Inputs, position: number, from?: Base): void {
+    const simulation = begin(flow, inputs);
+    const made = simulation.proceed(pause === undefined ? Infinity : SLICE);
+    if (made !== undefined) return enter(made, position, from);
+    const begun: Work = { simulation, outcome: finish(simulation, (late) => enter(late, position, from)) };
+    work = begun;
+    for (const listener of [...workListeners]) listener(begun);
+  }
+
+  async function finish(simulation: Simulation, arrive: (made: FlowRun) => void): Promise<Outcome> {
+    try {
+      for (;;) {
+        await pause?.();
+        if (work?.simulation !== simulation) return { kind: 'cancelled' };
+        const made = simulation.proceed(SLICE);
+        if (made === undefined) continue;
+        arrive(made);
+        return { kind: 'finished' };
+      }
+    } catch (error) {
+      if (work?.simulation === simulation) work = undefined;
+      return { kind: 'failed', error };
+    }
+  }
+
+  function enter(next: FlowRun, position: number, from?: Base): void {
+    work = undefined;
     run = next;
     base = from;
     chapters = chapterSteps(next);
@@ -106,12 +170,15 @@ export function createSession(): Session {
     const { inputs } = of;
     const stimuli = [...inputs.stimuli.filter(isPast), ...(more.stimuli ?? [])];
     const edits = [...(inputs.edits ?? []).filter(isPast), ...(more.edits ?? [])];
-    begin(simulate(of.flow, { ...inputs, stimuli, edits }), position, { run: base?.run ?? of, step: Math.min(base?.step ?? at, at) });
+    make(of.flow, { ...inputs, stimuli, edits }, position, { run: base?.run ?? of, step: Math.min(base?.step ?? at, at) });
   }
 
   return {
     get run() {
       return run;
+    },
+    get work() {
+      return work;
     },
     get base() {
       return base;
@@ -126,13 +193,12 @@ export function createSession(): Session {
       return cursor;
     },
     explore(flow, { parameters = {}, stimuli = [], seed = 0, ...others } = {}, position = 0) {
-      begin(simulate(flow, { ...others, parameters: resolveParameters(flow, parameters), stimuli, seed }), position);
+      make(flow, { ...others, parameters: resolveParameters(flow, parameters), stimuli, seed }, position);
     },
     setParameters(changes) {
       if (run === undefined) return;
       const parameters = resolveParameters(run.flow, { ...defaults(run.flow), ...run.inputs.parameters, ...changes });
-      const next = simulate(run.flow, { parameters, stimuli: [], seed: run.inputs.seed });
-      begin(next, 0, { run: base?.run ?? run, step: NO_STEP });
+      make(run.flow, { parameters, stimuli: [], seed: run.inputs.seed }, 0, { run: base?.run ?? run, step: NO_STEP });
     },
     inject(name) {
       if (run === undefined || cursor === undefined) return;
@@ -147,12 +213,16 @@ export function createSession(): Session {
     },
     returnToBase() {
       if (base === undefined || cursor === undefined) return;
-      begin(base.run, Math.max(0, Math.min(base.step, cursor.position)));
+      enter(base.run, Math.max(0, Math.min(base.step, cursor.position)));
     },
     keepFork() {
       if (base === undefined) return;
+      work = undefined;
       base = undefined;
       announce('run');
+    },
+    cancel() {
+      work = undefined;
     },
     seek,
     step: () => go(stepIn, 1),
@@ -162,6 +232,10 @@ export function createSession(): Session {
     onDidChange(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
+    },
+    onDidBeginWork(listener) {
+      workListeners.add(listener);
+      return () => workListeners.delete(listener);
     },
   };
 }

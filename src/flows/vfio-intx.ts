@@ -223,7 +223,7 @@ export const vfio_intx = flow<World>({
       description: 'How often the device interrupts by itself.',
       default: 2,
       minimum: 0,
-      maximum: 50,
+      maximum: 5000,
     },
     {
       kind: 'boolean',
