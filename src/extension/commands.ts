@@ -7,6 +7,7 @@ import type { Session } from '../flows/session';
 import { upstreamVersions } from '../sources/links';
 import { debugFlow } from './debug/configuration';
 import { showError } from './errors';
+import { exportRun } from './export';
 import { linkToStep } from './links';
 import type { Panel } from './panel';
 import { upstreamPage, type Reveal } from './reveal';
@@ -40,6 +41,7 @@ export function registerCommands(parts: Parts): vscode.Disposable[] {
     'virtflow.injectStimulus': () => injectStimulus(session),
     'virtflow.setSourceFolder': () => setSourceFolder(sources),
     'virtflow.copyLink': () => copyLink(session),
+    'virtflow.export': () => (session.run ? exportRun(session.run, session.position) : noRun()),
   };
   return Object.entries(commands).map(([id, run]) =>
     vscode.commands.registerCommand(id, async (...args: unknown[]) => {

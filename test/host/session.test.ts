@@ -54,4 +54,32 @@ suite('a flow in the editor', () => {
     const place = readPlace(vscode.Uri.parse(link).query);
     ok(place.kind === 'place' && place.step === Number(query.get('step')), 'the link is read as it was written');
   });
+
+  test('a run is exported to an editor by accepting what is proposed', async function () {
+    this.timeout(20_000);
+    const exported = () => vscode.workspace.textDocuments.find(({ isUntitled }) => isUntitled);
+    const done = vscode.commands.executeCommand('virtflow.export');
+    const document = await until('an untitled document is open', async () => {
+      if (exported() === undefined) await vscode.commands.executeCommand('workbench.action.acceptSelectedQuickOpenItem');
+      return exported();
+    });
+    await done;
+    ok(document.getText().startsWith('sequenceDiagram\n'), document.getText().slice(0, 40));
+    ok(document.getText().includes('participant T0 as device'), 'the threads take part');
+    await vscode.commands.executeCommand('workbench.action.revertAndCloseActiveEditor');
+  });
+
+  test('opening a link goes there, unless it says nonsense', async function () {
+    this.timeout(20_000);
+    const link = async () => {
+      await vscode.commands.executeCommand('virtflow.copyLink');
+      return vscode.Uri.parse(await vscode.env.clipboard.readText());
+    };
+    const before = await link();
+    for (const query of ['', 'v=1&flow=nothing', 'v=1&flow=pic&step=-1', '%', '__proto__=1', 'v=1&flow=pic&inject=x@1'])
+      await vscode.commands.executeCommand('vscode.open', before.with({ query }));
+    equal((await link()).query, before.query);
+    await vscode.commands.executeCommand('vscode.open', before.with({ query: 'v=1&flow=pic&step=77' }));
+    await until('the link’s step', async () => /flow=pic&step=77&/.test((await link()).query));
+  });
 });

@@ -1,10 +1,11 @@
 import { flowById } from '../catalogue';
-import { resolveParameters, type Flow, type Inputs } from '../flow';
+import type { Edit } from '../edits';
+import { resolveParameters, type Flow, type FlowStimuli, type Inputs } from '../flow';
 
 /**
  * A place in a run as text: what determines the run, and the step. Links carry it, and a panel is saved as it.
  *
- *     v=1&flow=vfio-intx&step=412&set.irqchip=split&inject=raise@380
+ *     v=1&flow=vfio-intx&step=412&set.interrupts=2&inject=raise@380&edit=irr@400@3
  *
  * Whatever is not a letter, a digit or one of `_.-` is written as its code point between tildes, which no layer that handles
  * URIs changes.
@@ -22,7 +23,8 @@ export type ReadPlace = ({ readonly kind: 'place' } & Place) | { readonly kind: 
 const VERSION = '1';
 /** Longer than any place that the views make. */
 const LONGEST = 16_384;
-const MOST_STIMULI = 256;
+/** More stimuli, or more edits, than anybody makes by hand. */
+const MOST = 256;
 
 /** The text of a place: `readPlace` gives the same place back. */
 export function writePlace({ flow, inputs, step }: Place): string {
@@ -33,6 +35,7 @@ export function writePlace({ flow, inputs, step }: Place): string {
     ...(inputs.seed === 0 ? [] : [['seed', String(inputs.seed)] as [string, string]]),
     ...Object.entries(inputs.parameters).map(([name, value]): [string, string] => [`set.${escape(name)}`, escape(String(value))]),
     ...inputs.stimuli.map(({ name, at }): [string, string] => ['inject', `${escape(name)}@${at}`]),
+    ...(inputs.edits ?? []).map(({ cell, at, value }): [string, string] => ['edit', `${escape(cell)}@${at}@${value}`]),
   ];
   return fields.map(([key, value]) => `${key}=${value}`).join('&');
 }
@@ -50,27 +53,30 @@ function read(text: string): Place {
   if (text.length > LONGEST) throw new Error(`it is longer than ${LONGEST} characters`);
   const single = new Map<string, string>();
   const parameters: Record<string, string> = {};
-  const stimuli: { at: number; name: string }[] = [];
+  const stimuli: FlowStimuli[number][] = [];
+  const edits: Edit[] = [];
   for (const field of text.split('&')) {
     const at = field.indexOf('=');
     if (at < 0) throw new Error(`"${shown(field)}" is not of the form NAME=VALUE`);
     const [key, value] = [field.slice(0, at), field.slice(at + 1)];
-    if (key === 'inject') stimuli.push(readOccasion(value));
+    if (key === 'inject') stimuli.push(readStimulus(value));
+    else if (key === 'edit') edits.push(readEdit(value));
     else if (key.startsWith('set.')) define(parameters, unescape(key.slice(4)), unescape(value));
     else if (!['v', 'flow', 'step', 'seed'].includes(key)) throw new Error(`it has a part "${shown(key)}", which Virtflow does not know`);
     else if (single.has(key)) throw new Error(`it says ${key} twice`);
     else single.set(key, value);
   }
   if (single.get('v') !== VERSION) throw new Error('it was made by another version of Virtflow');
-  if (stimuli.length > MOST_STIMULI) throw new Error(`it has more than ${MOST_STIMULI} stimuli`);
+  if (stimuli.length > MOST || edits.length > MOST) throw new Error(`it has more than ${MOST} stimuli or edits`);
   const id = unescape(single.get('flow') ?? '');
   const flow = flowById(id);
   if (flow === undefined) throw new Error(`there is no flow "${shown(id)}"`);
   const strange = stimuli.find(({ name }) => !flow.stimuli.some((stimulus) => stimulus.name === name));
   if (strange !== undefined) throw new Error(`flow ${flow.id} has no stimulus "${shown(strange.name)}"`);
+  const seed = readNumber('seed', single.get('seed') ?? '0');
   return {
     flow,
-    inputs: { parameters: resolveParameters(flow, parameters), stimuli, seed: readNumber('seed', single.get('seed') ?? '0') },
+    inputs: { parameters: resolveParameters(flow, parameters), stimuli, ...(edits.length > 0 ? { edits } : {}), seed },
     step: readNumber('step', single.get('step') ?? '0'),
   };
 }
@@ -82,9 +88,16 @@ function define(parameters: Record<string, string>, name: string, value: string)
   parameters[name] = value;
 }
 
-function readOccasion(text: string): { at: number; name: string } {
+function readStimulus(text: string): FlowStimuli[number] {
   const [name = '', at = ''] = text.split('@', 2);
   return { at: readNumber(`the step of stimulus ${shown(name)}`, at), name: unescape(name) };
+}
+
+function readEdit(text: string): Edit {
+  const [cell = '', at = '', value = ''] = text.split('@', 3);
+  if (!/^(0|-?[1-9]\d{0,15})$/.test(value) || !Number.isSafeInteger(Number(value)))
+    throw new Error(`the value of cell ${shown(cell)} is no whole number`);
+  return { at: readNumber(`the step of cell ${shown(cell)}`, at), cell: unescape(cell), value: Number(value) };
 }
 
 function readNumber(what: string, digits: string): number {

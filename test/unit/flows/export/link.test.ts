@@ -25,9 +25,16 @@ const plain = { noNullPrototype: true } as const;
 const placeIn = (flow: Flow): fc.Arbitrary<Place> => {
   const parameters = fc.record(Object.fromEntries(flow.parameters.map((spec) => [spec.name, value(spec)])), plain);
   const stimulus = fc.record({ at: number, name: fc.constantFrom(...flow.stimuli.map(({ name }) => name)) }, plain);
+  const edit = fc.record({ at: number, cell: fc.string({ unit: 'binary', maxLength: 40 }), value: fc.maxSafeInteger() }, plain);
   return fc
-    .record({ parameters, stimuli: fc.array(stimulus, { maxLength: 20 }), seed: number, step: number })
-    .map(({ step, ...inputs }) => ({ flow, inputs, step }));
+    .record({
+      parameters,
+      stimuli: fc.array(stimulus, { maxLength: 20 }),
+      edits: fc.array(edit, { maxLength: 5 }),
+      seed: number,
+      step: number,
+    })
+    .map(({ step, edits, ...inputs }) => ({ flow, inputs: edits.length === 0 ? inputs : { ...inputs, edits }, step }));
 };
 const places = fc.oneof(...CATALOGUE.map(placeIn));
 
@@ -88,6 +95,9 @@ const REFUSED: Readonly<Record<string, RegExp>> = {
   [`v=1&flow=pic&set.qemu=${'7'.repeat(1000)}`]: /more than 64/,
   'v=1&flow=pic&inject=x@1': /no stimulus "x"/,
   'v=1&flow=pic&inject=x': /step of stimulus x/,
+  'v=1&flow=pic&edit=irr@1@0.5': /value of cell irr is no whole number/,
+  'v=1&flow=pic&edit=irr@1@9999999999999999': /value of cell irr/,
+  'v=1&flow=pic&edit=irr@x@1': /step of cell irr is "x"/,
   'v=1&flow=pic&script=1': /does not know/,
   'v=1&flow=p~69~': /no flow "pi"/,
   'v=1&flow=p~': /not written as/,

@@ -1,0 +1,107 @@
+import * as vscode from 'vscode';
+import { FORMATS, type Format } from '../flows/export/formats';
+import { chapterRange, stepsBetween, wholeRun, type StepRange } from '../flows/export/range';
+import { chapterSteps, type FlowRun } from '../flows/flow';
+
+/** “Export…”: a run or a part of it in a format for others. */
+
+/**
+ * Asks for the format, the part of the run and where it should go, and exports. Whatever is dismissed ends it.
+ * @param position the step that the reader stands on
+ */
+export async function exportRun(run: FlowRun, position: number): Promise<void> {
+  const format = await pickFormat();
+  if (format === undefined) return;
+  const range = await pickRange(run, position);
+  if (range === undefined) return;
+  const take = await pickTarget(format, `${run.flow.id}.${format.extension}`);
+  if (take === undefined) return;
+  const text = await written(format, run, range);
+  if (text !== undefined) await take(text);
+}
+
+async function pickFormat(): Promise<Format | undefined> {
+  const items = FORMATS.map((format) => ({ label: format.title, detail: format.description, format }));
+  return (await vscode.window.showQuickPick(items, { title: 'Export', placeHolder: 'As what?', matchOnDetail: true }))?.format;
+}
+
+/** So many steps before and after the current one are “around” it. */
+const AROUND = 60;
+
+async function pickRange(run: FlowRun, position: number): Promise<StepRange | undefined> {
+  const item = (label: string, range: StepRange) => ({ label, description: `steps ${range.first} to ${range.end - 1}`, range });
+  const items = [
+    item('Whole Run', wholeRun(run)),
+    item('Around This Step', stepsBetween(run, position - AROUND, position + AROUND)),
+    { label: 'Chapters', kind: vscode.QuickPickItemKind.Separator },
+    ...chapterSteps(run).map(({ chapter: { title } }) => item(title, chapterRange(run, title))),
+  ];
+  const picked = await vscode.window.showQuickPick(items, { title: 'Export', placeHolder: 'Which part?' });
+  return picked && 'range' in picked ? picked.range : undefined;
+}
+
+/** Takes the text of an export. */
+type Target = (text: string) => Promise<void>;
+
+/** Asks where to, and in which file: before the work, for this too may be dismissed. */
+async function pickTarget({ language }: Format, fileName: string): Promise<Target | undefined> {
+  const items: readonly (vscode.QuickPickItem & { readonly target: () => Promise<Target | undefined> })[] = [
+    { label: '$(go-to-file) Open in Editor', target: async () => (text) => openUntitled(text, language) },
+    { label: '$(save-as) Save As…', target: () => pickFile(fileName) },
+    { label: '$(copy) Copy to Clipboard', target: async () => copy },
+  ];
+  return (await vscode.window.showQuickPick(items, { title: 'Export', placeHolder: 'Where to?' }))?.target();
+}
+
+async function copy(text: string): Promise<void> {
+  await vscode.env.clipboard.writeText(text);
+  vscode.window.setStatusBarMessage('Virtflow: copied', 3000);
+}
+
+async function openUntitled(content: string, wanted: string): Promise<void> {
+  // Mermaid is a language only where an extension says so.
+  const language = (await vscode.languages.getLanguages()).includes(wanted) ? wanted : 'plaintext';
+  await vscode.window.showTextDocument(await vscode.workspace.openTextDocument({ content, language }));
+}
+
+async function pickFile(fileName: string): Promise<Target | undefined> {
+  const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
+  const file = await vscode.window.showSaveDialog({
+    title: 'Export',
+    saveLabel: 'Export',
+    ...(folder ? { defaultUri: vscode.Uri.joinPath(folder, fileName) } : {}),
+  });
+  return file && ((text) => save(file, text));
+}
+
+async function save(file: vscode.Uri, text: string): Promise<void> {
+  await vscode.workspace.fs.writeFile(file, new TextEncoder().encode(text));
+  const open = await vscode.window.showInformationMessage(
+    `Virtflow: exported to ${file.path.slice(file.path.lastIndexOf('/') + 1)}.`,
+    'Open',
+  );
+  if (open !== undefined) await vscode.commands.executeCommand('vscode.open', file);
+}
+
+/** So long the window may be busy before it gets a turn. */
+const SLICE_MS = 25;
+
+/** The export's text, or nothing if the reader cancelled. Short ones are done before any progress would show. */
+async function written(format: Format, run: FlowRun, range: StepRange): Promise<string | undefined> {
+  const options = { location: vscode.ProgressLocation.Notification, title: `Virtflow: exporting as ${format.title}`, cancellable: true };
+  return vscode.window.withProgress(options, async (progress, token) => {
+    const pieces: string[] = [];
+    let length = 0;
+    let turn = Date.now();
+    for (const piece of format.write(run, range)) {
+      pieces.push(piece);
+      length += piece.length;
+      if (Date.now() - turn < SLICE_MS) continue;
+      progress.report({ message: `${(length / 1e6).toFixed(1)} MB` });
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      if (token.isCancellationRequested) return undefined;
+      turn = Date.now();
+    }
+    return pieces.join('');
+  });
+}
