@@ -4,13 +4,15 @@ import type { Session } from '../flows/session';
 import { parseToHost, type PanelCommand, type ToWebview } from '../webview/protocol';
 import { showError } from './errors';
 import { openPlace } from './links';
-import { historyView, positionView, runView } from './views';
+import { historyView, outlineView, positionView, runView } from './views';
 
 /** The webviews: the panel in the editor area, and the compact state in the side bar. Both are views of the session. */
 export interface Panel extends vscode.Disposable {
   open(): void;
   togglePlay(): void;
 }
+
+type View = 'panel' | 'state';
 
 const PLAY_INTERVAL_MS = 600;
 
@@ -30,29 +32,26 @@ const COMMANDS: Readonly<Record<PanelCommand, string>> = {
 
 /** Registers both webviews. */
 export function registerPanel(context: vscode.ExtensionContext, session: Session): Panel {
-  const webviews = new Set<vscode.Webview>();
+  const webviews = new Map<vscode.Webview, View>();
   let panel: vscode.WebviewPanel | undefined;
   let timer: ReturnType<typeof setInterval> | undefined;
 
-  const send = (message: ToWebview): void => webviews.forEach((webview) => void webview.postMessage(message));
-  const whole = (): ToWebview =>
-    session.run === undefined
-      ? { type: 'empty' }
-      : { type: 'run', run: runView(session.run, session.chapters), position: positionView(session) };
+  const send = (message: ToWebview): void => webviews.forEach((_, webview) => void webview.postMessage(message));
+  const sendWhole = (): void => webviews.forEach((view, webview) => void webview.postMessage(whole(session, view)));
 
-  function attach(webview: vscode.Webview, view: 'panel' | 'state'): vscode.Disposable {
+  function attach(webview: vscode.Webview, view: View): vscode.Disposable {
     webview.options = { enableScripts: true, localResourceRoots: [vscode.Uri.joinPath(context.extensionUri, 'dist', 'webview')] };
-    const subscription = webview.onDidReceiveMessage((message: unknown) => receive(webview, message));
+    const subscription = webview.onDidReceiveMessage((message: unknown) => receive(webview, view, message));
     webview.html = page(webview, context.extensionUri, view);
-    webviews.add(webview);
+    webviews.set(webview, view);
     return { dispose: () => (webviews.delete(webview), subscription.dispose()) };
   }
 
-  function receive(webview: vscode.Webview, raw: unknown): void {
+  function receive(webview: vscode.Webview, view: View, raw: unknown): void {
     const message = parseToHost(raw);
     switch (message.type) {
       case 'ready':
-        void webview.postMessage(whole());
+        void webview.postMessage(whole(session, view));
         void webview.postMessage({ type: 'playing', playing: timer !== undefined } satisfies ToWebview);
         return;
       case 'command':
@@ -108,7 +107,8 @@ export function registerPanel(context: vscode.ExtensionContext, session: Session
     }),
     {
       dispose: session.onDidChange((change) => {
-        send(change === 'run' ? whole() : { type: 'position', position: positionView(session) });
+        if (change === 'run') sendWhole();
+        else send({ type: 'position', position: positionView(session) });
         if (session.run) void context.workspaceState.update(SAVED_PLACE, writePlace({ ...session.run, step: session.position }));
       }),
     },
@@ -140,6 +140,15 @@ export function registerPanel(context: vscode.ExtensionContext, session: Session
   };
 }
 
+/** All that a view needs to begin with. The steps of a long run are many, and go only where they are drawn. */
+function whole(session: Session, view: View): ToWebview {
+  if (session.run === undefined) return { type: 'empty' };
+  const position = positionView(session);
+  return view === 'panel'
+    ? { type: 'run', run: runView(session.run, session.chapters), position }
+    : { type: 'outline', run: outlineView(session.run, session.chapters), position };
+}
+
 function report(action: () => void): void {
   try {
     action();
@@ -148,7 +157,7 @@ function report(action: () => void): void {
   }
 }
 
-function page(webview: vscode.Webview, extension: vscode.Uri, view: 'panel' | 'state'): string {
+function page(webview: vscode.Webview, extension: vscode.Uri, view: View): string {
   const nonce = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
   const file = (name: string): string => webview.asWebviewUri(vscode.Uri.joinPath(extension, 'dist', 'webview', name)).toString();
   const policy = `default-src 'none'; script-src 'nonce-${nonce}'; style-src ${webview.cspSource} 'nonce-${nonce}'; font-src ${webview.cspSource}; img-src ${webview.cspSource}`;

@@ -1,58 +1,38 @@
 import type { Cell } from '../engine/cell';
-import { NO_STEP } from '../engine/journal';
-import type { ThreadInfo } from '../engine/machine';
 import { describeReference } from '../engine/reference';
 import { lastWrite, stackAt } from '../engine/timeline';
-import { contextKind, inLaneOrder } from '../flows/contexts';
+import { contextKind } from '../flows/contexts';
 import { presetOf, type FlowRun, type ParameterSpec } from '../flows/flow';
 import { referenceOfStep } from '../flows/places';
 import type { Session } from '../flows/session';
 import { resultText, valueText, writesOf } from '../flows/text';
-import type { CellView, ComponentView, HistoryView, ParameterView, PositionView, RunView, StepRow } from '../webview/protocol';
+import type { CellView, ComponentView, HistoryView, ParameterView, PositionView, RunOutline, RunView } from '../webview/protocol';
+import { lanesOf, stepColumns, stepView, wayView } from './stepViews';
 import { topologyStateView, topologyView } from './topologyView';
 
 /** What the webviews get to see of a session. */
 
-/** The threads that run at all, in the order of the lanes. */
-function lanesOf({ journal, threads }: FlowRun): readonly ThreadInfo[] {
-  const running = new Set(Array.from({ length: journal.length }, (_, n) => journal.thread(n)));
-  return inLaneOrder(threads.filter(({ index }) => running.has(index)));
-}
+/** A run, whole: sent once to the panel, when it begins. */
+export const runView = (run: FlowRun, chapters: Session['chapters']): RunView => ({
+  ...outlineView(run, chapters),
+  steps: stepColumns(run),
+});
 
-/** A run, whole: sent once when it begins. */
-export function runView(run: FlowRun, chapters: Session['chapters']): RunView {
+/** A run without its steps, for the side bar. */
+export function outlineView(run: FlowRun, chapters: Session['chapters']): RunOutline {
   const { flow, inputs, journal } = run;
-  const threads = lanesOf(run);
   const preset = presetOf(run);
-  const laneOf = new Map(threads.map((thread, lane) => [thread.index, lane]));
   return {
     flow: flow.id,
     title: flow.title,
     ...(preset ? { preset: { title: preset.title, prose: preset.prose } } : {}),
-    lanes: threads.map(({ title, context }, index) => ({ index, title, context: contextKind(context) })),
-    steps: Array.from({ length: journal.length }, (_, n) => stepRow(run, n, laneOf)),
+    lanes: lanesOf(run).threads.map(({ title, context }, index) => ({ index, title, context: contextKind(context) })),
+    length: journal.length,
     parameters: flow.parameters.map((spec) => parameterView(spec, inputs.parameters[spec.name])),
     stimuli: flow.stimuli.map(({ name, title, description }) => ({ name, title, description })),
     injected: inputs.stimuli.map(({ at, name }) => ({ at, title: flow.stimuli.find((stimulus) => stimulus.name === name)?.title ?? name })),
     chapters: chapters.map(({ chapter, step }) => ({ title: chapter.title, step })),
     topology: topologyView(run),
-  };
-}
-
-function stepRow({ journal }: FlowRun, n: number, laneOf: ReadonlyMap<number, number>): StepRow {
-  const { kind, thread, depth, site, edge, cause } = journal.step(n);
-  const [first, end] = journal.writesOf(n);
-  return {
-    n,
-    kind,
-    lane: laneOf.get(thread) ?? 0,
-    depth,
-    symbol: site.fn.name,
-    ...(site.anchor ? { anchor: site.anchor.token } : {}),
-    ...(edge === 'none' || edge === 'call' || edge === 'root' ? {} : { edge }),
-    ...(cause === NO_STEP ? {} : { cause }),
-    world: site.fn.home.world,
-    writes: end > first,
   };
 }
 
@@ -78,6 +58,8 @@ export function positionView(session: Session): PositionView {
   const changed = new Map(writesOf(run, position).map((write) => [write.cell, write.old]));
   return {
     step: position,
+    here: stepView(run, position),
+    way: wayView(run, position),
     ...(reference ? { reference: describeReference(reference) } : {}),
     does: step.site.fn.does,
     ...(step.site.note ? { note: step.site.note } : {}),

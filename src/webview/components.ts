@@ -1,11 +1,11 @@
 import { h } from './dom';
 import type { Host } from './host';
 import type { Part } from './part';
-import type { CellView, ComponentView, PositionView } from './protocol';
+import type { CellView, ComponentView, PositionView, RunOutline } from './protocol';
 import { checkbox, searchField } from './toolkit';
 
 /** Everything that the run's state consists of: structures and their fields, with what the current step changed marked. */
-export function createComponents(host: Host): Part {
+export function createComponents(host: Host): Part<RunOutline> {
   const list = h('div', { class: 'components', tabindex: 0, role: 'group', 'aria-label': 'Components' });
   const empty = h('p', { class: 'nothing', hidden: true });
   const cards = new Map<number, Card>();

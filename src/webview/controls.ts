@@ -2,7 +2,7 @@ import { h, setText } from './dom';
 import type { Host } from './host';
 import { icon, type IconName } from './icons';
 import type { Part } from './part';
-import type { PanelCommand } from './protocol';
+import type { PanelCommand, RunOutline } from './protocol';
 
 interface Control {
   readonly command: PanelCommand;
@@ -22,7 +22,7 @@ const CONTROLS: readonly Control[] = [
 const OPEN_PANEL: Control = { command: 'openPanel', title: 'Open Panel', icon: 'panel' };
 
 /** The buttons that steer the run. The side bar's have one more, which opens the panel. */
-export function createControls(host: Host, place: 'panel' | 'state'): Part {
+export function createControls(host: Host, place: 'panel' | 'state'): Part<RunOutline> {
   const controls = place === 'state' ? [...CONTROLS, OPEN_PANEL] : CONTROLS;
   const buttons = new Map(controls.map((control) => [control.command, createButton(host, control)]));
   return {
@@ -31,8 +31,8 @@ export function createControls(host: Host, place: 'panel' | 'state'): Part {
       const ends: Partial<Record<PanelCommand, boolean>> = {
         restart: step === 0,
         stepBack: step === 0,
-        step: step === run.steps.length - 1,
-        runToNextContext: step === run.steps.length - 1,
+        step: step === run.length - 1,
+        runToNextContext: step === run.length - 1,
       };
       for (const [command, button] of buttons) button.setAttribute('aria-disabled', String(ends[command] ?? false));
     },

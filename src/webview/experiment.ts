@@ -3,11 +3,11 @@ import { h } from './dom';
 import type { Host } from './host';
 import { icon } from './icons';
 import type { Part } from './part';
-import type { ParameterView, RunView } from './protocol';
+import type { ParameterView, RunOutline } from './protocol';
 import { checkbox, dropdown, numberField } from './toolkit';
 
 /** What a reader may change about the run: its parameters, and what else may happen at the current step. */
-export function createExperiment(host: Host): Part {
+export function createExperiment(host: Host): Part<RunOutline> {
   const parameters = h('div', { class: 'parameters', role: 'group', 'aria-label': 'Parameters' });
   const stimuli = h('div', { class: 'stimuli', role: 'group', 'aria-label': 'Stimuli' });
   const injected = h('ol', { class: 'injected', 'aria-label': 'Injected' });
@@ -71,7 +71,7 @@ function labelled(title: string, description: string, control: HTMLElement): HTM
   );
 }
 
-function createInjection(host: Host, { title, at }: RunView['injected'][number]): HTMLElement {
+function createInjection(host: Host, { title, at }: RunOutline['injected'][number]): HTMLElement {
   const button = h('button', { type: 'button', class: 'link', click: () => host.seek(at) }, `step ${at}`);
   return h('li', {}, h('span', {}, title), ' at ', button);
 }

@@ -42,8 +42,9 @@ export function icon(name: IconName, className = 'icon'): SVGSVGElement {
 }
 
 const CONTEXTS = ['device', 'hardirq', 'kworker', 'qemu', 'vcpu', 'guest'] as const;
+export type ContextKind = (typeof CONTEXTS)[number] | 'other';
 
 /** The kind of execution context, as colours and icons know it. */
-export function contextKind(context: string): (typeof CONTEXTS)[number] | 'other' {
+export function contextKind(context: string): ContextKind {
   return CONTEXTS.find((known) => known === context) ?? 'other';
 }

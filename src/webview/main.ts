@@ -5,7 +5,7 @@ import { connect, type Host } from './host';
 import { contextKind } from './icons';
 import { createPanelView } from './panel_view';
 import type { Part } from './part';
-import { isPositionIn, parseToWebview, type PositionView, type RunView, type ToWebview } from './protocol';
+import { isPositionIn, parseToWebview, type PositionView, type RunOutline, type RunView, type ToWebview } from './protocol';
 import { createStateView } from './state_view';
 import { registerControls } from './toolkit';
 import { announce } from './words';
@@ -22,7 +22,11 @@ function start(): void {
   const spoken = h('div', { class: 'hidden', role: 'status', 'aria-live': 'polite' });
   const stage = h('div', { class: 'stage' });
   document.body.append(stage, spoken);
-  const show = createStage(host, stage, (words) => setText(spoken, words));
+  const speak = (words: string): void => setText(spoken, words);
+  const show =
+    document.body.dataset['view'] === 'state'
+      ? createStage(host, stage, speak, createStateView, beginsWithOutline)
+      : createStage(host, stage, speak, createPanelView, beginsWithRun);
   window.addEventListener('message', ({ data }) => {
     const message = parseToWebview(data);
     if (message.type === 'malformed') return console.warn(`Virtflow: a message was ignored: ${message.problem}`);
@@ -32,55 +36,75 @@ function start(): void {
   host.send({ type: 'ready' });
 }
 
-/** What is on the stage: the invitation, or a view of a run. */
-type Scene =
-  | { readonly kind: 'empty' }
-  | { readonly kind: 'run'; readonly run: RunView; readonly view: Part; readonly position: PositionView; readonly playing: boolean };
+/** A run, as much of it as a view needs, and where it stands. */
+interface Beginning<R extends RunOutline> {
+  readonly run: R;
+  readonly position: PositionView;
+}
 
-function createStage(host: Host, stage: HTMLElement, speak: (words: string) => void): (message: ToWebview) => void {
-  let scene: Scene = { kind: 'empty' };
+function beginsWithRun(message: ToWebview): Beginning<RunView> | undefined {
+  return message.type === 'run' ? message : undefined;
+}
 
-  function showPosition(shown: Extract<Scene, { readonly kind: 'run' }>): void {
+function beginsWithOutline(message: ToWebview): Beginning<RunOutline> | undefined {
+  return message.type === 'outline' ? message : undefined;
+}
+
+/** What is on the stage besides the invitation: a view of a run. */
+interface Scene<R extends RunOutline> extends Beginning<R> {
+  readonly view: Part<R>;
+  readonly playing: boolean;
+}
+
+function createStage<R extends RunOutline>(
+  host: Host,
+  stage: HTMLElement,
+  speak: (words: string) => void,
+  createView: (host: Host) => Part<R>,
+  beginning: (message: ToWebview) => Beginning<R> | undefined,
+): (message: ToWebview) => void {
+  let scene: Scene<R> | undefined;
+
+  function showPosition(shown: Scene<R>): void {
     scene = shown;
-    shown.view.showPosition(shown.run, shown.position);
-    const lane = shown.run.steps[shown.position.step]?.lane ?? -1;
-    document.body.dataset['step'] = String(shown.position.step);
-    document.body.dataset['context'] = contextKind(shown.run.lanes[lane]?.context ?? '');
+    const { run, position, view, playing } = shown;
+    view.showPosition(run, position);
+    document.body.dataset['step'] = String(position.step);
+    document.body.dataset['context'] = contextKind(run.lanes[position.here.lane]?.context ?? '');
     // While it plays, words would never catch up.
-    if (!shown.playing) speak(announce(shown.run, shown.position));
+    if (!playing) speak(announce(run, position));
   }
 
   return (message) => {
     switch (message.type) {
       case 'empty':
-        scene = { kind: 'empty' };
+        scene = undefined;
         delete document.body.dataset['step'];
         delete document.body.dataset['context'];
         stage.replaceChildren(createEmptyView(host));
         return;
-      case 'run': {
-        const { run, position } = message;
-        const [view, playing] = scene.kind === 'run' ? [scene.view, scene.playing] : [createView(host), false];
-        if (scene.kind === 'empty') stage.replaceChildren(view.element);
+      case 'run':
+      case 'outline': {
+        const begun = beginning(message);
+        if (begun === undefined) return console.warn(`Virtflow: this view does not begin with ${message.type}`);
+        const { run, position } = begun;
+        const [view, playing] = scene ? [scene.view, scene.playing] : [createView(host), false];
+        if (scene === undefined) stage.replaceChildren(view.element);
         host.remember({ flow: run.flow });
         view.showRun?.(run);
-        return showPosition({ kind: 'run', run, view, position, playing });
+        return showPosition({ run, view, position, playing });
       }
       case 'position':
-        if (scene.kind === 'empty') return;
+        if (scene === undefined) return;
         if (!isPositionIn(scene.run, message.position)) return console.warn('Virtflow: a position that is not in the run was ignored');
         return showPosition({ ...scene, position: message.position });
       case 'history':
-        if (scene.kind === 'run') scene.view.showHistory?.(message.history);
+        scene?.view.showHistory?.(message.history);
         return;
       case 'playing':
-        if (scene.kind === 'empty') return;
+        if (scene === undefined) return;
         scene.view.showPlaying?.(message.playing);
         return showPosition({ ...scene, playing: message.playing });
     }
   };
-}
-
-function createView(host: Host): Part {
-  return document.body.dataset['view'] === 'state' ? createStateView(host) : createPanelView(host);
 }

@@ -1,15 +1,14 @@
 import { h, setText } from './dom';
 import type { Host } from './host';
-import { contextKind, icon } from './icons';
+import { contextKind, icon, type ContextKind } from './icons';
 import type { Part } from './part';
-import type { PositionView, RunView } from './protocol';
-import { hopsTo } from './sequence/layout';
+import type { PositionView, RunOutline } from './protocol';
 
 /** Hand-overs that are shown on the way to a step; a long run has thousands. */
 const SHOWN_HOPS = 4;
 
 /** What the current step is: how the signal got there, which function does what, on whose behalf. */
-export function createNote(host: Host): Part {
+export function createNote(host: Host): Part<RunOutline> {
   const way = h('ol', { class: 'way', 'aria-label': 'How the signal got here' });
   const symbol = h('span', { class: 'symbol' });
   const anchor = h('span', { class: 'anchor' });
@@ -32,10 +31,9 @@ export function createNote(host: Host): Part {
   return {
     element,
     showPosition(run, position) {
-      const step = run.steps[position.step];
-      way.replaceChildren(...createWay(host, run, position.step));
-      setText(symbol, step?.symbol ?? '');
-      showIf(anchor, step?.anchor);
+      way.replaceChildren(...createWay(host, run, position));
+      setText(symbol, position.here.symbol);
+      showIf(anchor, position.here.anchor);
       showIf(reference, position.reference);
       showIf(does, position.does || undefined);
       showIf(note, position.note);
@@ -51,39 +49,35 @@ function showIf(element: HTMLElement, text: string | undefined): void {
 }
 
 /** `device → host hard-IRQ → kworker`, each with the kind of edge that led there, the current lane last. */
-function createWay(host: Host, run: RunView, step: number): readonly HTMLElement[] {
-  const hops = hopsTo(run.steps, step).slice(0, SHOWN_HOPS).toReversed();
-  const here = run.steps[step];
-  if (!here) return [];
-  const starts = hops.map(({ cause }) => cause);
-  const stops = [...starts, step].map((at, index) => {
-    const row = run.steps[at];
-    const lane = run.lanes[row?.lane ?? -1];
-    const kind = contextKind(lane?.context ?? '');
-    const edge = run.steps[hops[index - 1]?.step ?? -1]?.edge;
-    const inside = [icon(kind), h('span', {}, lane?.title ?? '')];
-    const stop =
-      at === step
-        ? h('span', { class: `stop current ctx-${kind}`, 'aria-current': 'step' }, ...inside)
-        : h(
-            'button',
-            { type: 'button', class: `stop ctx-${kind}`, title: `step ${at}: ${row?.symbol ?? ''}`, click: () => host.seek(at) },
-            ...inside,
-          );
-    return h('li', {}, index > 0 ? h('span', { class: 'by' }, h('span', {}, edge ?? ''), icon('chevron')) : undefined, stop);
+function createWay(host: Host, run: RunOutline, { here, way }: PositionView): readonly HTMLElement[] {
+  const hops = way.slice(0, SHOWN_HOPS).toReversed();
+  const stops = hops.map(({ cause, lane, symbol }) => {
+    const { kind, inside } = describeLane(run, lane);
+    const seek = () => host.seek(cause);
+    return h('button', { type: 'button', class: `stop ctx-${kind}`, title: `step ${cause}: ${symbol}`, click: seek }, ...inside);
   });
-  return stops;
+  const { kind, inside } = describeLane(run, here.lane);
+  const last = h('span', { class: `stop current ctx-${kind}`, 'aria-current': 'step' }, ...inside);
+  return [...stops, last].map((stop, index) => {
+    const by = hops[index - 1];
+    return h('li', {}, by ? h('span', { class: 'by' }, h('span', {}, by.edge ?? ''), icon('chevron')) : undefined, stop);
+  });
+}
+
+function describeLane({ lanes }: RunOutline, lane: number): { readonly kind: ContextKind; readonly inside: readonly Element[] } {
+  const kind = contextKind(lanes[lane]?.context ?? '');
+  return { kind, inside: [icon(kind), h('span', {}, lanes[lane]?.title ?? '')] };
 }
 
 /** The calls that led to the step within its thread, folded until somebody wants it. */
-function createStack(host: Host): Part {
+function createStack(host: Host): Part<RunOutline> {
   const title = h('summary', {});
   const frames = h('ol', {});
   const element = h('details', { class: 'stack', open: host.recall().stack }, title, frames);
   element.addEventListener('toggle', () => host.remember({ stack: element.open }));
   return {
     element,
-    showPosition(_run: RunView, { stack }: PositionView) {
+    showPosition(_run: RunOutline, { stack }: PositionView) {
       element.hidden = stack.length === 0;
       setText(title, `Call stack · ${stack.length}`);
       frames.replaceChildren(

@@ -7,6 +7,7 @@ import type { Host } from './host';
 import { createNote } from './note';
 import { compose, type Part } from './part';
 import { createPreset } from './preset';
+import type { RunOutline } from './protocol';
 import { createScrubber } from './scrubber';
 import { createSequence } from './sequence/sequence';
 import { createTabs } from './tabs';
@@ -26,6 +27,6 @@ export function createPanelView(host: Host): Part {
 }
 
 /** Parts one below the other. */
-function column(name: string, parts: readonly Part[]): Part {
+function column(name: string, parts: readonly Part<RunOutline>[]): Part<RunOutline> {
   return compose(h('div', { class: name }, ...parts.map(({ element }) => element)), parts);
 }

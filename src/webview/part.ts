@@ -1,20 +1,20 @@
-import type { HistoryView, PositionView, RunView } from './protocol';
+import type { HistoryView, PositionView, RunOutline, RunView } from './protocol';
 
-/** A piece of a view. It is told of each run and position once, and keeps neither. */
-export interface Part {
+/** A piece of a view. It is told of each run and position once, and keeps neither. `R` is as much of a run as it needs. */
+export interface Part<R extends RunOutline = RunView> {
   readonly element: HTMLElement;
   /** What steers it, for the bar above it, where it stands in a tab. */
   readonly tools?: readonly HTMLElement[];
   /** Another run, or the same one after a change: everything may differ. A position follows. */
-  showRun?(run: RunView): void;
-  showPosition(run: RunView, position: PositionView): void;
+  showRun?(run: R): void;
+  showPosition(run: R, position: PositionView): void;
   showPlaying?(playing: boolean): void;
   /** The answer to a `history` that any part has asked for. */
   showHistory?(history: HistoryView): void;
 }
 
 /** Several pieces as one, around an element that holds them. */
-export function compose(element: HTMLElement, parts: readonly Part[]): Part {
+export function compose<R extends RunOutline>(element: HTMLElement, parts: readonly Part<R>[]): Part<R> {
   return {
     element,
     showRun: (run) => parts.forEach((part) => part.showRun?.(run)),

@@ -1,8 +1,9 @@
 import { h, setText } from './dom';
 import type { Part } from './part';
+import type { RunOutline } from './protocol';
 
 /** What the run is an example of, when it is one of the flow's presets. */
-export function createPreset(): Part {
+export function createPreset(): Part<RunOutline> {
   const title = h('summary', {});
   const prose = h('div', { class: 'prose' });
   const element = h('details', { class: 'preset', open: true }, title, prose);

@@ -11,10 +11,13 @@ export interface Lane {
   readonly context: string;
 }
 
-/** One step as the sequence shows it. */
-export interface StepRow {
+export const STEP_KINDS = ['enter', 'at', 'return', 'signal'] as const;
+export type StepKind = (typeof STEP_KINDS)[number];
+
+/** One step as views show it. */
+export interface StepView {
   readonly n: number;
-  readonly kind: 'enter' | 'at' | 'return' | 'signal';
+  readonly kind: StepKind;
   /** Index into the lanes. */
   readonly lane: number;
   readonly depth: number;
@@ -29,6 +32,31 @@ export interface StepRow {
   readonly world: string;
   /** Whether it wrote any state. */
   readonly writes: boolean;
+}
+
+/** The part of a step that all steps on the same place share. */
+export type SiteView = Pick<StepView, 'symbol' | 'anchor' | 'world'>;
+
+/**
+ * All steps of a run, a column for each property and an entry for each step: a million of them cross the line as seven arrays.
+ * `stepAt` in steps.ts makes a `StepView` of an entry.
+ */
+export interface StepColumns {
+  readonly length: number;
+  /** Indexes into `STEP_KINDS`. */
+  readonly kinds: Uint8Array;
+  readonly lanes: Uint16Array;
+  readonly depths: Uint16Array;
+  /** Indexes into `siteTable`. */
+  readonly sites: Uint32Array;
+  /** Indexes into `edgeTable`, whose first entry stands for a plain call and for none. */
+  readonly edges: Uint8Array;
+  /** Steps, or -1. */
+  readonly causes: Int32Array;
+  /** 1 where a step wrote any state. */
+  readonly writes: Uint8Array;
+  readonly siteTable: readonly SiteView[];
+  readonly edgeTable: readonly string[];
 }
 
 /** A parameter of the flow and its value in this run. */
@@ -111,20 +139,26 @@ export interface TopologyStateView {
   readonly parts: readonly PartStateView[];
 }
 
-/** A run, as a panel first gets to know it. */
-export interface RunView {
+/** A run without its steps: all that the side bar gets to know. */
+export interface RunOutline {
   readonly flow: string;
   readonly title: string;
   /** The preset that this run is, and what it shows, in Markdown's most common marks. */
   readonly preset?: { readonly title: string; readonly prose: string };
   readonly lanes: readonly Lane[];
-  readonly steps: readonly StepRow[];
+  /** The number of steps. */
+  readonly length: number;
   readonly parameters: readonly ParameterView[];
   readonly stimuli: readonly StimulusView[];
   /** The stimuli that were injected, by title, and the step at which each took effect. */
   readonly injected: readonly { readonly title: string; readonly at: number }[];
   readonly chapters: readonly ChapterView[];
   readonly topology: TopologyView;
+}
+
+/** A run, as the panel first gets to know it: once. What moves is a position. */
+export interface RunView extends RunOutline {
+  readonly steps: StepColumns;
 }
 
 /** One cell at the current position. */
@@ -151,9 +185,24 @@ export interface ComponentView {
   readonly changed: boolean;
 }
 
+/** A hand-over between execution contexts: `cause` brought `step` about. */
+export interface HandoverView {
+  readonly cause: number;
+  readonly step: number;
+  /** The lane of `cause`, and the function that it is in. */
+  readonly lane: number;
+  readonly symbol: string;
+  /** How `step` was reached. */
+  readonly edge?: string;
+}
+
 /** Where a run stands. */
 export interface PositionView {
   readonly step: number;
+  /** The step itself. */
+  readonly here: StepView;
+  /** How the signal got here: the latest hand-overs that led to the step, the last one first. */
+  readonly way: readonly HandoverView[];
   /** A reference for people, `linux:virt/kvm/eventfd.c irqfd_wakeup › schedule_work`, or undefined for hardware. */
   readonly reference?: string;
   /** What the function does, and what this step is about. */
@@ -188,6 +237,8 @@ export interface HistoryView {
 /** From the extension to a webview. */
 export type ToWebview =
   | { readonly type: 'run'; readonly run: RunView; readonly position: PositionView }
+  /** The same for the side bar. */
+  | { readonly type: 'outline'; readonly run: RunOutline; readonly position: PositionView }
   | { readonly type: 'position'; readonly position: PositionView }
   | { readonly type: 'playing'; readonly playing: boolean }
   /** The answer to a `history`. */
@@ -299,12 +350,20 @@ export function parseToWebview(message: unknown): ToWebview | { readonly type: '
       if (!isPosition(position)) return malformed('run.position is not a position');
       return isPositionIn(run, position) ? { type: 'run', run, position } : malformed('run.position is not a position in run.run');
     }
+    case 'outline': {
+      const { run, position } = message;
+      if (!isOutline(run)) return malformed('outline.run is not a run');
+      if (!isPosition(position)) return malformed('outline.position is not a position');
+      return isPositionIn(run, position)
+        ? { type: 'outline', run, position }
+        : malformed('outline.position is not a position in outline.run');
+    }
     case 'history':
       return isHistory(message['history'])
         ? { type: 'history', history: message['history'] }
         : malformed('history.history is not the history of a cell');
     default:
-      return malformed('message.type must be one of run, position, playing, history, empty');
+      return malformed('message.type must be one of run, outline, position, playing, history, empty');
   }
 }
 
@@ -358,19 +417,23 @@ function isTopology(value: unknown): value is TopologyView {
   return parts.every(({ world }) => world < worlds.length) && wires.every(({ from, to }) => from < parts.length && to < parts.length);
 }
 
-/** Whether a position is one of a run: it names only steps, parts and wires that the run has. */
-export function isPositionIn({ steps, topology: { parts, wires } }: RunView, { step, topology: state }: PositionView): boolean {
-  return (
-    step < steps.length &&
-    state.parts.length === parts.length &&
-    state.parts.every(({ cells }, index) => cells.every(({ cell }) => cell < (parts[index]?.cells.length ?? 0))) &&
-    state.way.every(({ wire }) => wire < wires.length) &&
-    (state.active === undefined || state.active < parts.length)
-  );
-}
+const isStep = shape<StepView>({
+  n: whole,
+  kind: (value) => STEP_KINDS.some((kind) => kind === value),
+  lane: whole,
+  depth: whole,
+  symbol: text,
+  anchor: optional(text),
+  edge: optional(text),
+  cause: optional(whole),
+  world: text,
+  writes: flag,
+});
 
-const isPosition = shape<PositionView>({
+const hasFieldsOfPosition = shape<PositionView>({
   step: whole,
+  here: isStep,
+  way: listOf(shape<HandoverView>({ cause: whole, step: whole, lane: whole, symbol: text, edge: optional(text) })),
   reference: optional(text),
   does: text,
   note: optional(text),
@@ -418,42 +481,88 @@ function isHistory(value: unknown): value is HistoryView {
   );
 }
 
-const STEP_KINDS: readonly unknown[] = ['enter', 'at', 'return', 'signal'] satisfies readonly StepRow['kind'][];
+/** The way goes back in time from the step that the position names. */
+function isPosition(value: unknown): value is PositionView {
+  if (!hasFieldsOfPosition(value)) return false;
+  const { step, here, way } = value;
+  return here.n === step && way.every((hop, index) => hop.cause < hop.step && hop.step <= (way[index - 1]?.cause ?? step));
+}
 
-const isOutlineOfRun = shape<RunView>({
+/** Whether a position is one of a run: it names only steps, lanes, parts and wires that the run has. */
+export function isPositionIn(
+  { length, lanes, topology: { parts, wires } }: RunOutline,
+  { step, here, way, topology: state }: PositionView,
+): boolean {
+  return (
+    step < length &&
+    here.lane < lanes.length &&
+    way.every(({ lane }) => lane < lanes.length) &&
+    state.parts.length === parts.length &&
+    state.parts.every(({ cells }, index) => cells.every(({ cell }) => cell < (parts[index]?.cells.length ?? 0))) &&
+    state.way.every(({ wire }) => wire < wires.length) &&
+    (state.active === undefined || state.active < parts.length)
+  );
+}
+
+const OUTLINE: { readonly [K in keyof RunOutline]-?: Check } = {
   flow: text,
   title: text,
   preset: optional(shape<NonNullable<RunView['preset']>>({ title: text, prose: text })),
   lanes: listOf(shape<Lane>({ index: whole, title: text, context: text })),
-  steps: listOf(
-    shape<StepRow>({
-      n: whole,
-      kind: (value) => STEP_KINDS.includes(value),
-      lane: whole,
-      depth: whole,
-      symbol: text,
-      anchor: optional(text),
-      edge: optional(text),
-      cause: optional(whole),
-      world: text,
-      writes: flag,
-    }),
-  ),
+  length: whole,
   parameters: listOf(isParameter),
   stimuli: listOf(shape<StimulusView>({ name: text, title: text, description: text })),
   injected: listOf(shape<RunView['injected'][number]>({ title: text, at: whole })),
   chapters: listOf(shape<ChapterView>({ title: text, step: whole })),
   topology: isTopology,
+};
+const hasFieldsOfOutline = shape<RunOutline>(OUTLINE);
+const hasFieldsOfRun = shape<RunView>({ ...OUTLINE, steps: isStepColumns });
+
+/** Lanes stand at the index that they name. */
+const lanesAreInOrder = ({ lanes }: RunOutline): boolean => lanes.every(({ index }, position) => index === position);
+
+const isOutline = (value: unknown): value is RunOutline => hasFieldsOfOutline(value) && lanesAreInOrder(value);
+
+const isRun = (value: unknown): value is RunView =>
+  hasFieldsOfRun(value) && lanesAreInOrder(value) && value.length === value.steps.length && allBelow(value.steps.lanes, value.lanes.length);
+
+/** Columns of equal length, whose entries point into their tables, and to steps before them. */
+function isStepColumns(value: unknown): boolean {
+  if (!hasFieldsOfStepColumns(value)) return false;
+  const { length, kinds, lanes, depths, sites, edges, causes, writes, siteTable, edgeTable } = value;
+  return (
+    [kinds, lanes, depths, sites, edges, causes, writes].every((column) => column.length === length) &&
+    allBelow(kinds, STEP_KINDS.length) &&
+    allBelow(sites, siteTable.length) &&
+    allBelow(edges, edgeTable.length) &&
+    pointBack(causes)
+  );
+}
+
+const hasFieldsOfStepColumns = shape<StepColumns>({
+  length: whole,
+  kinds: (value) => value instanceof Uint8Array,
+  lanes: (value) => value instanceof Uint16Array,
+  depths: (value) => value instanceof Uint16Array,
+  sites: (value) => value instanceof Uint32Array,
+  edges: (value) => value instanceof Uint8Array,
+  causes: (value) => value instanceof Int32Array,
+  writes: (value) => value instanceof Uint8Array,
+  siteTable: listOf(shape<SiteView>({ symbol: text, anchor: optional(text), world: text })),
+  edgeTable: listOf(text),
 });
 
-/** Lanes and steps stand at the index that they name, and a step names only lanes that exist and steps before it. */
-function isRun(value: unknown): value is RunView {
-  if (!isOutlineOfRun(value)) return false;
-  const { lanes, steps } = value;
-  return (
-    lanes.every(({ index }, position) => index === position) &&
-    steps.every(({ n, lane, cause }, position) => n === position && lane < lanes.length && (cause === undefined || cause < n))
-  );
+// Plain loops: a callback for each of a million entries would be felt.
+
+function allBelow(column: Uint8Array | Uint16Array | Uint32Array, limit: number): boolean {
+  for (let n = 0; n < column.length; n++) if (column[n]! >= limit) return false;
+  return true;
+}
+
+function pointBack(causes: Int32Array): boolean {
+  for (let n = 0; n < causes.length; n++) if (causes[n]! < -1 || causes[n]! >= n) return false;
+  return true;
 }
 
 function isParameter(value: unknown): boolean {

@@ -22,7 +22,7 @@ export function createScrubber(host: Host): Part {
   return {
     element: h('section', { class: 'scrubber timeline', 'aria-label': 'Timeline' }, h('div', { class: 'track' }, marks, slider), chapters),
     showRun(run) {
-      slider.max = String(run.steps.length - 1);
+      slider.max = String(run.length - 1);
       marks.replaceChildren(...run.injected.map(({ title, at }) => createMark(run, title, at)));
       chapters.replaceChildren(...chaptersOf(run).map((chapter) => createChapter(host, chapter)));
     },
@@ -50,7 +50,7 @@ function chaptersOf(run: RunView): readonly Stretch[] {
   const sorted = run.chapters.toSorted((a, b) => a.step - b.step);
   return sorted.map((chapter, index) => {
     const begin = index === 0 ? 0 : chapter.step;
-    const end = sorted[index + 1]?.step ?? run.steps.length;
+    const end = sorted[index + 1]?.step ?? run.length;
     return { ...chapter, length: Math.max(0, end - begin) };
   });
 }
@@ -64,7 +64,7 @@ function createChapter(host: Host, { title, step, length }: Stretch): HTMLElemen
 
 function createMark(run: RunView, title: string, at: number): HTMLElement {
   const mark = h('span', { class: 'mark', title });
-  setStyle(mark, { '--at': String(at / Math.max(1, run.steps.length - 1)) });
+  setStyle(mark, { '--at': String(at / Math.max(1, run.length - 1)) });
   return mark;
 }
 

@@ -4,9 +4,10 @@ import { createHeader } from './header';
 import type { Host } from './host';
 import { createNote } from './note';
 import { compose, type Part } from './part';
+import type { RunOutline } from './protocol';
 
 /** The view in the side bar, beside the source: the current function and the state, small. */
-export function createStateView(host: Host): Part {
+export function createStateView(host: Host): Part<RunOutline> {
   const header = createHeader(host, 'state');
   const note = createNote(host);
   const components = createComponents(host);

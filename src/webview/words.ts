@@ -1,4 +1,5 @@
-import type { PositionView, RunView } from './protocol';
+import type { PositionView, RunOutline, RunView } from './protocol';
+import { stepAt } from './steps';
 
 /** What the views say in words: numbers, labels for screen readers, announcements. */
 
@@ -9,7 +10,7 @@ export function formatCount(count: number): string {
 
 /** `step 214, host hard-IRQ, vfio_intx_handler, masked, writes state` */
 export function describeStep(run: RunView, n: number): string {
-  const step = run.steps[n];
+  const step = stepAt(run.steps, n);
   if (!step) return `step ${n}`;
   const parts = [
     `step ${n}`,
@@ -26,9 +27,8 @@ export function describeStep(run: RunView, n: number): string {
 const SPOKEN_WRITES = 3;
 
 /** `Step 214, host hard-IRQ, vfio_intx_handler, writes masked: false → true` */
-export function announce(run: RunView, position: PositionView): string {
-  const step = run.steps[position.step];
-  if (!step) return '';
+export function announce(run: RunOutline, position: PositionView): string {
+  const step = position.here;
   const writes = position.components.flatMap(({ cells }) => cells).filter(({ was }) => was !== undefined);
   const spoken = writes.slice(0, SPOKEN_WRITES).map(({ name, was, value }) => `${name}: ${was ?? ''} → ${value}`);
   const more = writes.length > SPOKEN_WRITES ? ` and ${writes.length - SPOKEN_WRITES} more` : '';

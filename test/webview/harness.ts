@@ -80,6 +80,11 @@ export function runAt(sample: Sample, step: number): ToWebview {
   return { type: 'run', run: sample.run, position: sample.positionAt(step) };
 }
 
+/** The same for the side bar. */
+export function outlineAt(sample: Sample, step: number): ToWebview {
+  return { type: 'outline', run: sample.outline, position: sample.positionAt(step) };
+}
+
 /** The message that moves to a step of the sample. */
 export function moveTo(sample: Sample, step: number): ToWebview {
   return { type: 'position', position: sample.positionAt(step) };

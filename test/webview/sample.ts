@@ -1,22 +1,28 @@
+import { handoversTo } from '../../src/flows/handovers';
 import type {
   CellView,
   ChapterView,
   ComponentView,
+  HandoverView,
   Lane,
   ParameterView,
   PositionView,
+  RunOutline,
   RunView,
-  StepRow,
+  StepView,
   TopologyStateView,
   TopologyView,
 } from '../../src/webview/protocol';
+import { columnsOf } from './columns';
 
 /**
  * A plausible run for the views to show: VFIO INTx through KVM's irqfd and resamplefd. Nothing is simulated here; what the real
  * models do is tested elsewhere.
  */
 export interface Sample {
+  readonly outline: RunOutline;
   readonly run: RunView;
+  readonly steps: readonly StepView[];
   positionAt(step: number): PositionView;
 }
 
@@ -253,11 +259,11 @@ export function createSample(cycles = 3): Sample {
   function chapter(title: string): void {
     chapters.push({ title, step: recording.steps.length });
   }
-  const run: RunView = {
+  const outline: RunOutline = {
     flow: 'vfio-intx-kvm',
     title: 'VFIO INTx through KVM: irqfd and resamplefd',
     lanes: LANES,
-    steps: recording.steps,
+    length: recording.steps.length,
     parameters: PARAMETERS,
     stimuli: [
       { name: 'assert', title: 'Device asserts INTx', description: 'The function raises its line again.' },
@@ -268,7 +274,8 @@ export function createSample(cycles = 3): Sample {
     chapters,
     topology: TOPOLOGY,
   };
-  return { run, positionAt: (step) => positionAt(recording, step) };
+  const run = { ...outline, steps: columnsOf(recording.steps) };
+  return { outline, run, steps: recording.steps, positionAt: (step) => positionAt(recording, step) };
 }
 
 interface Write {
@@ -283,7 +290,7 @@ interface Options {
 }
 
 interface Recording {
-  readonly steps: StepRow[];
+  readonly steps: StepView[];
   readonly writes: Write[];
   readonly chapters: ChapterView[];
   readonly injected: { readonly title: string; readonly at: number }[];
@@ -296,11 +303,11 @@ interface Recording {
 }
 
 function record(): Recording {
-  const steps: StepRow[] = [];
+  const steps: StepView[] = [];
   const writes: Write[] = [];
   const stacks = LANES.map((): string[] => []);
   const world = (lane: number) => ['hardware', 'linux', 'linux', 'qemu', 'linux', 'guest'][lane] ?? 'linux';
-  const push = (lane: number, step: Pick<StepRow, 'kind' | 'symbol'> & Partial<StepRow>) => {
+  const push = (lane: number, step: Pick<StepView, 'kind' | 'symbol'> & Partial<StepView>) => {
     steps.push({ n: steps.length, lane, depth: Math.max(0, (stacks[lane]?.length ?? 1) - 1), world: world(lane), writes: false, ...step });
     return steps.length - 1;
   };
@@ -508,6 +515,8 @@ function positionAt({ steps, writes }: Recording, at: number): PositionView {
   const place = step.anchor === undefined ? step.symbol : `${step.symbol} › ${step.anchor}`;
   return {
     step: at,
+    here: step,
+    way: wayTo(steps, at),
     ...(step.world === 'hardware' ? {} : { reference: `${FILES[step.symbol] ?? 'linux:virt/kvm/eventfd.c'} ${place}` }),
     does: 'Handles the line interrupt of an assigned function: masks it at the function, and tells whoever listens on the eventfd.',
     ...(step.anchor === 'masked'
@@ -534,6 +543,24 @@ function topologyAt(components: readonly ComponentView[], at: number): TopologyS
     };
   });
   return { way: [{ wire: 0, step: at }], active: 1, parts };
+}
+
+function wayTo(steps: readonly StepView[], at: number): readonly HandoverView[] {
+  const read =
+    <T>(property: (step: StepView) => T) =>
+    (n: number) =>
+      property(steps[n]!);
+  const journal = {
+    kind: read(({ kind }) => kind),
+    thread: read(({ lane }) => lane),
+    depth: read(({ depth }) => depth),
+    cause: read(({ cause }) => cause ?? -1),
+  };
+  return handoversTo(journal, at).map(({ cause, step }) => {
+    const { lane, symbol } = steps[cause]!;
+    const { edge } = steps[step]!;
+    return { cause, step, lane, symbol, ...(edge === undefined ? {} : { edge }) };
+  });
 }
 
 function cellAt(writes: readonly Write[], key: string, { name, initial, bits }: Cell, at: number): CellView {
@@ -566,7 +593,7 @@ function formatBits(value: number, bits: NonNullable<Cell['bits']>): string {
   return [`0x${value.toString(16).padStart(4, '0')}`, names.join(' | ')].join(' ').trim();
 }
 
-function stackAt(steps: readonly StepRow[], step: StepRow): PositionView['stack'] {
+function stackAt(steps: readonly StepView[], step: StepView): PositionView['stack'] {
   const stack: { step: number; symbol: string }[] = [];
   let depth = step.depth;
   for (let n = step.n; n >= 0 && depth >= 0; n--) {

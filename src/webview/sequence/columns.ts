@@ -1,4 +1,4 @@
-import type { RunView, StepRow } from '../protocol';
+import type { StepColumns } from '../protocol';
 
 /** Where lanes stand, in pixels. */
 export interface Columns {
@@ -12,6 +12,13 @@ export interface Columns {
   readonly width: number;
 }
 
+/** The room that the steps of a run need: measured once, whatever the width of the panel. */
+export interface Extent {
+  readonly indent: number;
+  /** The longest text of each lane. */
+  readonly longest: readonly number[];
+}
+
 /** The step numbers stand left of the lanes. */
 const NUMBERS = 60;
 const [NARROWEST, WIDEST] = [58, 150];
@@ -21,25 +28,31 @@ const LONGEST_TEXT = 500;
 /** Close enough to choose a distance by; what does not fit after all ends in dots. */
 const [LETTER, SMALL_LETTER, MARGINS] = [8, 6.5, 40];
 
+/** Measures the texts of a run's steps. */
+export function extentOf({ length, lanes, depths, sites, edges, siteTable, edgeTable }: StepColumns, laneCount: number): Extent {
+  const deepest = depths.reduce((most, depth) => Math.max(most, depth), 1);
+  const indent = Math.min(12, INDENTATION / deepest);
+  const siteWidths = Float64Array.from(siteTable, ({ symbol, anchor = '' }) => (symbol.length + anchor.length) * LETTER);
+  const edgeWidths = Float64Array.from(edgeTable, (edge, index) => (index === 0 ? 0 : edge.length * SMALL_LETTER));
+  const longest = new Float64Array(laneCount);
+  for (let n = 0; n < length; n++) {
+    const width = MARGINS + depths[n]! * indent + siteWidths[sites[n]!]! + edgeWidths[edges[n]!]!;
+    if (width > longest[lanes[n]!]!) longest[lanes[n]!] = width;
+  }
+  return { indent, longest: [...longest] };
+}
+
 /**
  * Spreads the lanes over `width`. Texts run on over the lanes to their right, for a row has only one; so lanes can stand closer
  * than their texts are long, as long as each lane's longest text still ends within `width`.
  */
-export function columnsFor(run: RunView, width: number): Columns {
-  const deepest = run.steps.reduce((most, { depth }) => Math.max(most, depth), 1);
-  const indent = Math.min(12, INDENTATION / deepest);
-  const longest = run.lanes.map(() => 0);
-  for (const step of run.steps) longest[step.lane] = Math.max(longest[step.lane] ?? 0, textWidth(step, indent));
+export function columnsFor({ indent, longest }: Extent, width: number): Columns {
   const fitting = longest.map((text, lane) => (lane === 0 ? WIDEST : (width - NUMBERS - Math.min(text, LONGEST_TEXT)) / lane));
   const pitch = Math.round(Math.max(NARROWEST, Math.min(WIDEST, ...fitting)));
   return {
-    rails: run.lanes.map(({ index }) => NUMBERS + index * pitch),
+    rails: longest.map((_, lane) => NUMBERS + lane * pitch),
     pitch,
     indent,
-    width: NUMBERS + run.lanes.length * pitch + pitch,
+    width: NUMBERS + longest.length * pitch + pitch,
   };
-}
-
-function textWidth({ depth, symbol, anchor = '', edge = '' }: StepRow, indent: number): number {
-  return MARGINS + depth * indent + (symbol.length + anchor.length) * LETTER + edge.length * SMALL_LETTER;
 }

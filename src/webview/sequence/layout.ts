@@ -1,63 +1,95 @@
 import type { Detail } from '../host';
-import type { StepRow } from '../protocol';
+import type { StepColumns } from '../protocol';
+import { KIND } from '../steps';
 
-/** Where everything of the sequence goes, worked out from the run alone, so that only what is in sight needs elements. */
+/**
+ * Where everything of the sequence goes, worked out from the run alone, so that only what is in sight needs elements. A million
+ * steps are laid out in columns of numbers: an object for each would cost more than all of the drawing.
+ */
 
 export const ROW_HEIGHT = 22;
 /** Room above a row that another lane brought about: the arrow passes there. */
 export const HANDOVER_GAP = 14;
 
-/** A hand-over between lanes, from one shown row to another. */
-export interface Arrow {
+/** Hand-overs between lanes, from one shown row to another, in the order of the rows they lead to. */
+export interface Arrows {
+  readonly length: number;
   /** Indexes into the rows. */
-  readonly from: number;
-  readonly to: number;
+  readonly from: Uint32Array;
+  readonly to: Uint32Array;
   /** The step that was brought about: of the row `to`, or a hidden one before it. */
-  readonly step: number;
+  readonly steps: Uint32Array;
+  /** The least `from` of each block of arrows. */
+  readonly leastFrom: Uint32Array;
 }
 
 /** The shown rows, top down. All heights are in pixels. */
 export interface Layout {
   /** The step of each row. */
-  readonly rows: readonly number[];
+  readonly rows: Uint32Array;
   /** The upper edge of each row, and of one more row that would follow. */
-  readonly tops: readonly number[];
-  readonly arrows: readonly Arrow[];
-  /** Whether a row stands in the function that the row above it in its lane entered or stood in. */
-  readonly continues: readonly boolean[];
+  readonly tops: Uint32Array;
+  readonly arrows: Arrows;
+  /** 1 where a row stands in the function that the row above it in its lane entered or stood in. */
+  readonly continues: Uint8Array;
 }
 
-/** Lays out the steps that `detail` and `returns` let through. */
-export function layOut(steps: readonly StepRow[], detail: Detail, returns: boolean): Layout {
-  const rows: number[] = [];
-  const tops: number[] = [];
-  const arrows: Arrow[] = [];
-  const continues: boolean[] = [];
-  const broughtAbout = new Map<number, StepRow>();
-  const latest = new Map<number, StepRow>();
-  const shown = filterOf(detail, returns);
+const NONE = -1;
+
+/** Lays out the steps that `detail` and `returns` let through. `laneCount` is the number of lanes that steps may name. */
+export function layOut(steps: StepColumns, laneCount: number, detail: Detail, returns: boolean): Layout {
+  const { length, kinds, lanes, depths, sites, causes, siteTable } = steps;
+  const rows = new Uint32Array(length);
+  const tops = new Uint32Array(length + 1);
+  const continues = new Uint8Array(length);
+  const from = new Uint32Array(length);
+  const to = new Uint32Array(length);
+  const effects = new Uint32Array(length);
+  /** The latest row in a step's own lane: the step's, or the one above it. */
+  const rowOf = new Int32Array(length);
+  const latestRow = new Int32Array(laneCount).fill(NONE);
+  const broughtAbout = new Int32Array(laneCount).fill(NONE);
+  const isShown = filterOf(steps, detail, returns);
+  let count = 0;
+  let arrowCount = 0;
   let top = 0;
-  for (const step of steps) {
-    if (step.cause !== undefined) broughtAbout.set(step.lane, step);
-    if (!shown(step)) continue;
-    const previous = rows.length > 0 ? steps[rows.at(-1) ?? 0] : undefined;
+  let previousLane = NONE;
+  for (let n = 0; n < length; n++) {
+    const lane = lanes[n]!;
+    if (causes[n]! !== NONE) broughtAbout[lane] = n;
+    if (!isShown(n)) {
+      rowOf[n] = latestRow[lane]!;
+      continue;
+    }
     // Where the step that was brought about is itself hidden, the arrow leads to the first shown one after it.
-    const effect = broughtAbout.get(step.lane);
-    broughtAbout.delete(step.lane);
-    const from = effect && shownCause(steps, rows, effect);
-    if (effect && from !== undefined) arrows.push({ from, to: rows.length, step: effect.n });
-    if (previous && (previous.lane !== step.lane || from !== undefined)) top += HANDOVER_GAP;
-    const above = latest.get(step.lane);
-    continues.push(
-      (step.kind === 'at' || step.kind === 'signal') && previous === above && above?.symbol === step.symbol && above.depth === step.depth,
+    const effect = broughtAbout[lane]!;
+    const cause = effect === NONE ? NONE : causes[effect]!;
+    broughtAbout[lane] = NONE;
+    const start = cause === NONE || lanes[cause] === lane ? NONE : rowOf[cause]!;
+    if (start !== NONE) {
+      from[arrowCount] = start;
+      to[arrowCount] = count;
+      effects[arrowCount++] = effect;
+    }
+    if (count > 0 && (previousLane !== lane || start !== NONE)) top += HANDOVER_GAP;
+    const above = count > 0 && previousLane === lane ? rows[count - 1]! : NONE;
+    const stands = kinds[n] === KIND.at || kinds[n] === KIND.signal;
+    continues[count] = Number(
+      stands && above !== NONE && depths[above] === depths[n] && siteTable[sites[above]!]?.symbol === siteTable[sites[n]!]?.symbol,
     );
-    latest.set(step.lane, step);
-    rows.push(step.n);
-    tops.push(top);
+    rows[count] = n;
+    tops[count] = top;
+    latestRow[lane] = rowOf[n] = count++;
+    previousLane = lane;
     top += ROW_HEIGHT;
   }
-  tops.push(top);
-  return { rows, tops, arrows, continues };
+  tops[count] = top;
+  return {
+    rows: rows.slice(0, count),
+    tops: tops.slice(0, count + 1),
+    continues: continues.slice(0, count),
+    arrows: arrowsOf(from.slice(0, arrowCount), to.slice(0, arrowCount), effects.slice(0, arrowCount)),
+  };
 }
 
 /** The row of a step: its own, or the one above where it is hidden; 0 when there is none. */
@@ -70,71 +102,67 @@ export function rowAtHeight(layout: Layout, y: number): number {
   return Math.min(lastNotAfter(layout.tops, y), Math.max(0, layout.rows.length - 1));
 }
 
-/** A hand-over on the way to a step: `cause` brought `step` about, in another lane. */
-export interface Hop {
-  readonly cause: number;
-  readonly step: number;
+const BLOCK = 512;
+
+/** Arrows that are drawn at once: in more of them nobody sees anything. */
+const MOST_ARROWS = 400;
+
+function arrowsOf(from: Uint32Array, to: Uint32Array, steps: Uint32Array): Arrows {
+  const leastFrom = new Uint32Array(Math.ceil(from.length / BLOCK)).fill(0xffffffff);
+  from.forEach((row, index) => {
+    const block = Math.floor(index / BLOCK);
+    leastFrom[block] = Math.min(leastFrom[block]!, row);
+  });
+  return { length: from.length, from, to, steps, leastFrom };
 }
 
-/** How the signal got to a step: the hand-overs that led there, the last one first. */
-export function hopsTo(steps: readonly StepRow[], step: number): readonly Hop[] {
-  const hops: Hop[] = [];
-  let lane = steps[step]?.lane;
-  for (let n = step; n >= 0; n--) {
-    const row = steps[n];
-    if (!row || row.lane !== lane) continue;
-    if (row.cause !== undefined) {
-      hops.push({ cause: row.cause, step: n });
-      lane = steps[row.cause]?.lane;
-      n = row.cause + 1;
-    } else if (row.kind === 'enter' && row.depth === 0) {
-      break;
+/** The arrows that cross rows `[first, end)`, by index: those that lead into them, come from them or pass by. */
+export function arrowsAcross({ length, from, to, leastFrom }: Arrows, first: number, end: number): readonly number[] {
+  const found: number[] = [];
+  let index = firstNotBefore(to, first);
+  while (index < length && found.length < MOST_ARROWS) {
+    if (index % BLOCK === 0 && leastFrom[index / BLOCK]! >= end) {
+      index += BLOCK;
+      continue;
     }
+    if (from[index]! < end) found.push(index);
+    index++;
   }
-  return hops;
+  return found;
 }
 
-function filterOf(detail: Detail, returns: boolean): (step: StepRow) => boolean {
+function filterOf({ kinds, lanes, causes }: StepColumns, detail: Detail, returns: boolean): (n: number) => boolean {
   switch (detail) {
     case 'everything':
-      return ({ kind }) => returns || kind !== 'return';
+      return (n) => returns || kinds[n] !== KIND.return;
     case 'functions':
-      return ({ kind }) => kind === 'enter' || kind === 'signal' || (returns && kind === 'return');
-    case 'contexts':
-      return firstsOfContexts();
+      return (n) => kinds[n] === KIND.enter || kinds[n] === KIND.signal || (returns && kinds[n] === KIND.return);
+    case 'contexts': {
+      // Hand-overs, and the first step of each stay in a lane.
+      let lane = NONE;
+      return (n) => {
+        if (kinds[n] === KIND.return) return false;
+        const arrives = lanes[n] !== lane;
+        lane = lanes[n]!;
+        return arrives || kinds[n] === KIND.signal || causes[n] !== NONE;
+      };
+    }
   }
-}
-
-/** Lets through hand-overs, and the first step of each stay in a lane. */
-function firstsOfContexts(): (step: StepRow) => boolean {
-  let lane: number | undefined;
-  return (step) => {
-    if (step.kind === 'return') return false;
-    const arrives = step.lane !== lane;
-    lane = step.lane;
-    return arrives || step.kind === 'signal' || step.cause !== undefined;
-  };
-}
-
-/** The row from which the arrow to a step starts: of its cause, or the nearest shown one above in the cause's lane. */
-function shownCause(steps: readonly StepRow[], rows: readonly number[], effect: StepRow): number | undefined {
-  const lane = effect.cause === undefined ? undefined : steps[effect.cause]?.lane;
-  if (effect.cause === undefined || lane === effect.lane) return undefined;
-  for (let row = lastNotAfter(rows, effect.cause); row >= 0; row--) {
-    const step = steps[rows[row] ?? -1];
-    if (step && step.lane === lane && step.n <= effect.cause) return row;
-  }
-  return undefined;
 }
 
 /** The index of the last of the rising `values` that is not above `limit`; 0 when all are. */
-function lastNotAfter(values: readonly number[], limit: number): number {
+function lastNotAfter(values: Uint32Array, limit: number): number {
+  return Math.max(0, firstNotBefore(values, Math.floor(limit) + 1) - 1);
+}
+
+/** The index of the first of the rising `values` that is not below `limit`; their number when all are. */
+export function firstNotBefore(values: Uint32Array, limit: number): number {
   let low = 0;
-  let high = values.length - 1;
+  let high = values.length;
   while (low < high) {
-    const middle = Math.ceil((low + high) / 2);
-    if ((values[middle] ?? Infinity) <= limit) low = middle;
-    else high = middle - 1;
+    const middle = (low + high) >>> 1;
+    if (values[middle]! < limit) low = middle + 1;
+    else high = middle;
   }
   return low;
 }

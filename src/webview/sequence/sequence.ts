@@ -3,25 +3,36 @@ import { DETAILS, type Detail, type Host } from '../host';
 import { contextKind, icon } from '../icons';
 import type { Part } from '../part';
 import type { PositionView, RunView } from '../protocol';
+import { stepAt } from '../steps';
 import { checkbox, dropdown } from '../toolkit';
 import { drawArrows, type Window } from './arrows';
-import { columnsFor, type Columns } from './columns';
-import { hopsTo, layOut, rowAtHeight, rowOfStep, ROW_HEIGHT, type Layout } from './layout';
-import { createRow, markRow, rowId } from './row';
+import { columnsFor, extentOf, type Columns, type Extent } from './columns';
+import { layOut, rowAtHeight, rowOfStep, ROW_HEIGHT, type Layout } from './layout';
+import { createRow, markRow, placeRow, rowId } from './row';
+import { mapScroll, type ScrollMap } from './scroll';
 
 const DETAIL_TITLES: Readonly<Record<Detail, string>> = { contexts: 'Hand-overs', functions: 'Functions', everything: 'Everything' };
 
 /** Rows that have elements above and below those in sight, so that scrolling never shows bare ground. */
 const OVERSCAN = 12;
 
-/** What is laid out and where the run stands in it. */
-interface Shown {
+/** What is worked out from a run and the filters: once, for it takes a look at every step. */
+interface Plan {
   readonly run: RunView;
-  readonly position: PositionView;
   readonly layout: Layout;
+  readonly extent: Extent;
+}
+
+/** A plan in the width and height that there is, and where the run stands in it. */
+interface Shown extends Plan {
+  readonly position: PositionView;
   readonly columns: Columns;
+  readonly scroll: ScrollMap;
   readonly onTheWay: ReadonlySet<number>;
 }
+
+/** Rows count their heights from one of every so many, so that scrolling seldom moves them and heights stay small. */
+const ROWS_PER_ORIGIN = 256;
 
 /**
  * The run as a sequence: a column for each execution context, time running down, hand-overs as arrows. Only rows in sight exist
@@ -32,14 +43,15 @@ export function createSequence(host: Host): Part {
   const rails = h('div', { class: 'rails', 'aria-hidden': 'true' });
   const canvas = svg('svg', { class: 'arrows', 'aria-hidden': 'true' });
   const list = h('div', { class: 'rows', role: 'listbox', tabindex: 0, 'aria-label': 'Steps' });
-  const content = h('div', { class: 'content' }, rails, canvas, list);
+  const layer = h('div', { class: 'layer' }, canvas, list);
+  const content = h('div', { class: 'content' }, rails, layer);
   const scroller = h('div', { class: 'scroller' }, lanes, content);
   const elements = new Map<number, HTMLElement>();
   const cursor = createCursor(host);
   let shown: Shown | undefined;
 
   scroller.addEventListener('scroll', () => shown && render(shown));
-  new ResizeObserver(() => shown && show(shown.run, shown.position)).observe(scroller);
+  new ResizeObserver(() => shown && scroller.clientWidth > 0 && arrange(shown, shown.position)).observe(scroller);
   list.addEventListener('click', (event) => {
     const row = event.target instanceof Element ? event.target.closest<HTMLElement>('.row') : undefined;
     if (shown && row) cursor.seek(stepOfRow(shown, Number(row.dataset['row'])));
@@ -56,14 +68,22 @@ export function createSequence(host: Host): Part {
     event.preventDefault();
   });
 
-  /** Lays everything out anew. */
+  /** Works everything out anew. */
   function show(run: RunView, position: PositionView): void {
     const { detail, returns } = host.recall();
-    const columns = columnsFor(run, scroller.clientWidth);
-    shown = { run, position, layout: layOut(run.steps, detail, returns), columns, onTheWay: onTheWay(run, position) };
+    const layout = layOut(run.steps, run.lanes.length, detail, returns);
+    arrange({ run, layout, extent: extentOf(run.steps, run.lanes.length) }, position);
+  }
+
+  /** Fits a plan into the panel. */
+  function arrange({ run, layout, extent }: Plan, position: PositionView): void {
+    const columns = columnsFor(extent, scroller.clientWidth);
+    const height = (layout.tops.at(-1) ?? 0) + ROW_HEIGHT;
+    const scroll = mapScroll(height, Math.max(ROW_HEIGHT, scroller.clientHeight - lanes.offsetHeight));
+    shown = { run, layout, extent, columns, scroll, position, onTheWay: onTheWay(position) };
     elements.clear();
     list.replaceChildren();
-    setStyle(content, { height: `${(shown.layout.tops.at(-1) ?? 0) + ROW_HEIGHT}px`, width: `${columns.width}px` });
+    setStyle(content, { height: `${scroll.height}px`, width: `${columns.width}px` });
     setStyle(lanes, { width: `${columns.width}px` });
     showLanes(lanes, rails, run, columns);
     follow(shown);
@@ -71,9 +91,14 @@ export function createSequence(host: Host): Part {
   }
 
   function render(now: Shown): void {
-    const { run, layout, columns, position } = now;
-    const window = windowOf(layout, scroller);
+    const { run, layout, columns, position, scroll } = now;
+    const y = scroll.toContent(scroller.scrollTop);
+    const window = windowOf(layout, y, scroller.clientHeight);
+    const origin = layout.tops[window.first - (window.first % ROWS_PER_ORIGIN)] ?? 0;
     const current = rowOfStep(layout, position.step);
+    // As high as its rows: a list that is nowhere would be scrolled to when it gets the focus.
+    const height = (layout.tops[window.end] ?? origin) - origin;
+    setStyle(layer, { top: `${scroller.scrollTop - y + origin}px`, height: `${height}px` });
     for (const [row, element] of elements) {
       if (row >= window.first && row < window.end) continue;
       element.remove();
@@ -83,22 +108,23 @@ export function createSequence(host: Host): Part {
       const element = elements.get(row) ?? createRow(run, layout, columns, row);
       if (!elements.has(row)) list.append(element);
       elements.set(row, element);
+      placeRow(element, layout, row, origin);
       markRow(element, row < current ? 'past' : row > current ? 'future' : 'current', row === current ? insideOf(now) : undefined);
     }
     if (elements.has(current)) list.setAttribute('aria-activedescendant', rowId(current));
     else list.removeAttribute('aria-activedescendant');
-    drawArrows(canvas, run, layout, columns, window, now.onTheWay);
+    drawArrows(canvas, run, layout, columns, window, origin, now.onTheWay);
   }
 
   /** Scrolls just enough to keep the current row away from the edges, or to it where it is far. */
-  function follow({ layout, position }: Shown): void {
+  function follow({ layout, position, scroll }: Shown): void {
     const top = layout.tops[rowOfStep(layout, position.step)] ?? 0;
     const height = Math.max(ROW_HEIGHT, scroller.clientHeight - lanes.offsetHeight);
+    const y = scroll.toContent(scroller.scrollTop);
     const [highest, lowest] = [top - height * 0.25, top - height * 0.7];
-    const far = scroller.scrollTop > highest + height || scroller.scrollTop < lowest - height;
-    if (far) scroller.scrollTop = top - height * 0.4;
-    else if (scroller.scrollTop > highest) scroller.scrollTop = highest;
-    else if (scroller.scrollTop < lowest) scroller.scrollTop = lowest;
+    const far = y > highest + height || y < lowest - height;
+    const target = far ? top - height * 0.4 : Math.max(lowest, Math.min(highest, y));
+    if (target !== y) scroller.scrollTop = scroll.toScrollTop(target);
   }
 
   const again = () => shown && show(shown.run, shown.position);
@@ -109,10 +135,8 @@ export function createSequence(host: Host): Part {
     showPosition(run, position) {
       cursor.arrived(position.step);
       if (!shown) return show(run, position);
-      const lane = (at: PositionView) => run.steps[at.step]?.lane;
-      const moves = lane(shown.position) !== lane(position);
-      shown = { ...shown, position, onTheWay: onTheWay(run, position) };
-      if (moves) markLane(lanes, lane(position));
+      if (shown.position.here.lane !== position.here.lane) markLane(lanes, position.here.lane);
+      shown = { ...shown, position, onTheWay: onTheWay(position) };
       follow(shown);
       render(shown);
     },
@@ -134,7 +158,7 @@ export function createSequence(host: Host): Part {
         return line;
       }),
     );
-    if (shown) markLane(header, run.steps[shown.position.step]?.lane);
+    if (shown) markLane(header, shown.position.here.lane);
   }
 }
 
@@ -198,18 +222,18 @@ const stepOfRow = ({ layout }: Shown, row: number): number => layout.rows[row] ?
 
 const pageOf = (scroller: HTMLElement): number => Math.max(1, Math.floor(scroller.clientHeight / ROW_HEIGHT) - 3);
 
-const onTheWay = (run: RunView, position: PositionView): ReadonlySet<number> =>
-  new Set(hopsTo(run.steps, position.step).map(({ step }) => step));
+const onTheWay = ({ way }: PositionView): ReadonlySet<number> => new Set(way.map(({ step }) => step));
 
-function windowOf(layout: Layout, scroller: HTMLElement): Window {
-  const first = rowAtHeight(layout, scroller.scrollTop) - OVERSCAN;
-  const last = rowAtHeight(layout, scroller.scrollTop + scroller.clientHeight) + OVERSCAN;
+/** The rows that have elements when `height` pixels from `y` on are in sight. */
+function windowOf(layout: Layout, y: number, height: number): Window {
+  const first = rowAtHeight(layout, y) - OVERSCAN;
+  const last = rowAtHeight(layout, y + height) + OVERSCAN;
   return { first: Math.max(0, first), end: Math.min(layout.rows.length, last + 1) };
 }
 
 /** What a current step is that has no row of its own. */
 function insideOf({ run, layout, position }: Shown): string | undefined {
-  const step = run.steps[position.step];
+  const step = stepAt(run.steps, position.step);
   if (!step || layout.rows[rowOfStep(layout, position.step)] === step.n) return undefined;
   if (step.kind === 'return') return `returns from ${step.symbol}`;
   return step.anchor === undefined ? step.symbol : `${step.symbol} › ${step.anchor}`;

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import * as fc from 'fast-check';
-import { parseToHost, parseToWebview, PANEL_COMMANDS, type HistoryView, type ToHost, type ToWebview } from '../../../src/webview/protocol';
+import {
+  parseToHost,
+  parseToWebview,
+  PANEL_COMMANDS,
+  type HistoryView,
+  type StepColumns,
+  type ToHost,
+  type ToWebview,
+} from '../../../src/webview/protocol';
+import { columnsOf } from '../../webview/columns';
 import { createSample } from '../../webview/sample';
 
 const sample = createSample(1);
@@ -30,6 +39,7 @@ const words = fc.constantFrom(
     'position',
     'playing',
     'empty',
+    'outline',
     'history',
     'component',
     'cell',
@@ -80,6 +90,7 @@ const TO_HOST: Readonly<Record<ToHost['type'] | 'malformed', readonly string[]>>
 };
 const TO_WEBVIEW: Readonly<Record<ToWebview['type'] | 'malformed', readonly string[]>> = {
   run: ['position', 'run', 'type'],
+  outline: ['position', 'run', 'type'],
   position: ['position', 'type'],
   playing: ['playing', 'type'],
   history: ['history', 'type'],
@@ -119,6 +130,7 @@ test('messages that fit pass unchanged, without fields that nobody knows', () =>
   for (const message of toHost) assert.deepEqual(parseToHost({ ...message, extra: 1 }), message);
   const toWebview: readonly ToWebview[] = [
     RUN,
+    { type: 'outline', run: sample.outline, position: sample.positionAt(3) },
     { type: 'position', position: sample.positionAt(5) },
     { type: 'playing', playing: true },
     { type: 'history', history: HISTORY },
@@ -127,13 +139,34 @@ test('messages that fit pass unchanged, without fields that nobody knows', () =>
   for (const message of toWebview) assert.deepEqual(parseToWebview({ ...message, extra: 1 }), message);
 });
 
+/** Turns columns of a good run into others. */
+function spoilSteps(changes: { readonly [K in keyof StepColumns]?: (column: StepColumns[K]) => unknown }): (run: typeof RUN) => unknown {
+  return ({ run }) => {
+    const changed = Object.entries(changes as Record<string, (column: unknown) => unknown>).map(([name, change]) => [
+      name,
+      change(run.steps[name as keyof StepColumns]),
+    ]);
+    return { ...run, steps: { ...run.steps, ...Object.fromEntries(changed) } };
+  };
+}
+
 /** Each turns one part of a good run into nonsense. */
 const SPOILED: Readonly<Record<string, (run: typeof RUN) => unknown>> = {
-  'a step in no lane': ({ run }) => ({ ...run, steps: run.steps.map((step) => ({ ...step, lane: 99 })) }),
-  'a step brought about by a later one': ({ run }) => ({ ...run, steps: run.steps.map((step) => ({ ...step, cause: step.n + 1 })) }),
-  'steps out of order': ({ run }) => ({ ...run, steps: run.steps.toReversed() }),
-  'a step of no kind': ({ run }) => ({ ...run, steps: run.steps.map((step) => ({ ...step, kind: 'leap' })) }),
-  'no steps': ({ run }) => ({ ...run, steps: [] }),
+  'a step in no lane': spoilSteps({ lanes: (column) => column.with(7, 6) }),
+  'a step of no kind': spoilSteps({ kinds: (column) => column.with(7, 4) }),
+  'a step in no place': spoilSteps({ sites: (column) => column.with(7, sample.run.steps.siteTable.length) }),
+  'a step that was reached in no way': spoilSteps({ edges: (column) => column.with(7, 200) }),
+  'a step brought about by itself': spoilSteps({ causes: (column) => column.with(7, 7) }),
+  'a step brought about by what never was': spoilSteps({ causes: (column) => column.with(7, -2) }),
+  'columns of different lengths': spoilSteps({ depths: (column) => column.slice(1) }),
+  'columns that are lists': spoilSteps({ writes: (column) => [...column] }),
+  'columns of another type': spoilSteps({ depths: (column) => Float64Array.from(column) }),
+  'columns shorter than they say': spoilSteps({ length: (length) => length + 1 }),
+  'places without a name': spoilSteps({ siteTable: (sites) => sites.map(() => ({ world: 'linux' })) }),
+  'numbers for edges': spoilSteps({ edgeTable: (edges) => edges.map((_edge, index) => index) }),
+  'other steps than it says': ({ run }) => ({ ...run, length: run.length - 1 }),
+  'no steps': ({ run }) => ({ ...run, length: 0, steps: columnsOf([]) }),
+  'a list of steps': ({ run }) => ({ ...run, steps: sample.steps }),
   'numbers for lanes': ({ run }) => ({ ...run, lanes: [1, 2, 3] }),
   'a parameter of no kind': ({ run }) => ({
     ...run,
@@ -163,6 +196,22 @@ test('a history is checked down to its numbers', () => {
     { cell: 3 },
   ];
   for (const change of spoiled) assert.equal(parseToWebview({ type: 'history', history: { ...HISTORY, ...change } }).type, 'malformed');
+});
+
+test('a position must stand where it says, and its way go back in time', () => {
+  const position = sample.positionAt(sample.run.length - 1);
+  assert.ok(position.way.length > 1);
+  const spoiled: readonly object[] = [
+    { here: sample.positionAt(3).here },
+    { here: undefined },
+    { way: position.way.toReversed() },
+    { way: position.way.map((hop) => ({ ...hop, cause: hop.step })) },
+    { way: [1, 2] },
+  ];
+  for (const change of spoiled) assert.equal(parseToWebview({ type: 'position', position: { ...position, ...change } }).type, 'malformed');
+  const nowhere = { ...position, here: { ...position.here, lane: 6 } };
+  assert.equal(parseToWebview({ type: 'outline', run: sample.outline, position: nowhere }).type, 'malformed');
+  assert.equal(parseToWebview({ ...RUN, position: nowhere }).type, 'malformed');
 });
 
 test('a position is checked down to its bits', () => {

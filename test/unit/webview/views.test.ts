@@ -6,13 +6,14 @@ import { after, before, suite, test } from 'node:test';
 import type { Browser, Locator } from 'playwright-core';
 import type { PositionView, RunView } from '../../../src/webview/protocol';
 import { layOut } from '../../../src/webview/sequence/layout';
-import { moveTo, openWebview, runAt, THEMES, type Webview, type WebviewOptions } from '../../webview/harness';
+import { moveTo, openWebview, outlineAt, runAt, THEMES, type Webview, type WebviewOptions } from '../../webview/harness';
 import { createSample, type Sample } from '../../webview/sample';
 import { startBrowser } from '../../workbench/browser';
 import { ROOT } from '../../workbench/paths';
 
 const sample = createSample(3);
-const { steps } = sample.run;
+const { steps } = sample;
+const LANES = sample.run.lanes.length;
 /** The handler masks the interrupt: the second time, well into the run. */
 const MASKED = steps.findIndex(({ n, anchor, lane }) => n > 150 && anchor === 'masked' && lane === 1);
 
@@ -173,13 +174,16 @@ suite('the webviews', () => {
       await tell(runAt(sample, MASKED));
       assert.equal(await page.locator('.parameters').isVisible(), false);
       assert.deepEqual(await page.locator('.cell dt').allInnerTexts(), ['masked']);
-      assert.equal(await page.locator('.row').first().getAttribute('aria-setsize'), String(layOut(steps, 'contexts', true).rows.length));
+      assert.equal(
+        await page.locator('.row').first().getAttribute('aria-setsize'),
+        String(layOut(sample.run.steps, LANES, 'contexts', true).rows.length),
+      );
     },
   );
 
   view('a long run has few elements, wherever one scrolls', panel, async ({ page, tell }) => {
     const long = createSample(190);
-    assert.ok(long.run.steps.length > 20_000);
+    assert.ok(long.run.length > 20_000);
     await tell(runAt(long, 0));
     for (const part of [0, 0.5, 1]) {
       await page.locator('.scroller').evaluate((scroller, at) => (scroller.scrollTop = scroller.scrollHeight * at), part);
@@ -204,7 +208,7 @@ suite('the webviews', () => {
       assert.equal(await symbol.evaluate((element) => getComputedStyle(element).unicodeBidi), 'isolate');
   });
 
-  const ignored = /^Virtflow: (a message was ignored|a position beyond)/;
+  const ignored = /^Virtflow: (a message was ignored|a position beyond|this view does not begin)/;
   view(
     'malformed messages change nothing',
     panel,
@@ -221,6 +225,7 @@ suite('the webviews', () => {
         { type: 'run' },
         { type: 'position', position: { step: -1 } },
         { type: 'run', run: { ...sample.run, steps: [1, 2, 3] }, position: sample.positionAt(0) },
+        outlineAt(sample, 0),
         { type: 'position', position: { ...sample.positionAt(0), step: 1e9 } },
       ];
       for (const message of malformed) await tell(message);
@@ -235,15 +240,15 @@ suite('the webviews', () => {
     assert.equal(await page.locator('body').getAttribute('data-state'), 'ready');
     await page.getByRole('button', { name: 'Explore a Flow' }).click();
     assert.deepEqual(sent.at(-1), { type: 'command', command: 'exploreFlow' });
-    await tell(runAt(sample, MASKED));
+    await tell(outlineAt(sample, MASKED));
     await tell({ type: 'empty' });
     assert.equal(await page.locator('.component').count(), 0);
-    await tell(runAt(sample, MASKED));
+    await tell(outlineAt(sample, MASKED));
     assert.equal(await page.locator('.cell.changed').count(), 1);
   });
 
   view('the side bar has the state and can open the panel', state, async ({ page, sent, tell }) => {
-    await tell(runAt(sample, MASKED));
+    await tell(outlineAt(sample, MASKED));
     assert.equal(await page.locator('.sequence').count(), 0);
     assert.ok(await isInSight(page.locator('.cell.changed'), page.locator('.components')));
     await page.getByRole('button', { name: 'Open Panel' }).click();
@@ -261,7 +266,7 @@ suite('the webviews', () => {
         await page.evaluate(axe);
         await tell({ type: 'empty' });
         assert.deepEqual(await violations(), []);
-        await tell(runAt(sample, MASKED));
+        await tell(options.view === 'state' ? outlineAt(sample, MASKED) : runAt(sample, MASKED));
         assert.deepEqual(await violations(), []);
 
         function violations(): Promise<readonly string[]> {
@@ -284,7 +289,7 @@ async function isInSight(element: Locator, container: Locator): Promise<boolean>
 }
 
 /** The sample with other texts wherever a text stands. */
-function spoiled({ run, positionAt }: Sample, texts: readonly string[]): Sample {
+function spoiled({ outline, run, steps: rows, positionAt }: Sample, texts: readonly string[]): Sample {
   let next = 0;
   const text = () => texts[next++ % texts.length] ?? '';
   const bad = <T extends object>(part: T, ...keys: readonly (keyof T)[]): T => ({
@@ -294,7 +299,11 @@ function spoiled({ run, positionAt }: Sample, texts: readonly string[]): Sample 
   const badRun: RunView = {
     ...bad(run, 'title'),
     lanes: run.lanes.map((lane) => bad(lane, 'title', 'context')),
-    steps: run.steps.map((step) => bad(step, 'symbol', 'anchor', 'edge', 'world')),
+    steps: {
+      ...run.steps,
+      siteTable: run.steps.siteTable.map((site) => bad(site, 'symbol', 'anchor', 'world')),
+      edgeTable: run.steps.edgeTable.map(text),
+    },
     parameters: run.parameters.map((parameter) => bad(parameter, 'title', 'description')),
     stimuli: run.stimuli.map((stimulus) => bad(stimulus, 'title', 'description')),
     injected: run.injected.map((injection) => bad(injection, 'title')),
@@ -302,6 +311,8 @@ function spoiled({ run, positionAt }: Sample, texts: readonly string[]): Sample 
   };
   const badPosition = (position: PositionView): PositionView => ({
     ...bad(position, 'reference', 'does', 'note', 'result'),
+    here: bad(position.here, 'symbol', 'anchor', 'edge', 'world'),
+    way: position.way.map((hop) => bad(hop, 'symbol', 'edge')),
     stack: position.stack.map((frame) => bad(frame, 'symbol')),
     components: position.components.map((component) => ({
       ...bad(component, 'struct', 'name', 'doc'),
@@ -311,5 +322,5 @@ function spoiled({ run, positionAt }: Sample, texts: readonly string[]): Sample 
       })),
     })),
   });
-  return { run: badRun, positionAt: (step) => badPosition(positionAt(step)) };
+  return { outline, run: badRun, steps: rows, positionAt: (step) => badPosition(positionAt(step)) };
 }
