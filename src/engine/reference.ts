@@ -26,6 +26,13 @@ export interface Anchor {
 export const anchorKey = ({ as, token, after }: Anchor): string =>
   after === undefined ? `${as} ${token}` : `${as} ${token} after ${after}`;
 
+/** The anchor that a key was made of. */
+export function anchorOfKey(key: string): Anchor {
+  const [, as, token, after] = /^(call|write|name) (\S+)(?: after (.+))?$/.exec(key) ?? [];
+  if (as === undefined || token === undefined) throw new Error(`“${key}” is no key of an anchor`);
+  return { token, as: as as Anchor['as'], ...(after === undefined ? {} : { after }) };
+}
+
 /** Where a symbol lived, and how it was spelled, in versions older than `until` (the first with today's place). */
 export interface Formerly {
   readonly until: string;

@@ -5,7 +5,7 @@ import { presetInputs, type Flow, type ParameterSpec } from '../flows/flow';
 import { referenceOfStep } from '../flows/places';
 import type { Session } from '../flows/session';
 import { upstreamVersions } from '../sources/links';
-import { debugFlow } from './debug/configuration';
+import { debugFlow, reverse } from './debug/commands';
 import { showError } from './errors';
 import { exportRun } from './export';
 import { linkToStep } from './links';
@@ -27,6 +27,11 @@ export function registerCommands(parts: Parts): vscode.Disposable[] {
     'virtflow.exploreFlow': (id, chapter) => explore(parts, id, chapter),
     'virtflow.explorePreset': (id, preset) => explorePreset(parts, id, preset),
     'virtflow.debugFlow': (node) => debugFlow(session, node),
+    'virtflow.reverseStepOver': () => reverse('reverseNext'),
+    'virtflow.reverseStepInto': () => reverse('stepBack'),
+    'virtflow.reverseStepOut': () => reverse('reverseStepOut'),
+    'virtflow.goToStep': () => goToStep(session),
+    'virtflow.returnToBase': () => session.returnToBase(),
     'virtflow.openPanel': () => panel.open(),
     'virtflow.step': () => session.step(),
     'virtflow.stepBack': () => session.stepBack(),
@@ -108,6 +113,19 @@ async function pickFlow(): Promise<Flow | undefined> {
   return (
     await vscode.window.showQuickPick(items, { title: 'Explore Flow', placeHolder: 'Which way of an interrupt?', matchOnDetail: true })
   )?.flow;
+}
+
+async function goToStep(session: Session): Promise<void> {
+  const { run } = session;
+  if (run === undefined) return noRun();
+  const last = run.journal.length - 1;
+  const text = await vscode.window.showInputBox({
+    title: 'Go to Step',
+    prompt: `A step from 0 to ${last}`,
+    value: String(session.position),
+    validateInput: (given) => (/^\d{1,9}$/.test(given) && Number(given) <= last ? undefined : `A whole number from 0 to ${last}`),
+  });
+  if (text !== undefined) session.seek(Number(text));
 }
 
 async function setParameters(session: Session): Promise<void> {

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { createSession } from '../flows/session';
+import { createSession, type Session } from '../flows/session';
 import { registerCommands } from './commands';
 import { registerDebugger } from './debug/register';
 import { registerOutlines } from './outline';
@@ -28,6 +28,11 @@ export function activate(context: vscode.ExtensionContext): void {
     registerLinks(session),
     registerProgress(session),
     ...registerCommands({ session, sources, reveal, panel }),
-    { dispose: session.onDidChange(() => void vscode.commands.executeCommand('setContext', 'virtflow.hasRun', session.run !== undefined)) },
+    { dispose: session.onDidChange(() => setContext(session)) },
   );
+}
+
+function setContext({ run, base }: Session): void {
+  void vscode.commands.executeCommand('setContext', 'virtflow.hasRun', run !== undefined);
+  void vscode.commands.executeCommand('setContext', 'virtflow.hasBase', base !== undefined);
 }

@@ -1,4 +1,4 @@
-import { anchorKey, describeReference, type Project, type Reference } from '../engine/reference';
+import { anchorKey, anchorOfKey, describeReference, type Project, type Reference } from '../engine/reference';
 import type { LineIndex } from './lineIndex';
 import committedLines from './lines.json';
 import { placesOf } from './places';
@@ -18,6 +18,18 @@ const LINES: LineIndex = committedLines;
 /** The versions of a project that the index knows, oldest first. */
 export function upstreamVersions(project: Project, index = LINES): readonly string[] {
   return Object.keys(index[project] ?? {}).toSorted(compareVersions);
+}
+
+/** Every reference that is known of a file in any version: its symbols, and the identifiers in them. */
+export function referencesIn(project: Project, path: string, index = LINES): readonly Reference[] {
+  const symbols = new Map<string, Set<string>>();
+  for (const version of Object.values(index[project] ?? {}))
+    for (const [symbol, { anchors = {} }] of Object.entries(version[path] ?? {}))
+      symbols.set(symbol, new Set([...(symbols.get(symbol) ?? []), ...Object.keys(anchors)]));
+  return [...symbols].flatMap(([symbol, anchors]) => [
+    { project, path, symbol },
+    ...[...anchors].map((key) => ({ project, path, symbol, anchor: anchorOfKey(key) })),
+  ]);
 }
 
 /**

@@ -1,18 +1,24 @@
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import { createCursor } from '../../engine/timeline';
+import { createCursor, type Cursor } from '../../engine/timeline';
+import { goOn } from '../../flows/breakpoints';
+import { complete, type Completion } from '../../flows/completion';
 import type { FlowRun } from '../../flows/flow';
+import { cellKey } from '../../flows/names';
+import { stepIn, stepOut, stepOver, type Direction } from '../../flows/navigate';
 import type { Session } from '../../flows/session';
-import { ArgumentError, optionalWhole, whole, type Arguments } from './arguments';
+import { ArgumentError, optionalWhole, record, records, text, whole, type Arguments } from './arguments';
+import { createBreakpoints, dataIdOf, type Armed } from './breakpoints';
+import { assignmentIn, newValue, rowOfSource, rowOfText } from './expressions';
 import { createStacks, type Frame, type Stacks } from './frames';
 import { createHandles } from './handles';
 import { isRunOf, readLaunch, type Launch } from './launch';
 import type { Place, Places } from './places';
 import { RequestServer } from './server';
-import { rowsOf, scopesOf, type Moment, type Node, type Row } from './variables';
+import { componentsAtHand, maskOf, rowsOf, scopesOf, type Moment, type Node, type Row, type Target } from './variables';
 
 /**
- * The debug adapter: the session as debugger clients see it. It has no position of its own: a request moves the session, and whoever
- * moves that, the client hears of it as a stop.
+ * The debug adapter: the session as clients of the debug protocol see it. It has no position of its own: a request moves the session, and
+ * whoever moves that, the client hears of it as a stop.
  */
 
 export interface DebugParts {
@@ -20,130 +26,272 @@ export interface DebugParts {
   readonly places: Places;
 }
 
-/** Makes an adapter for one debug session. It follows the extension's session from launch to disconnect, and leaves the run behind. */
+type Stopped = DebugProtocol.StoppedEvent['body'];
+
+/** Why the session is where it is. */
+type Reason = Pick<Stopped, 'reason' | 'hitBreakpointIds'>;
+
+/** What is made of a run once, and holds as long as it. */
+interface Known {
+  readonly run: FlowRun;
+  readonly stacks: Stacks;
+  /** Looks ahead, and back, without moving the session. */
+  readonly scout: Cursor;
+}
+
+const CAPABILITIES: DebugProtocol.Capabilities = {
+  supportsConfigurationDoneRequest: true,
+  supportsStepBack: true,
+  supportsRestartRequest: true,
+  supportsTerminateRequest: true,
+  supportsDelayedStackTraceLoading: true,
+  supportsFunctionBreakpoints: true,
+  supportsConditionalBreakpoints: true,
+  supportsHitConditionalBreakpoints: true,
+  supportsLogPoints: true,
+  supportsBreakpointLocationsRequest: true,
+  supportsDataBreakpoints: true,
+  supportsEvaluateForHovers: true,
+  supportsCompletionsRequest: true,
+  completionTriggerCharacters: ['.', '$', '('],
+  supportsSetVariable: true,
+  supportsSetExpression: true,
+  supportsGotoTargetsRequest: true,
+};
+
+/** Makes an adapter for one debug session, which follows the extension's session from launch to disconnect and leaves the run behind. */
 export function createDebugAdapter({ session, places }: DebugParts): RequestServer {
   const frames = createHandles<Frame>('frame');
   const nodes = createHandles<Node>('variable');
-  let launch: Launch | undefined;
-  let stacks: { readonly run: FlowRun; readonly of: Stacks } | undefined;
-  /** What the next move is for; a move that nobody here asked for is somebody's else, in the panel or a tree. */
-  let reason: DebugProtocol.StoppedEvent['body']['reason'] | undefined;
+  const breakpoints = createBreakpoints(places);
+  const following: (() => void)[] = [];
+  let known: Known | undefined;
+  let launched: Launch | undefined;
+  let configured = false;
+  /** What the next move is for; one that nobody asked for here is somebody’s in the panel or in a tree. */
+  let why: Reason | undefined;
   /** The furthest step that was reached in this run. */
   let furthest = 0;
-  let configured = false;
-  let unfollow: (() => void) | undefined;
 
-  function current(): FlowRun {
-    if (session.run === undefined) throw new ArgumentError('there is no run yet: launch a flow first');
-    return session.run;
+  function current(): Known {
+    const { run } = session;
+    if (run === undefined) throw new ArgumentError('there is no run yet: launch a flow first');
+    if (known?.run !== run) known = { run, stacks: createStacks(run), scout: createCursor(run) };
+    return known;
   }
 
-  const moment = (): Moment => ({ run: current(), cursor: session.cursor ?? createCursor(current()) });
-
-  function stacksOf(run: FlowRun): Stacks {
-    if (stacks?.run !== run) stacks = { run, of: createStacks(run) };
-    return stacks.of;
+  function moment(): Moment {
+    const { run, scout } = current();
+    return { run, cursor: session.cursor ?? scout };
   }
 
   function follow(): void {
-    unfollow?.();
-    unfollow = session.onDidChange((change) => {
-      if (change === 'run') furthest = session.position;
-      if (configured) stopped();
+    furthest = session.position;
+    following.push(
+      session.onDidChange((change) => {
+        if (change === 'run') begun();
+        if (configured) stopped();
+      }),
+      places.onDidChange(() => {
+        review();
+        if (configured) stopped();
+      }),
+    );
+  }
+
+  /** Waits for the run that was asked for, if that takes long. @throws Error if there will be none */
+  async function arrival(): Promise<void> {
+    const outcome = await session.work?.outcome;
+    switch (outcome?.kind) {
+      case 'cancelled':
+        throw new Error('the run was cancelled');
+      case 'failed':
+        throw outcome.error;
+      case 'finished':
+      case undefined:
+    }
+  }
+
+  async function explore({ flow, inputs }: Launch): Promise<void> {
+    session.explore(flow, inputs);
+    await arrival();
+  }
+
+  /** Another run: what was reached in the other one counts no more, and breakpoints may come out otherwise. */
+  function begun(): void {
+    furthest = session.position;
+    review();
+    const { base } = session;
+    if (base)
+      say(
+        base.step < 0
+          ? 'What if: this is another run, with other parameters. “Virtflow: Return to Original Run” goes back.'
+          : `What if: this is another run from step ${base.step + 1} on. “Virtflow: Return to Original Run” goes back.`,
+      );
+  }
+
+  function review(): void {
+    server.inTurn(async () => {
+      for (const breakpoint of await breakpoints.review(current().run)) server.announce('breakpoint', { reason: 'changed', breakpoint });
     });
   }
 
   /** Tells the client where the session stands. What it was told before is of the past. */
   function stopped(): void {
-    const run = current();
+    const { run } = current();
     const { position } = session;
     frames.clear();
     nodes.clear();
     furthest = Math.max(furthest, position);
     server.announce('stopped', {
-      reason: reason ?? 'goto',
-      description: descriptionOf(run, position, furthest),
+      ...(why ?? { reason: 'goto' }),
+      description: descriptionOf(session, furthest),
       threadId: threadId(run.journal.thread(position)),
       allThreadsStopped: true,
-    } satisfies DebugProtocol.StoppedEvent['body']);
-    reason = undefined;
+    } satisfies Stopped);
+    why = undefined;
   }
 
-  /** Moves the session; where it cannot move, the client hears that it has stopped again. */
-  function go(why: NonNullable<typeof reason>, target: number | undefined): void {
-    reason = why;
+  const say = (output: string): void => server.announce('output', { category: 'console', output: `${output}\n` });
+
+  /** Stands on a step; where the session stands there already, the client hears that it has stopped again. */
+  function stand(reason: Reason, step: number): void {
+    why = reason;
     const before = session.position;
-    if (target !== undefined) session.seek(target);
+    session.seek(step);
     if (session.position === before) stopped();
   }
 
-  async function begin(asked: Launch): Promise<void> {
-    launch = asked;
-    if (session.run === undefined || !isRunOf(asked, session.run)) session.explore(asked.flow, asked.inputs);
-    furthest = session.position;
-    follow();
+  /** Goes on, or back, to a step or to the breakpoint before it; without a step, to where the run ends or begins. */
+  function go(direction: Direction, target?: number): void {
+    const { run, scout } = current();
+    const halt = goOn(run, scout, session.position, direction, breakpoints.stops);
+    const isBeyond = (step: number): boolean => target !== undefined && (step - target) * direction > 0;
+    for (const { step, text: message } of halt.messages) if (!isBeyond(step)) say(message);
+    const [hit] = isBeyond(halt.step) ? [] : halt.hit;
+    if (hit) stand({ reason: reasonOf(hit), hitBreakpointIds: halt.hit.map(({ id }) => id) }, halt.step);
+    else stand({ reason: 'step' }, target ?? halt.step);
   }
 
-  async function frameOf(frame: Frame): Promise<DebugProtocol.StackFrame> {
+  /** Steps in the thread that the client names; where that leads nowhere, to whatever is next. */
+  function step(find: typeof stepOver, direction: Direction, args: Arguments): void {
+    const { run, stacks } = current();
+    const thread = args['threadId'] === undefined ? run.journal.thread(session.position) : threadOf(args);
+    const from = stacks.lastStep(session.position, thread) ?? session.position;
+    go(direction, find(run, from, direction) ?? stepIn(run, session.position, direction) ?? session.position);
+  }
+
+  async function frameShown(frame: Frame): Promise<DebugProtocol.StackFrame> {
     const place = await places.locate(frame.stand);
+    const { name } = frame.stand.fn;
     const id = frames.add(frame);
-    const name = frame.stand.fn.name;
     if (place === undefined) return { id, name, line: 0, column: 0, presentationHint: 'subtle' };
     return { id, name, source: sourceOf(place), line: place.line, column: 1, ...(place.outline ? { presentationHint: 'subtle' } : {}) };
   }
 
-  const variable = ({ name, value, type, inside, kind }: Row): DebugProtocol.Variable => ({
-    name,
+  const valueShown = ({
     value,
-    variablesReference: inside ? nodes.add(inside) : 0,
+    type,
+    inside,
+  }: Row): { readonly value: string; readonly type?: string; readonly variablesReference: number } => ({
+    value,
     ...(type ? { type } : {}),
-    ...(kind ? { presentationHint: { kind } } : {}),
+    variablesReference: inside ? nodes.add(inside) : 0,
   });
 
+  const variableShown = (row: Row): DebugProtocol.Variable => ({
+    name: row.name,
+    ...valueShown(row),
+    ...(row.evaluateName ? { evaluateName: row.evaluateName } : {}),
+    ...(row.kind ? { presentationHint: { kind: row.kind } } : {}),
+  });
+
+  /** The row of a name among those that the client was shown. */
+  function rowAt(args: Arguments): Row {
+    const name = text(args, 'name');
+    const row = rowsOf(moment(), nodes.get(whole(args, 'variablesReference'))).find((each) => each.name === name);
+    if (row === undefined) throw new ArgumentError(`there is no "${name.slice(0, 60)}" here`);
+    return row;
+  }
+
+  function rowOf(expression: string, args: Arguments): Row {
+    const id = optionalWhole(args, 'frameId');
+    if (args['context'] === 'hover' && id !== undefined)
+      return rowOfSource(moment(), componentsAtHand(current().run, frames.get(id)), expression);
+    return rowOfText(moment(), expression);
+  }
+
+  /** Forks the run by another value; what the client is shown is the cell as it is there. */
+  async function change({ name, target }: Row, value: string): Promise<ReturnType<typeof valueShown>> {
+    if (target === undefined) throw new ArgumentError(`${name} cannot be set: only cells and their bits can`);
+    const key = cellKey(current().run, target.cell.id);
+    session.edit(target.cell.id, newValue(moment(), target, value));
+    await arrival();
+    say(`You set ${key}${target.field ? ` (${target.field.name})` : ''} to ${value}.`);
+    return valueShown(rowOfText(moment(), key));
+  }
+
+  /** The steps of this run that come to a line: the next one and the one before, from where the session stands. */
+  async function targetsOn(path: string, line: number): Promise<DebugProtocol.GotoTarget[]> {
+    const { run, scout } = current();
+    const sites = await breakpoints.sitesOn(path, line, run);
+    const { position } = session;
+    return ([1, -1] as const).flatMap((direction): DebugProtocol.GotoTarget[] => {
+      const { step: target, hit } = goOn(run, scout, position, direction, [{ kind: 'site', sites }]);
+      const way = direction === 1 ? 'the next time' : 'the time before';
+      return hit.length === 0 ? [] : [{ id: target, label: `Step ${target}, ${way}`, line }];
+    });
+  }
+
   const server = new RequestServer({
-    initialize: (): DebugProtocol.Capabilities => ({
-      supportsConfigurationDoneRequest: true,
-      supportsStepBack: true,
-      supportsRestartRequest: true,
-      supportsTerminateRequest: true,
-      supportsDelayedStackTraceLoading: true,
-    }),
+    initialize: () => CAPABILITIES,
     async launch(args) {
-      await begin(readLaunch(args));
+      launched = readLaunch(args);
+      if (session.run === undefined || !isRunOf(launched, session.run)) await explore(launched);
+      follow();
       server.announce('initialized');
     },
     attach() {
-      const { flow, inputs } = current();
+      current();
       follow();
-      launch = { flow, inputs, stopOnEntry: true };
       server.announce('initialized');
     },
     configurationDone() {
       configured = true;
-      if (launch?.stopOnEntry === false) return go('step', current().journal.length - 1);
-      reason = 'entry';
-      stopped();
+      if (launched?.stopOnEntry === false) go(1);
+      else stand({ reason: 'entry' }, session.position);
     },
-    restart: () => go('entry', 0),
+    async restart() {
+      if (launched && !isRunOf(launched, current().run)) await explore(launched);
+      stand({ reason: 'entry' }, 0);
+    },
     terminate: () => server.announce('terminated'),
-    disconnect: () => unfollow?.(),
-    pause: () => go('pause', undefined),
+    disconnect: () => following.splice(0).forEach((stop) => stop()),
+    pause: () => stand({ reason: 'pause' }, session.position),
 
-    continue(): DebugProtocol.ContinueResponse['body'] {
-      go('step', current().journal.length - 1);
-      return { allThreadsContinued: true };
-    },
-    reverseContinue: () => go('step', 0),
+    continue: (): DebugProtocol.ContinueResponse['body'] => (go(1), { allThreadsContinued: true }),
+    reverseContinue: () => go(-1),
+    next: (args) => step(stepOver, 1, args),
+    stepIn: () => go(1, stepIn(current().run, session.position, 1) ?? session.position),
+    stepOut: (args) => step(stepOut, 1, args),
+    stepBack: () => go(-1, stepIn(current().run, session.position, -1) ?? session.position),
+    // The protocol knows one way to step back: these are our own, for our own commands.
+    reverseNext: (args) => step(stepOver, -1, args),
+    reverseStepOut: (args) => step(stepOut, -1, args),
+    gotoTargets: async (args): Promise<DebugProtocol.GotoTargetsResponse['body']> => ({
+      targets: await targetsOn(text(record(args, 'source'), 'path'), whole(args, 'line')),
+    }),
+    goto: (args) => stand({ reason: 'goto' }, whole(args, 'targetId')),
 
     threads: (): DebugProtocol.ThreadsResponse['body'] => ({
-      threads: stacksOf(current()).threads.map(({ index, title }) => ({ id: threadId(index), name: title })),
+      threads: current().stacks.threads.map(({ index, title }) => ({ id: threadId(index), name: title })),
     }),
     async stackTrace(args): Promise<DebugProtocol.StackTraceResponse['body']> {
-      const all = stacksOf(current()).at(session.position, threadOf(args));
+      const all = current().stacks.at(session.position, threadOf(args));
       const start = optionalWhole(args, 'startFrame') ?? 0;
       const levels = optionalWhole(args, 'levels') || all.length;
       const stackFrames: DebugProtocol.StackFrame[] = [];
-      for (const frame of all.slice(start, start + levels)) stackFrames.push(await frameOf(frame));
+      for (const frame of all.slice(start, start + levels)) stackFrames.push(await frameShown(frame));
       return { stackFrames, totalFrames: all.length };
     },
     scopes: (args): DebugProtocol.ScopesResponse['body'] => ({
@@ -157,7 +305,56 @@ export function createDebugAdapter({ session, places }: DebugParts): RequestServ
       const rows = rowsOf(moment(), nodes.get(whole(args, 'variablesReference')));
       const start = optionalWhole(args, 'start') ?? 0;
       const count = optionalWhole(args, 'count') || rows.length;
-      return { variables: rows.slice(start, start + count).map(variable) };
+      return { variables: rows.slice(start, start + count).map(variableShown) };
+    },
+
+    async evaluate(args): Promise<DebugProtocol.EvaluateResponse['body']> {
+      const expression = text(args, 'expression');
+      const assignment = args['context'] === 'repl' ? assignmentIn(expression) : undefined;
+      const { value, ...others } = assignment
+        ? await change(rowOfText(moment(), assignment.target), assignment.value)
+        : valueShown(rowOf(expression, args));
+      return { result: value, ...others };
+    },
+    completions: (args): DebugProtocol.CompletionsResponse['body'] => ({
+      targets: complete(current().run, text(args, 'text'), whole(args, 'column') - 1).map(completionShown),
+    }),
+    setVariable: (args): Promise<DebugProtocol.SetVariableResponse['body']> => change(rowAt(args), text(args, 'value')),
+    setExpression: (args): Promise<DebugProtocol.SetExpressionResponse['body']> =>
+      change(rowOfText(moment(), text(args, 'expression')), text(args, 'value')),
+
+    async setBreakpoints(args): Promise<DebugProtocol.SetBreakpointsResponse['body']> {
+      const path = text(record(args, 'source'), 'path');
+      return { breakpoints: await breakpoints.setLines(path, records(args, 'breakpoints'), current().run) };
+    },
+    setFunctionBreakpoints: async (args): Promise<DebugProtocol.SetFunctionBreakpointsResponse['body']> => ({
+      breakpoints: await breakpoints.setFunctions(records(args, 'breakpoints'), current().run),
+    }),
+    dataBreakpointInfo(args): DebugProtocol.DataBreakpointInfoResponse['body'] {
+      const { run } = current();
+      const { name, target } = optionalWhole(args, 'variablesReference') ? rowAt(args) : rowOfText(moment(), text(args, 'name'));
+      // The protocol says so, and has no other word for it.
+      // oxlint-disable-next-line unicorn/no-null
+      if (target === undefined) return { dataId: null, description: `${name} is no cell: only cells and their bits are written` };
+      return {
+        dataId: dataIdOf(cellKey(run, target.cell.id), target.field && maskOf(target.field)),
+        description: describe(run, target),
+        accessTypes: ['write'],
+        canPersist: true,
+      };
+    },
+    setDataBreakpoints: async (args): Promise<DebugProtocol.SetDataBreakpointsResponse['body']> => ({
+      breakpoints: await breakpoints.setData(records(args, 'breakpoints'), current().run),
+    }),
+    async breakpointLocations(args): Promise<DebugProtocol.BreakpointLocationsResponse['body']> {
+      const first = whole(args, 'line');
+      const lines = await breakpoints.locations(
+        text(record(args, 'source'), 'path'),
+        first,
+        optionalWhole(args, 'endLine') ?? first,
+        current().run,
+      );
+      return { breakpoints: lines.map((line) => ({ line })) };
     },
   });
   return server;
@@ -171,12 +368,41 @@ const threadOf = (args: Arguments): number => whole(args, 'threadId') - 1;
 const sourceOf = ({ path, outline }: Place): DebugProtocol.Source => ({
   name: path.slice(path.lastIndexOf('/') + 1),
   path,
-  ...(outline ? { origin: 'outline: no source tree holds it' } : {}),
+  ...(outline ? { origin: 'an outline, as no source tree holds it' } : {}),
 });
 
 /** Where one stands, and whether one has been further. */
-function descriptionOf({ journal }: FlowRun, position: number, furthest: number): string {
-  const where = `Step ${position} of ${journal.length - 1}`;
-  if (position < furthest) return `${where}, in the past: ${furthest - position} before the furthest`;
-  return position === journal.length - 1 ? `${where}, the end of the run` : where;
+function descriptionOf({ run, position, base }: Session, furthest: number): string {
+  const last = (run?.journal.length ?? 1) - 1;
+  const where = `Step ${position} of ${last}${base ? ', what if' : ''}`;
+  if (position < furthest) return `${where}, in the past: the furthest was ${furthest}`;
+  return position === last ? `${where}, the end of the run` : where;
 }
+
+function reasonOf(stop: Armed): string {
+  switch (stop.kind) {
+    case 'site':
+      return 'breakpoint';
+    case 'function':
+      return 'function breakpoint';
+    case 'cell':
+      return 'data breakpoint';
+  }
+}
+
+const describe = (run: FlowRun, { cell, field }: Target): string => cellKey(run, cell.id) + (field ? ` ${field.name}` : '');
+
+const COMPLETION_TYPES: Readonly<Record<Completion['kind'], DebugProtocol.CompletionItemType>> = {
+  component: 'class',
+  cell: 'field',
+  constant: 'value',
+  variable: 'variable',
+};
+
+const completionShown = ({ text: label, kind, detail, start, length }: Completion): DebugProtocol.CompletionItem => ({
+  label,
+  detail,
+  start,
+  length,
+  type: COMPLETION_TYPES[kind],
+});

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { CATALOGUE, requireFlow } from '../../flows/catalogue';
+import { CATALOGUE } from '../../flows/catalogue';
 import type { Flow } from '../../flows/flow';
 import type { Session } from '../../flows/session';
 import { showError } from '../errors';
@@ -28,7 +28,8 @@ export function registerConfigurations(session: Session): vscode.Disposable {
   );
 }
 
-const configurationOf = (flow: Flow): vscode.DebugConfiguration => ({
+/** Debugs a flow from its beginning. */
+export const configurationOf = (flow: Flow): vscode.DebugConfiguration => ({
   type: DEBUG_TYPE,
   request: 'launch',
   name: flow.title,
@@ -39,18 +40,8 @@ const configurationOf = (flow: Flow): vscode.DebugConfiguration => ({
 const presetsOf = (flow: Flow): readonly vscode.DebugConfiguration[] =>
   flow.presets.map(({ id, title }) => ({ ...configurationOf(flow), name: `${flow.title}: ${title}`, preset: id }));
 
-/**
- * Debugs a flow without any `launch.json`: the run that the reader has of it, else a new one.
- * @param of the flow's id, or its node in the tree; else that of the run
- */
-export async function debugFlow(session: Session, of: unknown): Promise<void> {
-  const id = typeof of === 'string' ? of : attributesOf(attributesOf(of)['flow'])['id'];
-  const flow = typeof id === 'string' ? requireFlow(id) : session.run?.flow;
-  const configuration = flow === undefined ? await ask() : session.run?.flow === flow ? attachTo(session.run.flow) : configurationOf(flow);
-  if (configuration) await vscode.debug.startDebugging(undefined, configuration);
-}
-
-const attachTo = (flow: Flow): vscode.DebugConfiguration => ({ type: DEBUG_TYPE, request: 'attach', name: flow.title });
+/** Debugs the run that there is. */
+export const attachTo = (flow: Flow): vscode.DebugConfiguration => ({ type: DEBUG_TYPE, request: 'attach', name: flow.title });
 
 /** @returns undefined to go no further, as the reader has been told why or has chosen nothing */
 async function resolve(session: Session, given: vscode.DebugConfiguration): Promise<vscode.DebugConfiguration | undefined> {
@@ -66,7 +57,8 @@ async function resolve(session: Session, given: vscode.DebugConfiguration): Prom
   }
 }
 
-async function ask(): Promise<vscode.DebugConfiguration | undefined> {
+/** Asks for a flow to debug. */
+export async function ask(): Promise<vscode.DebugConfiguration | undefined> {
   const items = CATALOGUE.map((flow) => ({ label: flow.title, description: flow.id, detail: flow.summary, flow }));
   const picked = await vscode.window.showQuickPick(items, {
     title: 'Debug Flow',

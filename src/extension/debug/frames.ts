@@ -25,6 +25,8 @@ export interface Frame {
 export interface Stacks {
   /** The threads that make a step in this run. */
   readonly threads: readonly ThreadInfo[];
+  /** The last step of a thread at or before a position. */
+  lastStep(position: number, thread: number): number | undefined;
   /** A thread's frames at a position, innermost first: none before its first step and while it waits outside of any function. */
   at(position: number, thread: number): readonly Frame[];
 }
@@ -42,17 +44,19 @@ export function createStacks(run: Run): Stacks {
     last[journal.thread(n)] = n;
   }
 
-  function lastStep(position: number, thread: number): number {
+  function lastStep(position: number, thread: number): number | undefined {
     const mark = Math.floor(position / INTERVAL);
     for (let n = position; n >= mark * INTERVAL; n--) if (journal.thread(n) === thread) return n;
-    return marks[mark]?.[thread] ?? NO_STEP;
+    const before = marks[mark]?.[thread] ?? NO_STEP;
+    return before === NO_STEP ? undefined : before;
   }
 
   return {
     threads: run.threads.filter(({ index }) => last[index] !== NO_STEP),
+    lastStep,
     at(position, thread) {
       const n = lastStep(position, thread);
-      if (n === NO_STEP) return [];
+      if (n === undefined) return [];
       const { kind, depth } = journal.step(n);
       return n !== position && kind === 'return' && depth === 0 ? [] : framesAt(run, n);
     },

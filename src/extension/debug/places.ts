@@ -1,5 +1,5 @@
-import type { Reference } from '../../engine/reference';
 import type { World } from '../../engine/fn';
+import type { Project, Reference } from '../../engine/reference';
 import type { Stand } from './frames';
 
 /** A line of a file. Paths are the client's: those on disk as such, others as URIs. Lines count from 1. */
@@ -11,14 +11,12 @@ export interface Place {
 }
 
 /** A file that stands may be in: of a tree of the reader's, or an outline. */
-export interface StandFile {
+export type StandFile = {
   /** As `Place` spells it. */
   readonly path: string;
-  readonly world: World;
   /** Its path in the tree. */
   readonly inTree: string;
-  readonly outline: boolean;
-}
+} & ({ readonly kind: 'tree'; readonly project: Project } | { readonly kind: 'outline'; readonly world: World });
 
 /** The extension's source trees and outlines, as the debugger asks them. */
 export interface Places {
@@ -28,4 +26,6 @@ export interface Places {
   find(reference: Reference): Promise<Place | undefined>;
   /** Which file of a tree or outline the client means; undefined if it is in none of them. */
   fileOf(path: string): Promise<StandFile | undefined>;
+  /** Calls `listener` when places may be elsewhere: another tree, another outline. The result stops that. */
+  onDidChange(listener: () => void): () => void;
 }

@@ -43,14 +43,18 @@ function createPlaces(sources: SourceTrees, outlines: Outlines): Places {
       const uri = uriOf(path);
       if (uri.scheme === OUTLINE_SCHEME) {
         const [, world = '', ...inTree] = uri.path.split('/');
-        return { path: pathOf(uri), world: world as World, inTree: inTree.join('/'), outline: true };
+        return { kind: 'outline', path: pathOf(uri), world: world as World, inTree: inTree.join('/') };
       }
       for (const project of PROJECTS) {
         const root = (await sources.bound(project))?.root;
         if (root && uri.scheme === root.scheme && uri.authority === root.authority && uri.path.startsWith(`${root.path}/`))
-          return { path: pathOf(uri), world: project, inTree: uri.path.slice(root.path.length + 1), outline: false };
+          return { kind: 'tree', path: pathOf(uri), project, inTree: uri.path.slice(root.path.length + 1) };
       }
       return undefined;
+    },
+    onDidChange(listener) {
+      const subscription = sources.onDidChange(listener);
+      return () => subscription.dispose();
     },
   };
 }

@@ -27,6 +27,11 @@ export class RequestServer extends ProtocolServer {
     else this.sendEvent(message);
   }
 
+  /** Does something when all requests that have come are answered, before the next one is. */
+  inTurn(task: () => Promise<void>): void {
+    this.#turn = this.#turn.then(task);
+  }
+
   protected override dispatchRequest(request: DebugProtocol.Request): void {
     this.#turn = this.#turn.then(() => this.#answer(request));
   }

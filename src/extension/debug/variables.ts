@@ -3,6 +3,7 @@ import type { BitField, Cell, CellType, Component } from '../../engine/cell';
 import { NO_STEP } from '../../engine/journal';
 import { lastWrite, type Cursor } from '../../engine/timeline';
 import type { FlowRun } from '../../flows/flow';
+import { cellKey } from '../../flows/names';
 import { resultText, valueText, writesOf } from '../../flows/text';
 import type { Frame } from './frames';
 
@@ -25,6 +26,8 @@ export interface Row {
   readonly type?: string;
   readonly inside?: Node;
   readonly target?: Target;
+  /** The expression that has this value. */
+  readonly evaluateName?: string;
   readonly kind?: DebugProtocol.VariablePresentationHint['kind'];
 }
 
@@ -59,7 +62,7 @@ export function rowsOf(moment: Moment, node: Node): readonly Row[] {
     case 'state':
       return [...byStruct(present(moment))].map(([struct, components]) => structRow(moment, struct, components));
     case 'struct':
-      return node.components.map((component) => componentRow(moment, component, component.name));
+      return node.components.map((component) => componentRow(moment, component, instanceIn(moment.run, component)));
     case 'component':
       return node.component.cells.flatMap((cell) => (isBlank(moment, cell) ? [] : [cellRow(moment, cell)]));
     case 'bits':
@@ -90,7 +93,7 @@ function stepRows({ journal, threads }: FlowRun, { at }: Frame): readonly Row[] 
 const REACH = 2048;
 
 /** The components that a frame's own function writes: nearest to where it stands first, what is still to come included. */
-function componentsAtHand({ journal, cells }: FlowRun, { enter, at }: Frame): readonly Component[] {
+export function componentsAtHand({ journal, cells }: FlowRun, { enter, at }: Frame): readonly Component[] {
   const distances = new Map<Component, number>();
   const look = (n: number): void => {
     if (journal.parent(n) !== enter || journal.kind(n) === 'enter') return;
@@ -121,22 +124,31 @@ function byStruct(components: readonly Component[]): ReadonlyMap<string, readonl
   return groups;
 }
 
-function structRow(moment: Moment, struct: string, components: readonly Component[]): Row {
+export function structRow(moment: Moment, struct: string, components: readonly Component[]): Row {
   const [only, ...others] = components;
   if (only !== undefined && others.length === 0) return componentRow(moment, only, struct);
   const value = components.map(({ name }) => name).join(', ');
   return { name: struct, value: marked(moment, value, components), inside: { kind: 'struct', components }, kind: 'class' };
 }
 
-function componentRow(moment: Moment, component: Component, name: string): Row {
+export function componentRow(moment: Moment, component: Component, name: string): Row {
   return {
     name,
     value: marked(moment, component.name, [component]),
     type: component.struct,
     inside: { kind: 'component', component },
+    evaluateName: componentKey(moment.run, component),
     kind: 'class',
   };
 }
+
+/** The name that tells a component from all others: `struct(instance)`. */
+export function componentKey(run: FlowRun, { struct, name, cells }: Component): string {
+  const [cell] = cells;
+  return cell === undefined ? `${struct}(${name})` : cellKey(run, cell.id).slice(0, -`.${cell.name}`.length);
+}
+
+const instanceIn = (run: FlowRun, component: Component): string => componentKey(run, component).slice(component.struct.length + 1, -1);
 
 /** What the step at the position writes shows at every level above it. */
 function marked(moment: Moment, value: string, components: readonly Component[]): string {
@@ -155,6 +167,7 @@ export function cellRow(moment: Moment, cell: Cell): Row {
     value: was(valueText(run, cell, value), old === undefined ? undefined : valueText(run, cell, old)),
     type: typeText(cell.type),
     target: { cell },
+    evaluateName: cellKey(run, cell.id),
     kind: 'property',
     ...(inside ? { inside } : {}),
   };
@@ -187,7 +200,8 @@ function bitRows(moment: Moment, cell: Cell): readonly Row[] {
     if (cell.type.kind === 'vectors' && now === 0 && before === 0) return [];
     const shown = (n: number): string => field.values?.[n] ?? String(n);
     const text = was(shown(now), before === now ? undefined : shown(before));
-    return [{ name: field.name, value: text, target: { cell, field }, kind: 'property' }];
+    const evaluateName = `(${cellKey(moment.run, cell.id)} & 0x${maskOf(field).toString(16)}) >> ${field.low}`;
+    return [{ name: field.name, value: text, target: { cell, field }, evaluateName, kind: 'property' }];
   });
 }
 
@@ -225,7 +239,8 @@ const oldValue = ({ run, cursor }: Moment, cell: Cell): number | undefined =>
 const isBlank = ({ run, cursor }: Moment, cell: Cell): boolean =>
   /\[\d+\]$/.test(cell.name) && cursor.value(cell.id) === 0 && lastWrite(run, cell.id, cursor.position) === undefined;
 
-function typeText(type: CellType): string {
+/** A cell's type, as C would say it. */
+export function typeText(type: CellType): string {
   switch (type.kind) {
     case 'bool':
       return 'bool';

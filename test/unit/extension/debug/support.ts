@@ -70,7 +70,8 @@ function placesIn(files: Readonly<Record<string, string>>): Places {
       return reference && find(reference);
     },
     async fileOf(path) {
-      return path.startsWith(`${TREE}/`) ? { path, world: 'linux', inTree: path.slice(TREE.length + 1), outline: false } : undefined;
+      return path.startsWith(`${TREE}/`) ? { kind: 'tree', path, project: 'linux', inTree: path.slice(TREE.length + 1) } : undefined;
     },
+    onDidChange: () => () => undefined,
   };
 }
