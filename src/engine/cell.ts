@@ -108,7 +108,7 @@ export const bits = (width: 8 | 16 | 32, names: readonly (string | undefined)[],
 /** A word as a data sheet draws it: bits, and runs of bits, with names and meanings. */
 export const register = (width: 8 | 16 | 32, fields: readonly BitField[], initial = 0): Field<number> => {
   const names = Array.from({ length: width }, (_, bit) => fields.find((field) => field.low === bit && field.width === 1)?.name);
-  return { ...hex(width, initial), type: { kind: 'bits', bits: width, names, fields } };
+  return { ...hex(width, initial), type: { kind: 'bits', bits: width, names, fields: fields.toSorted((a, b) => a.low - b.low) } };
 };
 
 /** A bit of a register. */

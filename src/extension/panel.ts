@@ -4,7 +4,8 @@ import type { Session } from '../flows/session';
 import { parseToHost, type PanelCommand, type ToWebview } from '../webview/protocol';
 import { showError } from './errors';
 import { openPlace } from './links';
-import { historyView, outlineView, positionView, runView } from './views';
+import { historyView } from './stateViews';
+import { outlineView, positionView, runView } from './views';
 
 /** The webviews: the panel in the editor area, and the compact state in the side bar. Both are views of the session. */
 export interface Panel extends vscode.Disposable {

@@ -1,12 +1,12 @@
-import type { Cell } from '../engine/cell';
 import { describeReference } from '../engine/reference';
-import { lastWrite, stackAt } from '../engine/timeline';
+import { stackAt } from '../engine/timeline';
 import { contextKind } from '../flows/contexts';
 import { presetOf, type FlowRun, type ParameterSpec } from '../flows/flow';
 import { referenceOfStep } from '../flows/places';
 import type { Session } from '../flows/session';
-import { resultText, valueText, writesOf } from '../flows/text';
-import type { CellView, ComponentView, HistoryView, ParameterView, PositionView, RunOutline, RunView } from '../webview/protocol';
+import { resultText } from '../flows/text';
+import type { ParameterView, PositionView, RunOutline, RunView } from '../webview/protocol';
+import { componentViews, stateView } from './stateViews';
 import { lanesOf, stepColumns, stepView, wayView } from './stepViews';
 import { topologyStateView, topologyView } from './topologyView';
 
@@ -33,6 +33,7 @@ export function outlineView(run: FlowRun, chapters: Session['chapters']): RunOut
     injected: inputs.stimuli.map(({ at, name }) => ({ at, title: flow.stimuli.find((stimulus) => stimulus.name === name)?.title ?? name })),
     chapters: chapters.map(({ chapter, step }) => ({ title: chapter.title, step })),
     topology: topologyView(run),
+    ...componentViews(run),
   };
 }
 
@@ -55,7 +56,6 @@ export function positionView(session: Session): PositionView {
   const step = run.journal.step(position);
   const reference = referenceOfStep(step);
   const result = step.kind === 'return' ? resultText(step) : undefined;
-  const changed = new Map(writesOf(run, position).map((write) => [write.cell, write.old]));
   return {
     step: position,
     here: stepView(run, position),
@@ -66,62 +66,6 @@ export function positionView(session: Session): PositionView {
     ...(result ? { result } : {}),
     topology: topologyStateView(run, session.cursor!),
     stack: stackAt(run, position).map((frame) => ({ step: frame.enter.n, symbol: frame.enter.site.fn.name })),
-    components: run.components.flatMap((component): ComponentView[] => {
-      if (component.born > position || component.cells.length === 0) return [];
-      const cells = component.cells.flatMap((cell) => cellView(session, cell, changed));
-      const { id, struct, name, doc } = component;
-      return [{ id, struct, name, doc, cells, changed: component.cells.some((cell) => changed.has(cell.id)) }];
-    }),
+    state: stateView(session),
   };
-}
-
-/** The most writes that a history holds. */
-const HISTORY_LIMIT = 100_000;
-
-/** Every write to a cell, or undefined if the run has no such cell. */
-export function historyView(run: FlowRun, component: number, name: string): HistoryView | undefined {
-  const cell = run.components[component]?.cells.find((candidate) => candidate.name === name);
-  if (cell === undefined) return undefined;
-  const writes = run.journal.writesTo(cell.id, run.journal.length - 1);
-  const first = Math.max(0, writes.count - HISTORY_LIMIT);
-  const steps = new Uint32Array(writes.count - first);
-  const values = new Uint32Array(steps.length);
-  const known = new Map<number, number>();
-  for (let index = 0; index < steps.length; index++) {
-    const write = writes.at(first + index);
-    const value = known.get(write.new) ?? known.size;
-    known.set(write.new, value);
-    steps[index] = write.step;
-    values[index] = value;
-  }
-  const texts = [...known.keys()].map((value) => valueText(run, cell, value));
-  const initial = valueText(run, cell, steps.length > 0 ? writes.at(first).old : cell.initial);
-  return { component, cell: name, steps, values, texts, initial, truncated: first > 0 };
-}
-
-/** One word of a wide register: shown only once it has held something. */
-const WIDE = /\[\d+\]$/;
-
-function cellView(session: Session, cell: Cell, changed: ReadonlyMap<number, number>): CellView[] {
-  const run = session.run!;
-  const value = session.cursor!.value(cell.id);
-  const written = lastWrite(run, cell.id, session.position);
-  if (written === undefined && value === 0 && WIDE.test(cell.name)) return [];
-  const was = changed.get(cell.id);
-  return [
-    {
-      name: cell.name,
-      value: valueText(run, cell, value),
-      ...(was === undefined ? {} : { was: valueText(run, cell, was) }),
-      ...(cell.type.kind === 'bits' ? { bits: bitsOf(cell.type.names, value, was ?? value) } : {}),
-      ...(written ? { writtenAt: written.step } : {}),
-    },
-  ];
-}
-
-function bitsOf(names: readonly (string | undefined)[], value: number, was: number): NonNullable<CellView['bits']> {
-  const bits = names.flatMap((name, bit) =>
-    name === undefined ? [] : [{ name, set: ((value >>> bit) & 1) === 1, changed: (((value ^ was) >>> bit) & 1) === 1 }],
-  );
-  return bits.reverse();
 }

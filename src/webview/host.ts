@@ -12,6 +12,10 @@ declare function acquireVsCodeApi(): VsCodeApi;
 export const DETAILS = ['contexts', 'functions', 'everything'] as const;
 export type Detail = (typeof DETAILS)[number];
 
+/** Which part of the state is shown. */
+export const SHOWN_STATE = ['all', 'touched', 'changed'] as const;
+export type ShownState = (typeof SHOWN_STATE)[number];
+
 /** What a view remembers while it is hidden, and what VS Code gives back to a restored panel. */
 export interface Memory {
   /** The flow that was shown: with it the extension can bring a restored panel back to life. */
@@ -20,14 +24,16 @@ export interface Memory {
   readonly tab?: string | undefined;
   readonly detail: Detail;
   readonly returns: boolean;
-  readonly changedOnly: boolean;
+  readonly shownState: ShownState;
+  /** The components that stand first, as `struct(name)`. */
+  readonly pins: readonly string[];
   readonly experiment: boolean;
   readonly stack: boolean;
   /** How far the list of state was scrolled, in pixels. */
   readonly scroll: number;
 }
 
-const FRESH: Memory = { detail: 'everything', returns: false, changedOnly: false, experiment: true, stack: false, scroll: 0 };
+const FRESH: Memory = { detail: 'everything', returns: false, shownState: 'touched', pins: [], experiment: true, stack: false, scroll: 0 };
 
 /** The extension, as a view sees it. */
 export interface Host {
@@ -57,8 +63,8 @@ export function connect(): Host {
 /** An older version of the views may have written the state, so each part is taken only if it fits. */
 function readMemory(state: unknown): Memory {
   if (typeof state !== 'object' || state === null) return FRESH;
-  const { flow, tab, detail, scroll } = state as Readonly<Record<string, unknown>>;
-  const flag = (name: 'returns' | 'changedOnly' | 'experiment' | 'stack') => {
+  const { flow, tab, detail, scroll, shownState, pins } = state as Readonly<Record<string, unknown>>;
+  const flag = (name: 'returns' | 'experiment' | 'stack') => {
     const value = (state as Readonly<Record<string, unknown>>)[name];
     return typeof value === 'boolean' ? value : FRESH[name];
   };
@@ -67,7 +73,8 @@ function readMemory(state: unknown): Memory {
     ...(typeof tab === 'string' ? { tab } : {}),
     detail: DETAILS.find((known) => known === detail) ?? FRESH.detail,
     returns: flag('returns'),
-    changedOnly: flag('changedOnly'),
+    shownState: SHOWN_STATE.find((known) => known === shownState) ?? FRESH.shownState,
+    pins: Array.isArray(pins) ? pins.filter((pin) => typeof pin === 'string') : FRESH.pins,
     experiment: flag('experiment'),
     stack: flag('stack'),
     scroll: typeof scroll === 'number' && Number.isFinite(scroll) ? scroll : FRESH.scroll,

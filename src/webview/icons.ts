@@ -11,6 +11,8 @@ const ICONS = {
   source: ['M6 4.5 L2.5 8 L6 11.5', 'M10 4.5 L13.5 8 L10 11.5'],
   panel: ['M2 3 H14 V13 H2 V3', 'M6 3 V13', 'M9 6.5 H12', 'M9 9.5 H12'],
   filter: ['M2.5 4 H13.5', 'M4.5 8 H11.5', 'M6.5 12 H9.5'],
+  pin: ['M5.5 2.5 H10.5', 'M6.5 2.5 V7 L4.5 9.5 H11.5 L9.5 7 V2.5', 'M8 9.5 V14'],
+  close: ['M4 4 L12 12', 'M12 4 L4 12'],
   chevron: ['M6 3.5 L10.5 8 L6 12.5'],
 
   // Execution contexts: a card in its slot, a bolt, queued items, a loop, a chip, a screen.

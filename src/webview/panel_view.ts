@@ -1,5 +1,4 @@
 import './frame.css';
-import { createComponents } from './components';
 import { h } from './dom';
 import { createExperiment } from './experiment';
 import { createHeader } from './header';
@@ -11,6 +10,7 @@ import type { RunOutline } from './protocol';
 import { createScrubber } from './scrubber';
 import { createSequence } from './sequence/sequence';
 import { createTabs } from './tabs';
+import { createState } from './registers/state';
 
 /**
  * The editor panel: the whole run as a strip, below it views of the run to choose from, beside them the current step and the
@@ -20,7 +20,7 @@ export function createPanelView(host: Host): Part {
   const header = createHeader(host, 'panel');
   const timeline = createScrubber(host);
   const tabs = createTabs(host, [{ id: 'sequence', title: 'Sequence', part: createSequence(host) }]);
-  const detail = column('detail', [createPreset(), createNote(host), createComponents(host)]);
+  const detail = column('detail', [createPreset(), createNote(host), createState(host)]);
   const experiment = createExperiment(host);
   const areas = [header, timeline, tabs, detail, experiment];
   return compose(h('main', { class: 'panel' }, ...areas.map(({ element }) => element)), areas);

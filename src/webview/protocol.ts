@@ -154,6 +154,10 @@ export interface RunOutline {
   readonly injected: readonly { readonly title: string; readonly at: number }[];
   readonly chapters: readonly ChapterView[];
   readonly topology: TopologyView;
+  /** Everything that has state, by number. */
+  readonly components: readonly ComponentView[];
+  /** What cells are of. */
+  readonly types: readonly CellType[];
 }
 
 /** A run, as the panel first gets to know it: once. What moves is a position. */
@@ -161,28 +165,60 @@ export interface RunView extends RunOutline {
   readonly steps: StepColumns;
 }
 
-/** One cell at the current position. */
-export interface CellView {
+/** How a cell's number is read and shown. */
+export type CellType =
+  | { readonly kind: 'bool' }
+  | { readonly kind: 'int' }
+  | { readonly kind: 'hex'; readonly bits: number }
+  | { readonly kind: 'bits'; readonly bits: number; readonly fields: readonly BitFieldView[] }
+  /** 32 vectors of a wide register: bit 0 stands for vector `first`. */
+  | { readonly kind: 'vectors'; readonly first: number }
+  | { readonly kind: 'enum'; readonly names: readonly { readonly value: number; readonly name: string }[] }
+  /** 0 is NULL, anything else one more than the index of a component. */
+  | { readonly kind: 'pointer' };
+
+/** A bit of a word, or several side by side, that has a name. */
+export interface BitFieldView {
   readonly name: string;
-  /** As people read it: `0x0406 MEMORY | MASTER | INTX_DISABLE`, `true`, `&eventfd_ctx intx.interrupt`. */
-  readonly value: string;
-  /** What it was before the current step, where that step changed it. */
-  readonly was?: string;
-  /** The names of the bits and whether each is set, most significant first, for a word with named bits. */
-  readonly bits?: readonly { readonly name: string; readonly set: boolean; readonly changed: boolean }[];
-  /** The step that wrote it last, or undefined if none did. */
-  readonly writtenAt?: number;
+  /** Its lowest bit. */
+  readonly low: number;
+  readonly width: number;
+  /** What it says, in a sentence. */
+  readonly means?: string;
+  /** What its values are called; an empty name is none. */
+  readonly values?: readonly string[];
 }
 
-/** A structure instance at the current position. */
+/** One cell of a structure, as it is throughout the run. */
+export interface CellView {
+  readonly name: string;
+  /** Index into the run's types. */
+  readonly type: number;
+  /** What it holds, in a sentence. */
+  readonly means?: string;
+  /** Whether the run writes it at all. */
+  readonly touched: boolean;
+}
+
+/** A structure instance, as it is throughout the run. Its index is its number. */
 export interface ComponentView {
-  readonly id: number;
   readonly struct: string;
   readonly name: string;
   readonly doc: string;
+  /** The step before which there is no such instance; 0 when it was there from the start. */
+  readonly born: number;
+  /** The number of its first cell; its other cells have the numbers that follow. */
+  readonly first: number;
   readonly cells: readonly CellView[];
-  /** Whether the current step wrote any of its cells. */
-  readonly changed: boolean;
+}
+
+/** All cells' values at a position, by their numbers. */
+export interface StateView {
+  readonly values: Float64Array;
+  /** The step that wrote each last; -1: none did. */
+  readonly writers: Int32Array;
+  /** What the current step changed, and what stood there before. */
+  readonly changes: readonly { readonly cell: number; readonly was: number }[];
 }
 
 /** A hand-over between execution contexts: `cause` brought `step` about. */
@@ -212,8 +248,18 @@ export interface PositionView {
   readonly result?: string;
   /** The call stack of the step's thread, innermost first. */
   readonly stack: readonly { readonly step: number; readonly symbol: string }[];
-  readonly components: readonly ComponentView[];
   readonly topology: TopologyStateView;
+  readonly state: StateView;
+}
+
+/** A place that steps stand on, in the thread that they ran on. */
+export interface PlaceView {
+  readonly symbol: string;
+  readonly anchor?: string;
+  /** `linux:virt/kvm/eventfd.c irqfd_wakeup › schedule_work`, or undefined for hardware. */
+  readonly reference?: string;
+  readonly thread: string;
+  readonly context: string;
 }
 
 /** Every write to one cell in the run, first to last. */
@@ -228,8 +274,14 @@ export interface HistoryView {
   readonly values: Uint32Array;
   /** Each different value once, as people read it. */
   readonly texts: readonly string[];
-  /** What it was before the first of `steps`, as people read it. */
+  /** The same values as numbers. */
+  readonly numbers: readonly number[];
+  /** What it was before the first of `steps`, as people read it, and as a number. */
   readonly initial: string;
+  readonly before: number;
+  /** Where each stood, as an index into `places`. */
+  readonly writers: Uint32Array;
+  readonly places: readonly PlaceView[];
   /** Whether there are more writes than a message holds: then these are the last ones. */
   readonly truncated: boolean;
 }
@@ -440,24 +492,11 @@ const hasFieldsOfPosition = shape<PositionView>({
   result: optional(text),
   topology: isTopologyState,
   stack: listOf(shape<PositionView['stack'][number]>({ step: whole, symbol: text })),
-  components: listOf(
-    shape<ComponentView>({
-      id: whole,
-      struct: text,
-      name: text,
-      doc: text,
-      changed: flag,
-      cells: listOf(
-        shape<CellView>({
-          name: text,
-          value: text,
-          was: optional(text),
-          writtenAt: optional(whole),
-          bits: optional(listOf(shape<NonNullable<CellView['bits']>[number]>({ name: text, set: flag, changed: flag }))),
-        }),
-      ),
-    }),
-  ),
+  state: shape<StateView>({
+    values: (value) => value instanceof Float64Array,
+    writers: (value) => value instanceof Int32Array,
+    changes: listOf(shape<StateView['changes'][number]>({ cell: whole, was: number })),
+  }),
 });
 
 const isOutlineOfHistory = shape<HistoryView>({
@@ -466,16 +505,23 @@ const isOutlineOfHistory = shape<HistoryView>({
   steps: (value) => value instanceof Uint32Array,
   values: (value) => value instanceof Uint32Array,
   texts: listOf(text),
+  numbers: listOf(number),
   initial: text,
+  before: number,
+  writers: (value) => value instanceof Uint32Array,
+  places: listOf(shape<PlaceView>({ symbol: text, anchor: optional(text), reference: optional(text), thread: text, context: text })),
   truncated: flag,
 });
 
 /** Steps rise, and each value is one of the texts. */
 function isHistory(value: unknown): value is HistoryView {
   if (!isOutlineOfHistory(value)) return false;
-  const { steps, values, texts } = value;
+  const { steps, values, texts, numbers, writers, places } = value;
   return (
     steps.length === values.length &&
+    steps.length === writers.length &&
+    texts.length === numbers.length &&
+    writers.every((writer) => writer < places.length) &&
     values.every((text) => text < texts.length) &&
     steps.every((step, index) => index === 0 || step >= (steps[index - 1] ?? 0))
   );
@@ -490,11 +536,16 @@ function isPosition(value: unknown): value is PositionView {
 
 /** Whether a position is one of a run: it names only steps, lanes, parts and wires that the run has. */
 export function isPositionIn(
-  { length, lanes, topology: { parts, wires } }: RunOutline,
-  { step, here, way, topology: state }: PositionView,
+  { length, lanes, components, topology: { parts, wires } }: RunOutline,
+  { step, here, way, state: { values, writers, changes }, topology: state }: PositionView,
 ): boolean {
+  const last = components.at(-1);
+  const count = last === undefined ? 0 : last.first + last.cells.length;
   return (
     step < length &&
+    values.length === count &&
+    writers.length === count &&
+    changes.every(({ cell }) => cell < count) &&
     here.lane < lanes.length &&
     way.every(({ lane }) => lane < lanes.length) &&
     state.parts.length === parts.length &&
@@ -503,6 +554,36 @@ export function isPositionIn(
     (state.active === undefined || state.active < parts.length)
   );
 }
+
+const isBitField = shape<BitFieldView>({
+  name: text,
+  low: (value) => whole(value) && Number(value) < 32,
+  width: (value) => whole(value) && Number(value) >= 1 && Number(value) <= 32,
+  means: optional(text),
+  values: optional(listOf(text)),
+});
+
+function isCellType(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  switch (value['kind']) {
+    case 'bool':
+    case 'int':
+    case 'pointer':
+      return true;
+    case 'hex':
+      return isWidth(value['bits']);
+    case 'bits':
+      return isWidth(value['bits']) && listOf(isBitField)(value['fields']);
+    case 'vectors':
+      return whole(value['first']);
+    case 'enum':
+      return listOf(shape<{ value: number; name: string }>({ value: number, name: text }))(value['names']);
+    default:
+      return false;
+  }
+}
+
+const isWidth: Check = (value) => value === 8 || value === 16 || value === 32;
 
 const OUTLINE: { readonly [K in keyof RunOutline]-?: Check } = {
   flow: text,
@@ -515,17 +596,34 @@ const OUTLINE: { readonly [K in keyof RunOutline]-?: Check } = {
   injected: listOf(shape<RunView['injected'][number]>({ title: text, at: whole })),
   chapters: listOf(shape<ChapterView>({ title: text, step: whole })),
   topology: isTopology,
+  components: listOf(
+    shape<ComponentView>({
+      struct: text,
+      name: text,
+      doc: text,
+      born: whole,
+      first: whole,
+      cells: listOf(shape<CellView>({ name: text, type: whole, means: optional(text), touched: flag })),
+    }),
+  ),
+  types: listOf(isCellType),
 };
 const hasFieldsOfOutline = shape<RunOutline>(OUTLINE);
 const hasFieldsOfRun = shape<RunView>({ ...OUTLINE, steps: isStepColumns });
 
-/** Lanes stand at the index that they name. */
-const lanesAreInOrder = ({ lanes }: RunOutline): boolean => lanes.every(({ index }, position) => index === position);
+/** Lanes stand at the index that they name, and the numbers of cells follow one another. */
+function isInOrder({ lanes, components, types }: RunOutline): boolean {
+  let cell = 0;
+  return (
+    lanes.every(({ index }, position) => index === position) &&
+    components.every(({ first, cells }) => first === cell && (cell += cells.length) >= 0 && cells.every(({ type }) => type < types.length))
+  );
+}
 
-const isOutline = (value: unknown): value is RunOutline => hasFieldsOfOutline(value) && lanesAreInOrder(value);
+const isOutline = (value: unknown): value is RunOutline => hasFieldsOfOutline(value) && isInOrder(value);
 
 const isRun = (value: unknown): value is RunView =>
-  hasFieldsOfRun(value) && lanesAreInOrder(value) && value.length === value.steps.length && allBelow(value.steps.lanes, value.lanes.length);
+  hasFieldsOfRun(value) && isInOrder(value) && value.length === value.steps.length && allBelow(value.steps.lanes, value.lanes.length);
 
 /** Columns of equal length, whose entries point into their tables, and to steps before them. */
 function isStepColumns(value: unknown): boolean {

@@ -1,16 +1,16 @@
-import { createComponents } from './components';
 import { h } from './dom';
 import { createHeader } from './header';
 import type { Host } from './host';
 import { createNote } from './note';
 import { compose, type Part } from './part';
 import type { RunOutline } from './protocol';
+import { createState } from './registers/state';
 
 /** The view in the side bar, beside the source: the current function and the state, small. */
 export function createStateView(host: Host): Part<RunOutline> {
   const header = createHeader(host, 'state');
   const note = createNote(host);
-  const components = createComponents(host);
+  const components = createState(host);
   const element = h('main', { class: 'narrow' }, header.element, note.element, components.element);
   return compose(element, [header, note, components]);
 }

@@ -1,4 +1,5 @@
 import type { PositionView, RunOutline, RunView } from './protocol';
+import { cellAt, formatValue } from './registers/values';
 import { stepAt } from './steps';
 
 /** What the views say in words: numbers, labels for screen readers, announcements. */
@@ -29,9 +30,13 @@ const SPOKEN_WRITES = 3;
 /** `Step 214, host hard-IRQ, vfio_intx_handler, writes masked: false → true` */
 export function announce(run: RunOutline, position: PositionView): string {
   const step = position.here;
-  const writes = position.components.flatMap(({ cells }) => cells).filter(({ was }) => was !== undefined);
-  const spoken = writes.slice(0, SPOKEN_WRITES).map(({ name, was, value }) => `${name}: ${was ?? ''} → ${value}`);
-  const more = writes.length > SPOKEN_WRITES ? ` and ${writes.length - SPOKEN_WRITES} more` : '';
+  const { changes, values } = position.state;
+  const spoken = changes.slice(0, SPOKEN_WRITES).map(({ cell, was }) => {
+    const found = cellAt(run, cell);
+    const said = (value: number) => (found ? formatValue(found.type, value, run.components) : String(value));
+    return `${found?.cell.name ?? ''}: ${said(was)} → ${said(values[cell] ?? 0)}`;
+  });
+  const more = changes.length > SPOKEN_WRITES ? ` and ${changes.length - SPOKEN_WRITES} more` : '';
   const parts = [
     `Step ${step.n}`,
     run.lanes[step.lane]?.title,

@@ -1,14 +1,17 @@
 import { handoversTo } from '../../src/flows/handovers';
 import type {
-  CellView,
+  BitFieldView,
+  CellType,
   ChapterView,
   ComponentView,
   HandoverView,
+  HistoryView,
   Lane,
   ParameterView,
   PositionView,
   RunOutline,
   RunView,
+  StateView,
   StepView,
   TopologyStateView,
   TopologyView,
@@ -24,6 +27,8 @@ export interface Sample {
   readonly run: RunView;
   readonly steps: readonly StepView[];
   positionAt(step: number): PositionView;
+  /** What the extension answers to `history`. */
+  history(component: number, cell: string): HistoryView;
 }
 
 const [DEVICE, HARDIRQ, KWORKER, QEMU, VCPU, GUEST] = [0, 1, 2, 3, 4, 5] as const;
@@ -42,10 +47,29 @@ interface Cell {
   readonly initial: string | number;
   /** Names of the bits, most significant first, with their masks. */
   readonly bits?: readonly (readonly [name: string, mask: number])[];
+  readonly fields?: readonly BitFieldView[];
+  /** The first vector of a word that has one bit for each. */
+  readonly vectors?: number;
+  readonly means?: string;
 }
 
 interface Component extends Pick<ComponentView, 'struct' | 'name' | 'doc'> {
   readonly cells: readonly Cell[];
+}
+
+/** A word's bits with their meaning, as data sheets have them. */
+const ENTRY: readonly BitFieldView[] = [
+  { name: 'vector', low: 0, width: 8, means: 'The vector that the pin’s message carries.' },
+  { name: 'delivery mode', low: 8, width: 3, means: 'What the interrupt is for the CPU.', values: ['Fixed', 'Lowest priority'] },
+  { name: 'LOW', low: 13, width: 1, means: 'Active low; clear: active high.' },
+  { name: 'REMOTE_IRR', low: 14, width: 1, means: 'A level was accepted and its EOI is due.' },
+  { name: 'LEVEL', low: 15, width: 1, means: 'Level-triggered; clear: edge.' },
+  { name: 'MASKED', low: 16, width: 1, means: 'The pin sends nothing.' },
+];
+
+/** A 256-bit register as eight words. */
+function vectorWords(name: string, means: string): readonly Cell[] {
+  return Array.from({ length: 8 }, (_, word) => ({ name: `${name}[${word}]`, initial: 0, vectors: 32 * word, means }));
 }
 
 const COMPONENTS: readonly Component[] = [
@@ -127,28 +151,24 @@ const COMPONENTS: readonly Component[] = [
           ['USERSPACE', 1],
         ],
       },
-      { name: 'irr', initial: '0x00000000' },
+      { name: 'irr', initial: 0 },
       {
         name: 'redirtbl[21]',
         initial: 0x8041,
-        bits: [
-          ['MASKED', 0x10000],
-          ['LEVEL', 0x8000],
-          ['REMOTE_IRR', 0x4000],
-          ['LOW', 0x2000],
-        ],
+        fields: ENTRY,
+        means: 'A redirection entry’s lower half: which message the pin becomes.',
       },
     ],
   },
   {
     struct: 'kvm_lapic',
     name: 'vCPU 0',
-    doc: 'The local APIC of a vCPU: the bits of vector 0x41.',
+    doc: 'The local APIC of a vCPU.',
     cells: [
-      { name: 'IRR[0x41]', initial: '0' },
-      { name: 'ISR[0x41]', initial: '0' },
-      { name: 'TMR[0x41]', initial: '0' },
-      { name: 'PPR', initial: '0x00' },
+      ...vectorWords('IRR', 'Vectors that have arrived and that the CPU has not taken yet.'),
+      ...vectorWords('ISR', 'Vectors that the CPU has taken and whose EOI is due.'),
+      ...vectorWords('TMR', 'Vectors that came level-triggered.'),
+      { name: 'PPR', initial: 0 },
     ],
   },
   {
@@ -273,9 +293,16 @@ export function createSample(cycles = 3): Sample {
     injected,
     chapters,
     topology: TOPOLOGY,
+    ...componentViews(recording.writes),
   };
   const run = { ...outline, steps: columnsOf(recording.steps) };
-  return { outline, run, steps: recording.steps, positionAt: (step) => positionAt(recording, step) };
+  return {
+    outline,
+    run,
+    steps: recording.steps,
+    positionAt: (step) => positionAt(recording, step),
+    history: (component, cell) => historyOf(recording.writes, component, cell),
+  };
 }
 
 interface Write {
@@ -425,14 +452,14 @@ function deliver(recording: Recording, guestStarts: () => void): void {
           call(KWORKER, 'kvm_ioapic_set_irq', {}, () => {
             at(KWORKER, '__kvm_irq_line_state', { [`${IOAPIC}.irq_states[21]`]: 2 });
             call(KWORKER, 'ioapic_set_irq', {}, () => {
-              at(KWORKER, 'irr', { [`${IOAPIC}.irr`]: '0x00200000' });
+              at(KWORKER, 'irr', { [`${IOAPIC}.irr`]: 0x200000 });
               call(KWORKER, 'ioapic_service', {}, () => {
                 nest(
                   recording,
                   KWORKER,
                   ['kvm_irq_delivery_to_apic', 'kvm_irq_delivery_to_apic_fast', 'kvm_apic_set_irq', '__apic_accept_irq'],
                   () => {
-                    at(KWORKER, 'apic_set_vector', { [`${LAPIC}.TMR[0x41]`]: '1', [`${LAPIC}.IRR[0x41]`]: '1' });
+                    at(KWORKER, 'apic_set_vector', { [`${LAPIC}.TMR[2]`]: 2, [`${LAPIC}.IRR[2]`]: 2 });
                     at(KWORKER, 'kvm_make_request', { [`${VCPU_0}.requests`]: 2 });
                     cause = signal(KWORKER, 'kvm_vcpu_kick', 'hardirq');
                   },
@@ -449,7 +476,7 @@ function deliver(recording: Recording, guestStarts: () => void): void {
     at(VCPU, 'requests', { [`${VCPU_0}.requests`]: 0, [`${VCPU_0}.mode`]: 'OUTSIDE_GUEST_MODE' });
     call(VCPU, 'kvm_check_and_inject_events', {}, () => {
       call(VCPU, 'kvm_cpu_get_interrupt', {}, () =>
-        at(VCPU, 'apic_set_isr', { [`${LAPIC}.IRR[0x41]`]: '0', [`${LAPIC}.ISR[0x41]`]: '1', [`${LAPIC}.PPR`]: '0x40' }),
+        at(VCPU, 'apic_set_isr', { [`${LAPIC}.IRR[2]`]: 0, [`${LAPIC}.ISR[2]`]: 2, [`${LAPIC}.PPR`]: 0x40 }),
       );
       call(VCPU, 'vmx_inject_irq', { edge: 'function pointer' });
     });
@@ -464,13 +491,11 @@ function deliver(recording: Recording, guestStarts: () => void): void {
   });
   call(VCPU, 'handle_apic_eoi_induced', { edge: 'vmexit', cause }, () => {
     call(VCPU, 'kvm_apic_set_eoi_accelerated', {}, () => {
-      at(VCPU, 'isr', { [`${LAPIC}.ISR[0x41]`]: '0', [`${LAPIC}.PPR`]: '0x00' });
+      at(VCPU, 'isr', { [`${LAPIC}.ISR[2]`]: 0, [`${LAPIC}.PPR`]: 0 });
       nest(recording, VCPU, ['kvm_ioapic_send_eoi', 'kvm_ioapic_update_eoi', 'kvm_ioapic_update_eoi_one'], () => {
         nest(recording, VCPU, ['kvm_notify_acked_irq', 'kvm_notify_acked_gsi'], () => {
           call(VCPU, 'irqfd_resampler_ack', { edge: 'function pointer' }, () => {
-            call(VCPU, 'kvm_set_irq', {}, () =>
-              at(VCPU, 'irq_states', { [`${IOAPIC}.irq_states[21]`]: 0, [`${IOAPIC}.irr`]: '0x00000000' }),
-            );
+            call(VCPU, 'kvm_set_irq', {}, () => at(VCPU, 'irq_states', { [`${IOAPIC}.irq_states[21]`]: 0, [`${IOAPIC}.irr`]: 0 }));
             nest(recording, VCPU, ['eventfd_signal', 'eventfd_signal_mask'], () => {
               at(VCPU, 'count', { [UNMASK]: '1' });
               nest(recording, VCPU, ['__wake_up_locked_key', '__wake_up_common'], () => {
@@ -508,10 +533,6 @@ const FILES: Readonly<Record<string, string>> = {
 function positionAt({ steps, writes }: Recording, at: number): PositionView {
   const step = steps[at];
   if (!step) throw new Error(`the sample has no step ${at}`);
-  const components = COMPONENTS.map(({ struct, name, doc, cells }, id): ComponentView => {
-    const views = cells.map((cell) => cellAt(writes, `${struct} ${name}.${cell.name}`, cell, at));
-    return { id, struct, name, doc, cells: views, changed: views.some(({ was }) => was !== undefined) };
-  });
   const place = step.anchor === undefined ? step.symbol : `${step.symbol} › ${step.anchor}`;
   return {
     step: at,
@@ -524,22 +545,30 @@ function positionAt({ steps, writes }: Recording, at: number): PositionView {
       : {}),
     ...(step.kind === 'return' ? { result: '0' } : {}),
     stack: stackAt(steps, step),
-    components,
-    topology: topologyAt(components, at),
+    state: stateAt(writes, at),
+    topology: topologyAt(writes, at),
   };
 }
 
 /** The line is lit from the first step on, and the context blocks while it is masked. */
-function topologyAt(components: readonly ComponentView[], at: number): TopologyStateView {
+function topologyAt(writes: readonly Write[], at: number): TopologyStateView {
+  const { values, writers, changes } = stateAt(writes, at);
   const parts = TOPOLOGY.parts.map(({ struct, cells: [name] }) => {
-    const component = components.find((candidate) => candidate.struct === struct)!;
-    const { value, was, writtenAt } = component.cells.find((cell) => cell.name === name)!;
+    const component = COMPONENTS.findIndex((candidate) => candidate.struct === struct);
+    const cell = CELLS.findIndex(({ key }) => key === `${struct} ${COMPONENTS[component]?.name}.${name}`);
+    const [number = 0, writtenAt = -1] = [values[cell], writers[cell]];
     return {
       there: true,
-      components: [component.id],
-      cells: [{ cell: 0, value, changed: was !== undefined }],
-      blocked: name === 'masked' && value === 'true' ? ['masked is set.'] : [],
-      ...(writtenAt === undefined ? {} : { writtenAt }),
+      components: [component],
+      cells: [
+        {
+          cell: 0,
+          value: name === 'masked' ? String(number === 1) : `0x${number.toString(16)}`,
+          changed: changes.some((change) => change.cell === cell),
+        },
+      ],
+      blocked: name === 'masked' && number === 1 ? ['masked is set.'] : [],
+      ...(writtenAt < 0 ? {} : { writtenAt }),
     };
   });
   return { way: [{ wire: 0, step: at }], active: 1, parts };
@@ -563,34 +592,92 @@ function wayTo(steps: readonly StepView[], at: number): readonly HandoverView[] 
   });
 }
 
-function cellAt(writes: readonly Write[], key: string, { name, initial, bits }: Cell, at: number): CellView {
-  const mine = writes.filter(({ cell, step }) => cell === key && step <= at);
-  const last = mine.at(-1);
-  const value = last?.value ?? initial;
-  const changedNow = last?.step === at;
-  const was = changedNow ? (mine.at(-2)?.value ?? initial) : undefined;
-  const shown = (given: string | number) => (typeof given === 'string' ? given : formatBits(given, bits ?? []));
-  const number = Number(value);
-  return {
-    name,
-    value: shown(value),
-    ...(was === undefined ? {} : { was: shown(was) }),
-    ...(last ? { writtenAt: last.step } : {}),
-    ...(bits
-      ? {
-          bits: bits.map(([bit, mask]) => ({
-            name: bit,
-            set: (number & mask) !== 0,
-            changed: was !== undefined && ((number ^ Number(was)) & mask) !== 0,
-          })),
-        }
-      : {}),
-  };
+/** Texts are the names of an enumeration in the order in which they occur. */
+const NAMES = [
+  'NULL',
+  'VFIO_PCI_NUM_IRQS',
+  'VFIO_PCI_INTX_IRQ_INDEX',
+  '&eventfd_ctx intx.interrupt',
+  '&eventfd_ctx intx.unmask',
+  '&virqfd intx.unmask',
+  'IN_GUEST_MODE',
+  'OUTSIDE_GUEST_MODE',
+  '{0x41}',
+];
+
+/** All cells, in the order of their numbers, with the names that writes know them by and their types. */
+const CELLS = COMPONENTS.flatMap(({ struct, name, cells }) =>
+  cells.map((cell, index) => ({ ...cell, key: `${struct} ${name}.${cell.name}`, type: typeOf(cell), first: index === 0 })),
+);
+
+function typeOf({ initial, bits, fields, vectors }: Cell): CellType {
+  if (vectors !== undefined) return { kind: 'vectors', first: vectors };
+  if (fields) return { kind: 'bits', bits: 32, fields };
+  if (bits) return { kind: 'bits', bits: 16, fields: bits.map(([name, mask]) => ({ name, low: Math.log2(mask), width: 1 })).toReversed() };
+  if (initial === 'true' || initial === 'false') return { kind: 'bool' };
+  if (typeof initial === 'number') return { kind: 'hex', bits: 32 };
+  return /^\d+$/.test(initial) ? { kind: 'int' } : { kind: 'enum', names: NAMES.map((name, value) => ({ value, name })) };
 }
 
-function formatBits(value: number, bits: NonNullable<Cell['bits']>): string {
-  const names = bits.filter(([, mask]) => (value & mask) !== 0).map(([name]) => name);
-  return [`0x${value.toString(16).padStart(4, '0')}`, names.join(' | ')].join(' ').trim();
+function numberOf(value: string | number): number {
+  if (typeof value === 'number') return value;
+  if (value === 'true' || value === 'false') return Number(value === 'true');
+  return /^\d+$/.test(value) ? Number(value) : NAMES.indexOf(value);
+}
+
+function componentViews(writes: readonly Write[]): Pick<RunView, 'components' | 'types'> {
+  const touched = new Set(writes.map(({ cell }) => cell));
+  let first = 0;
+  const components = COMPONENTS.map(({ struct, name, doc, cells }): ComponentView => {
+    const mine = CELLS.slice(first, first + cells.length);
+    const views = mine.map(({ name: cell, key, means }, index) => ({
+      name: cell,
+      type: first + index,
+      touched: touched.has(key),
+      ...(means ? { means } : {}),
+    }));
+    first += cells.length;
+    return { struct, name, doc, born: 0, first: first - cells.length, cells: views };
+  });
+  return { components, types: CELLS.map(({ type }) => type) };
+}
+
+function stateAt(writes: readonly Write[], at: number): StateView {
+  const values = Float64Array.from(CELLS, ({ initial }) => numberOf(initial));
+  const writers = new Int32Array(CELLS.length).fill(-1);
+  const changes: { cell: number; was: number }[] = [];
+  for (const { step, cell, value } of writes) {
+    if (step > at) break;
+    const number = CELLS.findIndex(({ key }) => key === cell);
+    const was = values[number] ?? 0;
+    values[number] = numberOf(value);
+    writers[number] = step;
+    if (step === at && was !== values[number]) changes.push({ cell: number, was });
+  }
+  return { values, writers, changes };
+}
+
+/** The answer to a request for a cell's history. */
+function historyOf(writes: readonly Write[], component: number, name: string): HistoryView {
+  const number = componentViews(writes).components[component]!.first + COMPONENTS[component]!.cells.findIndex((cell) => cell.name === name);
+  const { key, initial, type } = CELLS[number]!;
+  const mine = writes.filter(({ cell }) => cell === key);
+  const numbers = [...new Set(mine.map(({ value }) => numberOf(value)))];
+  const text = (value: number) =>
+    type.kind === 'enum' ? (NAMES[value] ?? '') : type.kind === 'bool' ? String(value === 1) : String(value);
+  return {
+    component,
+    cell: name,
+    steps: Uint32Array.from(mine, ({ step }) => step),
+    values: Uint32Array.from(mine, ({ value }) => numbers.indexOf(numberOf(value))),
+    texts: numbers.map(text),
+    numbers,
+    initial: text(numberOf(initial)),
+    before: numberOf(initial),
+    writers: new Uint32Array(mine.length),
+    places: [{ symbol: 'vfio_intx_handler', anchor: name, thread: 'Host hard-IRQ', context: 'hardirq' }],
+    truncated: false,
+  };
 }
 
 function stackAt(steps: readonly StepView[], step: StepView): PositionView['stack'] {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import * as fc from 'fast-check';
 import {
+  isPositionIn,
   parseToHost,
   parseToWebview,
   PANEL_COMMANDS,
@@ -22,7 +23,14 @@ const HISTORY: HistoryView = {
   steps: Uint32Array.of(3, 8, 8, 20),
   values: Uint32Array.of(0, 1, 0, 1),
   texts: ['true', 'false'],
+  numbers: [1, 0],
   initial: 'false',
+  before: 0,
+  writers: Uint32Array.of(0, 1, 0, 1),
+  places: [
+    { symbol: 'vfio_intx_handler', anchor: 'masked', thread: 'host hard-IRQ', context: 'hardirq' },
+    { symbol: 'vfio_pci_intx_unmask_handler', reference: 'linux:drivers/vfio/pci/vfio_pci_intrs.c', thread: 'vCPU 0', context: 'vcpu' },
+  ],
   truncated: false,
 };
 
@@ -177,6 +185,13 @@ const SPOILED: Readonly<Record<string, (run: typeof RUN) => unknown>> = {
     parameters: [{ name: 'a', title: 'a', description: 'a', kind: 'number', value: Number.NaN, minimum: 0, maximum: 1 }],
   }),
   'a chapter without a step': ({ run }) => ({ ...run, chapters: [{ title: 'a' }] }),
+  'cells that overlap': ({ run }) => ({ ...run, components: run.components.map((component) => ({ ...component, first: 0 })) }),
+  'a cell of no type': ({ run }) => ({ ...run, types: run.types.slice(1) }),
+  'a type of no kind': ({ run }) => ({ ...run, types: run.types.map(() => ({ kind: 'float' })) }),
+  'a bit beyond its word': ({ run }) => ({
+    ...run,
+    types: run.types.map(() => ({ kind: 'bits', bits: 8, fields: [{ name: 'a', low: 32, width: 1 }] })),
+  }),
 };
 
 for (const [what, spoil] of Object.entries(SPOILED)) {
@@ -193,6 +208,9 @@ test('a history is checked down to its numbers', () => {
     { values: Uint32Array.of(0, 1, 2, 1) },
     { values: new Float64Array(4) },
     { texts: [true, false] },
+    { numbers: [1] },
+    { writers: Uint32Array.of(0, 1, 0, 2) },
+    { places: [{}, {}] },
     { cell: 3 },
   ];
   for (const change of spoiled) assert.equal(parseToWebview({ type: 'history', history: { ...HISTORY, ...change } }).type, 'malformed');
@@ -214,12 +232,24 @@ test('a position must stand where it says, and its way go back in time', () => {
   assert.equal(parseToWebview({ ...RUN, position: nowhere }).type, 'malformed');
 });
 
-test('a position is checked down to its bits', () => {
+test('a position is checked down to its numbers', () => {
   const position = sample.positionAt(3);
-  const spoiled = (bits: unknown) => ({
-    ...position,
-    components: position.components.map((component) => ({ ...component, cells: component.cells.map((cell) => ({ ...cell, bits })) })),
-  });
-  assert.equal(parseToWebview({ type: 'position', position: spoiled(undefined) }).type, 'position');
-  assert.equal(parseToWebview({ type: 'position', position: spoiled([{ name: 'IRQ', set: 1, changed: false }]) }).type, 'malformed');
+  const { state } = position;
+  const told = (changed: object) => parseToWebview({ type: 'position', position: { ...position, state: { ...state, ...changed } } }).type;
+  assert.equal(told({}), 'position');
+  assert.equal(told({ values: [...state.values] }), 'malformed');
+  assert.equal(told({ writers: new Float64Array(state.writers) }), 'malformed');
+  assert.equal(told({ changes: [{ cell: -1, was: 0 }] }), 'malformed');
+  assert.equal(told({ changes: [{ cell: 0, was: NaN }] }), 'malformed');
+});
+
+test('a position fits a run only with all of its cells', () => {
+  const position = sample.positionAt(3);
+  const { state } = position;
+  const fitting = (changed: object) => isPositionIn(sample.run, { ...position, state: { ...state, ...changed } });
+  assert.ok(fitting({}));
+  assert.ok(!fitting({ values: state.values.slice(1) }));
+  assert.ok(!fitting({ writers: state.writers.slice(1) }));
+  assert.ok(!fitting({ changes: [{ cell: state.values.length, was: 0 }] }));
+  assert.ok(!isPositionIn(sample.run, { ...position, step: sample.run.length }));
 });

@@ -141,7 +141,7 @@ suite('the webviews', () => {
   view('steps that are named can be gone to', panel, async ({ page, sent, tell }) => {
     await tell(runAt(sample, MASKED));
     const before = sent.length;
-    await page.getByRole('button', { name: 'irq_type was written at step' }).click();
+    await page.locator('.cell', { hasText: 'irq_type' }).locator('.origin').click();
     await page.getByRole('button', { name: 'Set up', exact: true }).click();
     await page.locator('.way button').first().click();
     await page.locator('.stack summary').click();
@@ -157,11 +157,14 @@ suite('the webviews', () => {
 
   view('the state can be narrowed down', panel, async ({ page, tell }) => {
     await tell(runAt(sample, MASKED));
-    const names = page.locator('.cell dt');
+    const names = page.locator('.cell:visible .cell-name');
     await page.getByRole('textbox', { name: 'Filter' }).fill('eventfd_ctx INTX');
     assert.deepEqual(await page.locator('.nothing').innerText(), 'No state matches the filter.');
+    await page.getByRole('textbox', { name: 'Filter' }).fill('remote_irr');
+    assert.deepEqual(await names.allInnerTexts(), ['redirtbl[21]']);
     await page.getByRole('textbox', { name: 'Filter' }).fill('');
-    await page.locator('vscode-checkbox', { hasText: 'Changed' }).click();
+    await page.getByRole('combobox', { name: 'Shown state' }).click();
+    await page.getByRole('option', { name: 'Changed' }).click();
     assert.deepEqual(await names.allInnerTexts(), ['masked']);
     await tell(moveTo(sample, MASKED + 1));
     assert.deepEqual(await page.locator('.nothing').innerText(), 'This step changes no state.');
@@ -169,11 +172,11 @@ suite('the webviews', () => {
 
   view(
     'what was chosen survives being hidden',
-    { ...panel, memory: { detail: 'contexts', returns: true, changedOnly: true, experiment: false, scroll: 'x' } },
+    { ...panel, memory: { detail: 'contexts', returns: true, shownState: 'changed', experiment: false, scroll: 'x' } },
     async ({ page, tell }) => {
       await tell(runAt(sample, MASKED));
       assert.equal(await page.locator('.parameters').isVisible(), false);
-      assert.deepEqual(await page.locator('.cell dt').allInnerTexts(), ['masked']);
+      assert.deepEqual(await page.locator('.cell:visible .cell-name').allInnerTexts(), ['masked']);
       assert.equal(
         await page.locator('.row').first().getAttribute('aria-setsize'),
         String(layOut(sample.run.steps, LANES, 'contexts', true).rows.length),
@@ -250,7 +253,7 @@ suite('the webviews', () => {
   view('the side bar has the state and can open the panel', state, async ({ page, sent, tell }) => {
     await tell(outlineAt(sample, MASKED));
     assert.equal(await page.locator('.sequence').count(), 0);
-    assert.ok(await isInSight(page.locator('.cell.changed'), page.locator('.components')));
+    assert.ok(await isInSight(page.locator('.cell.changed'), page.locator('.registers')));
     await page.getByRole('button', { name: 'Open Panel' }).click();
     assert.deepEqual(sent.at(-1), { type: 'command', command: 'openPanel' });
   });
@@ -289,7 +292,7 @@ async function isInSight(element: Locator, container: Locator): Promise<boolean>
 }
 
 /** The sample with other texts wherever a text stands. */
-function spoiled({ outline, run, steps: rows, positionAt }: Sample, texts: readonly string[]): Sample {
+function spoiled({ outline, run, steps: rows, positionAt, history }: Sample, texts: readonly string[]): Sample {
   let next = 0;
   const text = () => texts[next++ % texts.length] ?? '';
   const bad = <T extends object>(part: T, ...keys: readonly (keyof T)[]): T => ({
@@ -308,19 +311,19 @@ function spoiled({ outline, run, steps: rows, positionAt }: Sample, texts: reado
     stimuli: run.stimuli.map((stimulus) => bad(stimulus, 'title', 'description')),
     injected: run.injected.map((injection) => bad(injection, 'title')),
     chapters: run.chapters.map((chapter) => bad(chapter, 'title')),
+    components: run.components.map((component) => ({
+      ...bad(component, 'struct', 'name', 'doc'),
+      cells: component.cells.map((cell) => bad(cell, 'name', 'means')),
+    })),
+    types: run.types.map((type) =>
+      type.kind === 'bits' ? { ...type, fields: type.fields.map((field) => bad(field, 'name', 'means')) } : type,
+    ),
   };
   const badPosition = (position: PositionView): PositionView => ({
     ...bad(position, 'reference', 'does', 'note', 'result'),
     here: bad(position.here, 'symbol', 'anchor', 'edge', 'world'),
     way: position.way.map((hop) => bad(hop, 'symbol', 'edge')),
     stack: position.stack.map((frame) => bad(frame, 'symbol')),
-    components: position.components.map((component) => ({
-      ...bad(component, 'struct', 'name', 'doc'),
-      cells: component.cells.map((cell) => ({
-        ...bad(cell, 'name', 'value', 'was'),
-        ...(cell.bits ? { bits: cell.bits.map((bit) => bad(bit, 'name')) } : {}),
-      })),
-    })),
   });
-  return { outline, run: badRun, steps: rows, positionAt: (step) => badPosition(positionAt(step)) };
+  return { outline, run: badRun, steps: rows, positionAt: (step) => badPosition(positionAt(step)), history };
 }

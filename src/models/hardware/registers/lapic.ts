@@ -112,14 +112,7 @@ export const lvt = (which: keyof typeof LVT, initial = 0x10000) => {
   ];
   const own = which === 'timer' ? [bitsOf(18, 17, 'timer mode', 'How the timer counts.', ['one-shot', 'periodic', 'TSC deadline'])] : pins;
   const mode = which === 'timer' || which === 'error' ? [] : [DELIVERY_MODE];
-  return means(
-    LVT[which],
-    register(
-      32,
-      [VECTOR, ...mode, STATUS, ...own, MASKED].toSorted((a, b) => a.low - b.low),
-      initial,
-    ),
-  );
+  return means(LVT[which], register(32, [VECTOR, ...mode, STATUS, ...own, MASKED], initial));
 };
 
 export const apicBase = (initial = 0) =>

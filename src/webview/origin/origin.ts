@@ -1,0 +1,156 @@
+import './origin.css';
+import { h, setText } from '../dom';
+import type { Host } from '../host';
+import { contextKind, icon } from '../icons';
+import type { Part } from '../part';
+import type { HistoryView, PositionView, RunOutline } from '../protocol';
+import { targetName, type Target } from '../registers/target';
+import { cellAt } from '../registers/values';
+import { formatCount } from '../words';
+import { historyOf, valueBefore, writesUntil, type History } from './history';
+import { createStrip } from './strip';
+
+/** Who wrote this? The answer for one value, until it is closed: the last writes, what comes next, and its history. */
+export interface Origin extends Part<RunOutline> {
+  ask(target: Target): void;
+}
+
+/** More writes than this are told around the position only. */
+const TOLD = 100;
+
+/** Makes the answer, hidden until somebody asks. */
+export function createOrigin(host: Host, closed: () => void): Origin {
+  const name = h('span', { class: 'origin-name' });
+  const count = h('p', { class: 'origin-count' });
+  const strip = createStrip((step) => host.seek(step));
+  const writes = h('ol', { class: 'writes-near', 'aria-label': 'Writes around this step' });
+  const told = h('ol', {});
+  const all = h('details', { class: 'all-writes' }, h('summary', {}, 'All writes'), told);
+  const close = h(
+    'button',
+    { type: 'button', class: 'close', title: 'Close', 'aria-label': 'Close', click: () => dismiss() },
+    icon('close'),
+  );
+  const element = h(
+    'section',
+    { class: 'who-wrote', 'aria-label': 'Who wrote this?', hidden: true },
+    h('header', {}, h('h3', {}, 'Who wrote ', name, '?'), close),
+    strip.element,
+    count,
+    writes,
+    all,
+  );
+  element.addEventListener('keydown', (event) => {
+    if (event.key === 'Escape') dismiss();
+  });
+  all.addEventListener('toggle', show);
+  let asked: Target | undefined;
+  let history: History | undefined;
+  let latest: { readonly run: RunOutline; readonly position: PositionView } | undefined;
+
+  function dismiss(): void {
+    const hadFocus = element.contains(document.activeElement);
+    asked = undefined;
+    history = undefined;
+    element.hidden = true;
+    if (hadFocus) closed();
+  }
+
+  function request(run: RunOutline, target: Target): void {
+    const found = cellAt(run, target.cell);
+    if (found) host.send({ type: 'history', component: found.component, cell: found.cell.name });
+  }
+
+  function show(): void {
+    if (!latest || !asked || !history) return;
+    const { run, position } = latest;
+    element.hidden = false;
+    setText(name, targetName(run, asked));
+    const until = writesUntil(history, position.step);
+    strip.show(history, run.length, position.step, until);
+    setText(count, countWords(history, until));
+    const rows = [
+      { index: until, title: 'next' },
+      { index: until - 1, title: history.steps[until - 1] === position.step ? 'this step' : 'last' },
+      { index: until - 2, title: 'before' },
+    ];
+    writes.replaceChildren(
+      ...rows.filter(({ index }) => index in history!.steps).map(({ index, title }) => createWrite(host, history!, index, title)),
+    );
+    all.hidden = history.steps.length <= rows.length;
+    if (all.open) tell(history, until);
+  }
+
+  function tell(of: History, until: number): void {
+    const first = Math.max(0, Math.min(until - TOLD / 2, of.steps.length - TOLD));
+    const indexes = Array.from({ length: Math.min(TOLD, of.steps.length) }, (_, index) => first + index);
+    told.replaceChildren(...indexes.map((index) => createWrite(host, of, index, index === until - 1 ? '●' : '')));
+  }
+
+  return {
+    element,
+    ask(target) {
+      if (!latest) return;
+      asked = target;
+      request(latest.run, target);
+    },
+    showRun(run) {
+      const before = latest?.run;
+      latest = undefined;
+      history = undefined;
+      const again = asked && before && sameIn(run, before, asked);
+      if (!again) return dismiss();
+      asked = again;
+      request(run, again);
+    },
+    showPosition(run, position) {
+      latest = { run, position };
+      show();
+    },
+    showHistory(view) {
+      if (!latest || !asked || !isOf(latest.run, asked, view)) return;
+      history = historyOf(view, asked.field);
+      show();
+    },
+  };
+}
+
+function isOf(run: RunOutline, { cell }: Target, view: HistoryView): boolean {
+  const found = cellAt(run, cell);
+  return found?.component === view.component && found.cell.name === view.cell;
+}
+
+/** The same value in another run of the flow. */
+function sameIn(run: RunOutline, before: RunOutline, { cell, field }: Target): Target | undefined {
+  const found = cellAt(before, cell);
+  const old = before.components[found?.component ?? -1];
+  const component = run.components.find(({ struct, name }) => struct === old?.struct && name === old.name);
+  const offset = component?.cells.findIndex((candidate) => candidate.name === found?.cell.name) ?? -1;
+  return component === undefined || offset < 0 ? undefined : { cell: component.first + offset, ...(field ? { field } : {}) };
+}
+
+function countWords({ steps, truncated }: History, until: number): string {
+  if (steps.length === 0) return 'Nothing in this run changes it.';
+  const total = `${truncated ? 'the last ' : ''}${formatCount(steps.length)} ${steps.length === 1 ? 'write' : 'writes'}`;
+  return until === 0 ? `${total} in this run, none of them yet` : `${formatCount(until)} of ${total} so far`;
+}
+
+function createWrite(host: Host, history: History, index: number, title: string): HTMLElement {
+  const step = history.steps[index] ?? 0;
+  const { symbol, anchor, reference, thread, context } = history.places[index]!;
+  const kind = contextKind(context);
+  const [was, now] = [valueBefore(history, index), history.values[index] ?? 0].map((value) => history.text(value));
+  return h(
+    'li',
+    { class: `ctx-${kind}` },
+    h(
+      'button',
+      { type: 'button', title: reference ?? `${symbol}, which has no source`, click: () => host.seek(step) },
+      h('span', { class: 'when' }, title),
+      h('span', { class: 'number' }, String(step)),
+      h('span', { class: 'who' }, h('span', { class: 'symbol' }, symbol), h('span', { class: 'anchor' }, anchor ?? '')),
+      h('span', { class: 'lane-name' }, icon(kind), h('span', {}, thread)),
+      h('span', { class: 'change' }, h('del', {}, was ?? ''), h('span', { class: 'becomes' }, '→'), h('ins', {}, now ?? '')),
+    ),
+  );
+}

@@ -1,0 +1,223 @@
+import './registers.css';
+import { h } from '../dom';
+import { SHOWN_STATE, type Host, type ShownState } from '../host';
+import type { Part } from '../part';
+import type { ComponentView, PositionView, RunOutline } from '../protocol';
+import { dropdown, searchField } from '../toolkit';
+import { createCard, type Card, type Wanted } from './card';
+import { moveFrom } from './keys';
+import { createMeaning } from './meaning';
+import type { Target } from './target';
+
+const SHOWN_TITLES: Readonly<Record<ShownState, string>> = {
+  all: 'All',
+  touched: 'Touched',
+  changed: 'Changed',
+};
+
+/** How long the pointer rests on a value before its meaning appears, in milliseconds. */
+const REST_MS = 500;
+
+/** What a reader may do with a value. */
+export interface ValueActions {
+  /** Who wrote it? */
+  ask(target: Target): void;
+}
+
+/**
+ * Everything that the run's state consists of: structures, their cells, the bits of those. A tree for the keyboard: up and down
+ * through the lines, right into the bits.
+ */
+export function createRegisters(host: Host, actions: ValueActions): Part<RunOutline> {
+  const targets = new WeakMap<Element, Target>();
+  const tree = h('div', { class: 'registers', role: 'tree', 'aria-label': 'State' });
+  const nothing = h('p', { class: 'nothing', hidden: true });
+  const meaning = createMeaning('Enter: Who wrote this?');
+  let cards: readonly Card[] = [];
+  let filter = '';
+  let latest: { readonly run: RunOutline; readonly position: PositionView } | undefined;
+  let rest: ReturnType<typeof setTimeout> | undefined;
+
+  const search = searchField('Filter', (text) => {
+    filter = text.trim().toLowerCase();
+    show();
+  });
+  const shows = dropdown(
+    'Shown state',
+    SHOWN_STATE.map((value) => ({ value, title: SHOWN_TITLES[value] })),
+    host.recall().shownState,
+    (value) => {
+      host.remember({ shownState: SHOWN_STATE.find((known) => known === value) ?? 'touched' });
+      show();
+    },
+  );
+
+  function wanted(run: RunOutline): Wanted {
+    const { shownState } = host.recall();
+    const matches = (text: string): boolean => text.toLowerCase().includes(filter);
+    return (component, row, written) => {
+      const cells = component.cells.slice(row.from, row.to);
+      if (shownState === 'changed' && !written) return false;
+      if (shownState === 'touched' && !cells.some(({ touched }) => touched)) return false;
+      return filter === '' || matches(component.struct) || matches(component.name) || matches(row.name) || cells.some(namesBit);
+      function namesBit({ type }: ComponentView['cells'][number]): boolean {
+        const known = run.types[type];
+        return known?.kind === 'bits' && known.fields.some(({ name }) => matches(name));
+      }
+    };
+  }
+
+  function show(): void {
+    if (!latest) return;
+    const { run, position } = latest;
+    const was = new Map(position.state.changes.map((change) => [change.cell, change.was]));
+    const want = wanted(run);
+    const visible = cards.map((card) => card.update(position.state, position.step, was, want));
+    nothing.hidden = visible.includes(true);
+    nothing.textContent =
+      filter !== ''
+        ? 'No state matches the filter.'
+        : host.recall().shownState === 'changed'
+          ? 'This step changes no state.'
+          : 'No state yet.';
+    keepTabStop();
+  }
+
+  /** Exactly one element of the tree is reached by Tab. */
+  function keepTabStop(): void {
+    const current = tree.querySelector<HTMLElement>('[tabindex="0"]');
+    if (current?.isConnected && current.getClientRects().length > 0) return;
+    if (current) current.tabIndex = -1;
+    const first = tree.querySelector<HTMLElement>('.component:not([hidden])');
+    if (first) first.tabIndex = 0;
+  }
+
+  function focus(element: HTMLElement): void {
+    const current = tree.querySelector<HTMLElement>('[tabindex="0"]');
+    if (current) current.tabIndex = -1;
+    element.tabIndex = 0;
+    element.focus();
+  }
+
+  const cardOf = (element: Element | null): number => cards.findIndex((card) => card.element === element?.closest('.component'));
+  const keyOf = ({ struct, name }: ComponentView): string => `${struct}(${name})`;
+
+  function toggle(element: HTMLElement): void {
+    cards[cardOf(element)]?.setFolded(element.getAttribute('aria-expanded') === 'true');
+  }
+
+  function togglePin(index: number): void {
+    const component = latest?.run.components[index];
+    if (!component) return;
+    const key = keyOf(component);
+    const { pins } = host.recall();
+    host.remember({ pins: pins.includes(key) ? pins.filter((pinned) => pinned !== key) : [...pins, key] });
+    arrange();
+  }
+
+  /** The pinned components first, all others as they came to be. */
+  function arrange(): void {
+    if (!latest) return;
+    const { pins } = host.recall();
+    const isPinned = latest.run.components.map((component) => pins.includes(keyOf(component)));
+    cards.forEach((card, index) => card.setPinned(isPinned[index] === true));
+    const order = [...cards.keys()].toSorted((a, b) => Number(isPinned[b]) - Number(isPinned[a]));
+    const focused = document.activeElement;
+    tree.replaceChildren(...order.map((index) => cards[index]!.element));
+    if (focused instanceof HTMLElement && tree.contains(focused)) focused.focus();
+  }
+
+  function onClick(event: Event): void {
+    const element = event.target as Element;
+    const { run, position } = latest ?? {};
+    if (!run || !position) return;
+    if (element.closest('.pin')) return togglePin(cardOf(element));
+    const origin = element.closest('.origin');
+    if (origin) return host.seek(Number(origin.textContent));
+    const item = element.closest<HTMLElement>('[role=treeitem]');
+    if (!item) return;
+    focus(item);
+    const target = targets.get(item);
+    if (target) actions.ask(target);
+    else if (element.closest('.component-head')) toggle(item);
+  }
+
+  function onKey(event: KeyboardEvent): void {
+    const item = (event.target as Element).closest<HTMLElement>('[role=treeitem]');
+    if (!item || event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.key === 'Escape' && meaning.visible) {
+      event.stopPropagation();
+      return meaning.hide();
+    }
+    if (event.key === 'Enter' || event.key === ' ') {
+      const target = targets.get(item);
+      if (target) actions.ask(target);
+      else toggle(item);
+    } else if (event.key === 'p' && item.matches('.component')) {
+      togglePin(cardOf(item));
+    } else {
+      const next = moveFrom(tree, item, event.key);
+      if (next === undefined) return;
+      if (next === 'toggle') toggle(item);
+      else focus(next);
+    }
+    event.preventDefault();
+  }
+
+  function explain(element: HTMLElement | null): void {
+    const target = element && targets.get(element);
+    if (!target || !latest) return meaning.hide();
+    meaning.show(latest.run, target, element);
+  }
+
+  tree.addEventListener('click', onClick);
+  tree.addEventListener('keydown', onKey);
+  tree.addEventListener('focusin', ({ target }) => (target as Element).matches(':focus-visible') && explain(target as HTMLElement));
+  tree.addEventListener('focusout', () => meaning.hide());
+  tree.addEventListener('pointerover', ({ target }) => {
+    clearTimeout(rest);
+    const element = (target as Element).closest<HTMLElement>('.bit, .cell-name');
+    if (element) rest = setTimeout(() => explain(element.closest('.bit') ?? element.closest('.cell')), REST_MS);
+  });
+  tree.addEventListener('pointerleave', ({ relatedTarget }) => {
+    clearTimeout(rest);
+    if (relatedTarget !== meaning.element) meaning.hide();
+  });
+  meaning.element.addEventListener('pointerleave', () => meaning.hide());
+  tree.addEventListener('scroll', () => meaning.hide(), { passive: true });
+  tree.addEventListener('scrollend', () => host.remember({ scroll: tree.scrollTop }));
+
+  return {
+    element: h(
+      'section',
+      { class: 'state', 'aria-label': 'State' },
+      h('div', { class: 'section-bar' }, h('h2', {}, 'State'), h('div', { class: 'tools' }, shows, search)),
+      nothing,
+      tree,
+      meaning.element,
+    ),
+    showRun(run) {
+      cards = run.components.map((component) => createCard(run, component, targets));
+      tree.replaceChildren();
+      meaning.hide();
+      latest = undefined;
+    },
+    showPosition(run, position) {
+      const first = latest === undefined;
+      latest = { run, position };
+      if (first) arrange();
+      show();
+      if (first) tree.scrollTop = host.recall().scroll;
+      reveal(tree, tree.querySelector<HTMLElement>('.component.changed:not([hidden]) .cell.changed:not([hidden])'));
+    },
+  };
+}
+
+/** Scrolls only if the element is not in sight already. */
+function reveal(list: HTMLElement, element: HTMLElement | null): void {
+  if (!element) return;
+  const [inner, outer] = [element.getBoundingClientRect(), list.getBoundingClientRect()];
+  if (inner.top >= outer.top && inner.top + Math.min(inner.height, outer.height) <= outer.bottom) return;
+  const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
+  list.scrollTo({ top: list.scrollTop + inner.top - outer.top - 32, behavior: calm ? 'instant' : 'smooth' });
+}
