@@ -172,29 +172,42 @@ export function struct<F extends Readonly<Record<string, AnyField>>>(
   fields: F,
 ): (instance: string, initial?: Partial<{ [K in keyof F]: ValueOf<F[K]> }>) => Struct<F> {
   const entries = Object.entries(fields as unknown as Readonly<Record<string, Field<unknown>>>);
+  // All instances share their accessors: what they are is then plain to the engine that runs this.
+  const shape = Object.create(
+    Object.prototype,
+    Object.fromEntries(entries.map(([key, field], index) => [key, accessor(field, index)])),
+  ) as object;
   return (instanceName, initial = {}) => {
     const machine = running();
     const component = machine.allocate(name, instanceName, doc);
-    const instance = { [COMPONENT]: component };
     for (const [key, field] of entries) {
       const given = (initial as Record<string, unknown>)[key];
-      const cell = machine.addCell(
-        component,
-        key,
-        field.type,
-        field.encode(given === undefined ? field.initial : given, machine),
-        field.means,
-      );
-      Object.defineProperty(instance, key, {
-        enumerable: true,
-        get: () => field.decode(machine.peek(cell.id), machine),
-        set: (value: unknown) => machine.write(cell, field.encode(value, machine)),
-      });
+      machine.addCell(component, key, field.type, field.encode(given === undefined ? field.initial : given, machine), field.means);
     }
+    const instance: Held = Object.assign(Object.create(shape) as object, { [COMPONENT]: component, [MACHINE]: machine });
     machine.adopt(instance);
     return instance as unknown as Struct<F>;
   };
 }
+
+const MACHINE = Symbol('machine');
+
+/** What an instance's accessors need. */
+interface Held extends Instance {
+  readonly [MACHINE]: Machine;
+}
+
+const accessor = (field: Field<unknown>, index: number): PropertyDescriptor & ThisType<Held> => ({
+  enumerable: true,
+  get() {
+    const machine = this[MACHINE];
+    return field.decode(machine.peek(this[COMPONENT].cells[index]!.id), machine);
+  },
+  set(value: unknown) {
+    const machine = this[MACHINE];
+    machine.write(this[COMPONENT].cells[index]!, field.encode(value, machine));
+  },
+});
 
 /** The last identifier of a cell's name: what stands in source where the field is written. */
 export function fieldToken(name: string): string {

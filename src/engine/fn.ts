@@ -1,6 +1,6 @@
 import type { Anchor, Formerly, Project, Reference } from './reference';
 import type { EdgeKind } from './journal';
-import type { Run } from './machine';
+import type { Pause, Run } from './machine';
 import { running } from './running';
 
 /**
@@ -101,15 +101,41 @@ export function source(world: World, path: string, formerly: readonly Formerly[]
 }
 
 function define<A extends readonly unknown[], R>(info: FnInfo, body: (...args: A) => Run<R>): Fn<A, R> {
-  function* invoke(link: Link, args: A): Run<R> {
-    const machine = running();
-    machine.enter(info, link);
-    const result = yield* body(...args);
-    machine.leave(result);
+  const fn = (...args: A): Run<R> => new Call(info, DIRECT, body(...args));
+  return Object.assign(fn, { info, over: (link: Link, ...args: A) => new Call(info, link, body(...args)) });
+}
+
+/** A call of a model function: its body's coroutine between the steps that enter and leave. Not one itself, as every call makes one of these. */
+class Call<R> implements Run<R> {
+  private entered = false;
+
+  constructor(
+    private readonly info: FnInfo,
+    private readonly link: Link,
+    private readonly body: Run<R>,
+  ) {}
+
+  next(): IteratorResult<Pause, R> {
+    if (!this.entered) {
+      this.entered = true;
+      running().enter(this.info, this.link);
+    }
+    const result = this.body.next();
+    if (result.done) running().leave(result.value);
     return result;
   }
-  const fn = (...args: A): Run<R> => invoke(DIRECT, args);
-  return Object.assign(fn, { info, over: (link: Link, ...args: A) => invoke(link, args) });
+
+  return(value: R): IteratorResult<Pause, R> {
+    return this.body.return(value);
+  }
+
+  throw(error: unknown): IteratorResult<Pause, R> {
+    return this.body.throw(error);
+  }
+
+  [Symbol.iterator](): this {
+    return this;
+  }
 }
 
 /** Calls `target` through an inline function or macro that stands in the caller's source in its place. */

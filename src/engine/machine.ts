@@ -155,7 +155,8 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
   let timeLimit = options.timeLimit;
   /** The step that the next write belongs to, while nothing else has happened since it was made by `at`. */
   let open = false;
-  let intervening = false;
+  /** The step at which somebody intervenes next; never while somebody does. */
+  let interventionAt = interventions[0]?.at ?? Infinity;
 
   function frame(): Frame {
     if (activity?.frame === undefined) throw new Error('a step was made outside of any model function');
@@ -170,7 +171,7 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
     depth: number,
     result: number,
   ): number {
-    if (interventionIsDue()) intervene();
+    if (steps >= interventionAt) intervene();
     steps++;
     if (steps > options.stepLimit + GRACE) throw new Error(`a model ran ${GRACE} steps past the step limit without a preemption point`);
     const thread = current!;
@@ -217,7 +218,7 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
       const caller = activity.frame;
       const depth = caller === undefined ? 0 : caller.depth + 1;
       const used = caller === undefined && link.kind === 'call' ? ROOT : link;
-      const sites = recorder.sitesOf(fn);
+      const sites = recording ? recorder.sitesOf(fn) : NO_SITES;
       const step = record('enter', sites.whole, recording ? recorder.link(used) : 0, caller?.step ?? NO_STEP, depth, NaN);
       activity.frame = { fn, sites, step, depth, caller };
     },
@@ -230,13 +231,13 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
     },
     at(anchor, note) {
       const { sites, step, depth } = frame();
-      record('at', recording ? sites.at(anchor, note) : 0, 0, step, depth, NaN);
+      record('at', sites.at(anchor, note), 0, step, depth, NaN);
       open = true;
     },
     signal(anchor, link, note) {
       const { sites, step, depth } = frame();
       open = true;
-      return record('signal', recording ? sites.at(anchor, note) : 0, recording ? recorder.link(link) : 0, step, depth, NaN);
+      return record('signal', sites.at(anchor, note), recording ? recorder.link(link) : 0, step, depth, NaN);
     },
     here: () => frame().fn,
     get currentThread() {
@@ -297,12 +298,11 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
   };
 
   const stimulusIsDue = (): boolean => (stimuli[0]?.at ?? Infinity) <= steps;
-  const interventionIsDue = (): boolean => !intervening && (interventions[0]?.at ?? Infinity) <= steps;
 
   /** Does everything that is due, and leaves what was executing as it was. */
   function intervene(): void {
     const interrupted = { current, activity, open };
-    intervening = true;
+    interventionAt = Infinity;
     try {
       do {
         const { thread, body } = interventions.shift()!;
@@ -313,7 +313,7 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
         if (!activity.coroutine.next().done) throw new Error(`what is done on thread ${thread.id} may not wait`);
       } while ((interventions[0]?.at ?? Infinity) <= steps);
     } finally {
-      intervening = false;
+      interventionAt = interventions[0]?.at ?? Infinity;
       ({ current, activity, open } = interrupted);
     }
   }
@@ -322,7 +322,7 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
     for (;;) {
       if (steps >= end) return undefined;
       if (steps >= options.stepLimit) return { kind: 'limit', steps };
-      if (interventionIsDue()) intervene();
+      if (steps >= interventionAt) intervene();
       if (stimulusIsDue()) deliver();
       const ready = threads.filter(isReady);
       const next = options.seed === 0 ? mostUrgent(ready) : ready[Math.floor(random() * ready.length)];
@@ -404,6 +404,8 @@ const GRACE = 100_000;
 const SETTLING_MS = 5000;
 
 const ROOT: Link = { kind: 'root' };
+
+const NO_SITES: FnSites = { whole: 0, at: () => 0 };
 
 /** Threads were added in the order of a tie. */
 function mostUrgent(ready: readonly Thread[]): Thread | undefined {
