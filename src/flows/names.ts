@@ -13,6 +13,8 @@ interface HasCells {
 
 interface Index {
   readonly keys: readonly string[];
+  /** The names with the number of the instance's life, whether there are several or not. */
+  readonly numbered: readonly string[];
   readonly named: ReadonlyMap<string, readonly number[]>;
 }
 
@@ -35,6 +37,12 @@ export function living({ cells }: HasCells, lives: readonly number[], step: numb
   return lives.findLast((cell) => cells[cell]!.component.born <= step);
 }
 
+/** For each cell of one run the same of another, by its name and the life of its instance; -1 where that has none. */
+export function sameCells(of: HasCells, other: HasCells): Int32Array {
+  const theirs = new Map(indexOf(other.cells).numbered.map((name, id) => [name, id]));
+  return Int32Array.from(indexOf(of.cells).numbered, (name) => theirs.get(name) ?? -1);
+}
+
 function indexOf(cells: readonly Cell[]): Index {
   const held = indexes.get(cells);
   // A machine that is still running allocates more.
@@ -52,17 +60,19 @@ function makeIndex(cells: readonly Cell[]): Index {
     instances.set(instanceName(component), lives);
   }
   const named = new Map<string, number[]>();
+  const numbered: string[] = [];
   const keys = cells.map(({ id, component, name }) => {
     const { struct, name: instance } = component;
     const lives = instances.get(instanceName(component))!;
-    const numbered = `${struct}(${instance} #${lives.indexOf(component) + 1}).${name}`;
+    const exact = `${struct}(${instance} #${lives.indexOf(component) + 1}).${name}`;
     const plain = `${instanceName(component)}.${name}`;
-    for (const each of new Set([plain, numbered, `${struct}.${name}`, `${instance}.${name}`, name])) {
+    for (const each of new Set([plain, exact, `${struct}.${name}`, `${instance}.${name}`, name])) {
       const ids = named.get(each);
       if (ids) ids.push(id);
       else named.set(each, [id]);
     }
-    return lives.length === 1 ? plain : numbered;
+    numbered.push(exact);
+    return lives.length === 1 ? plain : exact;
   });
-  return { keys, named };
+  return { keys, numbered, named };
 }
