@@ -27,13 +27,24 @@ export interface Memory {
   readonly shownState: ShownState;
   /** The components that stand first, as `struct(name)`. */
   readonly pins: readonly string[];
+  /** Whether the topology is shown in words. */
+  readonly topologyText: boolean;
   readonly experiment: boolean;
   readonly stack: boolean;
   /** How far the list of state was scrolled, in pixels. */
   readonly scroll: number;
 }
 
-const FRESH: Memory = { detail: 'everything', returns: false, shownState: 'touched', pins: [], experiment: true, stack: false, scroll: 0 };
+const FRESH: Memory = {
+  detail: 'everything',
+  returns: false,
+  shownState: 'touched',
+  pins: [],
+  topologyText: false,
+  experiment: true,
+  stack: false,
+  scroll: 0,
+};
 
 /** The extension, as a view sees it. */
 export interface Host {
@@ -64,7 +75,7 @@ export function connect(): Host {
 function readMemory(state: unknown): Memory {
   if (typeof state !== 'object' || state === null) return FRESH;
   const { flow, tab, detail, scroll, shownState, pins } = state as Readonly<Record<string, unknown>>;
-  const flag = (name: 'returns' | 'experiment' | 'stack') => {
+  const flag = (name: 'returns' | 'topologyText' | 'experiment' | 'stack') => {
     const value = (state as Readonly<Record<string, unknown>>)[name];
     return typeof value === 'boolean' ? value : FRESH[name];
   };
@@ -75,6 +86,7 @@ function readMemory(state: unknown): Memory {
     returns: flag('returns'),
     shownState: SHOWN_STATE.find((known) => known === shownState) ?? FRESH.shownState,
     pins: Array.isArray(pins) ? pins.filter((pin) => typeof pin === 'string') : FRESH.pins,
+    topologyText: flag('topologyText'),
     experiment: flag('experiment'),
     stack: flag('stack'),
     scroll: typeof scroll === 'number' && Number.isFinite(scroll) ? scroll : FRESH.scroll,

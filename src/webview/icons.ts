@@ -33,6 +33,23 @@ const ICONS = {
     'M14.5 10 H12',
   ],
   guest: ['M2 3 H14 V11 H2 V3', 'M5.5 13.8 H10.5', 'M8 11 V13.8'],
+
+  // Parts of a topology: a pin on its chip, a driver, a count that wakes, its hook, a table, a chip, an object, a queue; what blocks.
+  line: ['M2.5 8 H8', 'M8 4.5 H13.5 V11.5 H8 V4.5', 'M4.2 5.8 L2 8 L4.2 10.2'],
+  driver: [
+    'M6 3 Q3.5 3 3.5 5.5 Q3.5 8 2 8 Q3.5 8 3.5 10.5 Q3.5 13 6 13',
+    'M10 3 Q12.5 3 12.5 5.5 Q12.5 8 14 8 Q12.5 8 12.5 10.5 Q12.5 13 10 13',
+  ],
+  eventfd: ['M3 11.5 H13', 'M4.5 11.5 V7 A3.5 3.5 0 0 1 11.5 7 V11.5', 'M8 3.5 V2', 'M7 13.8 H9'],
+  irqfd: ['M9.5 2.5 V9.5 A3 3 0 1 1 3.5 9.5 V8', 'M7.5 2.5 H11.5', 'M12.5 6 L14 8 L12.5 10'],
+  route: ['M2.5 4 H6 L10 12 H13.5', 'M2.5 12 H6 L10 4 H13.5'],
+  controller: ['M4.5 2.5 H11.5 V13.5 H4.5 V2.5', 'M2 5 H4.5', 'M2 8 H4.5', 'M2 11 H4.5', 'M11.5 8 H14'],
+  object: ['M8 2 L13.5 5 V11 L8 14 L2.5 11 V5 L8 2', 'M2.5 5 L8 8 L13.5 5', 'M8 8 V14'],
+  queue: ['M3 3.5 H13 V6 H3 V3.5', 'M3 6 V12.5 H13 V6', 'M6.3 6 V12.5', 'M9.7 6 V12.5'],
+  blocked: ['M8 2 A6 6 0 1 0 8.01 2', 'M4.6 11.4 L11.4 4.6'],
+  zoomIn: ['M7 3 A4 4 0 1 0 7.01 3', 'M10 10 L13.5 13.5', 'M5.2 7 H8.8', 'M7 5.2 V8.8'],
+  zoomOut: ['M7 3 A4 4 0 1 0 7.01 3', 'M10 10 L13.5 13.5', 'M5.2 7 H8.8'],
+  fit: ['M2.5 6 V2.5 H6', 'M10 2.5 H13.5 V6', 'M13.5 10 V13.5 H10', 'M6 13.5 H2.5 V10'],
   other: ['M8 3 A5 5 0 1 0 8.01 3'],
 } as const;
 export type IconName = keyof typeof ICONS;

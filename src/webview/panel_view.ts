@@ -10,6 +10,7 @@ import type { RunOutline } from './protocol';
 import { createScrubber } from './scrubber';
 import { createSequence } from './sequence/sequence';
 import { createTabs } from './tabs';
+import { createTopology } from './topology/topology';
 import { createState } from './registers/state';
 
 /**
@@ -19,7 +20,10 @@ import { createState } from './registers/state';
 export function createPanelView(host: Host): Part {
   const header = createHeader(host, 'panel');
   const timeline = createScrubber(host);
-  const tabs = createTabs(host, [{ id: 'sequence', title: 'Sequence', part: createSequence(host) }]);
+  const tabs = createTabs(host, [
+    { id: 'sequence', title: 'Sequence', part: createSequence(host) },
+    { id: 'topology', title: 'Topology', part: createTopology(host) },
+  ]);
   const detail = column('detail', [createPreset(), createNote(host), createState(host)]);
   const experiment = createExperiment(host);
   const areas = [header, timeline, tabs, detail, experiment];
