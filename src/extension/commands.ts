@@ -12,6 +12,7 @@ import { linkToStep } from './links';
 import type { Panel } from './panel';
 import { upstreamPage, type Reveal } from './reveal';
 import type { SourceTrees } from './sourceTrees';
+import { setValue, whoWrote } from './values';
 
 interface Parts {
   readonly session: Session;
@@ -32,6 +33,9 @@ export function registerCommands(parts: Parts): vscode.Disposable[] {
     'virtflow.reverseStepOut': () => reverse('reverseStepOut'),
     'virtflow.goToStep': () => goToStep(session),
     'virtflow.returnToBase': () => session.returnToBase(),
+    'virtflow.keepFork': () => session.keepFork(),
+    'virtflow.whoWrote': (place) => (session.run ? whoWrote(session, place) : noRun()),
+    'virtflow.setValue': (place) => (session.run ? setValue(session, place) : noRun()),
     'virtflow.openPanel': () => panel.open(),
     'virtflow.step': () => session.step(),
     'virtflow.stepBack': () => session.stepBack(),

@@ -29,6 +29,8 @@ const COMMANDS: Readonly<Record<PanelCommand, string>> = {
   togglePlay: 'virtflow.togglePlay',
   exploreFlow: 'virtflow.exploreFlow',
   openPanel: 'virtflow.openPanel',
+  returnToBase: 'virtflow.returnToBase',
+  keepFork: 'virtflow.keepFork',
 };
 
 /** Registers both webviews. */
@@ -65,6 +67,8 @@ export function registerPanel(context: vscode.ExtensionContext, session: Session
         return report(() => session.setParameters({ [message.name]: message.value }));
       case 'inject':
         return report(() => session.inject(message.stimulus));
+      case 'edit':
+        return report(() => session.edit(message.cell, message.value));
       case 'history': {
         const history = session.run && historyView(session.run, message.component, message.cell);
         if (history) void webview.postMessage({ type: 'history', history } satisfies ToWebview);
@@ -146,8 +150,8 @@ function whole(session: Session, view: View): ToWebview {
   if (session.run === undefined) return { type: 'empty' };
   const position = positionView(session);
   return view === 'panel'
-    ? { type: 'run', run: runView(session.run, session.chapters), position }
-    : { type: 'outline', run: outlineView(session.run, session.chapters), position };
+    ? { type: 'run', run: runView(session.run, session), position }
+    : { type: 'outline', run: outlineView(session.run, session), position };
 }
 
 function report(action: () => void): void {

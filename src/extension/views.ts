@@ -7,19 +7,20 @@ import type { Session } from '../flows/session';
 import { resultText } from '../flows/text';
 import type { ParameterView, PositionView, RunOutline, RunView } from '../webview/protocol';
 import { componentViews, stateView } from './stateViews';
+import { forkView } from './forkView';
 import { lanesOf, stepColumns, stepView, wayView } from './stepViews';
 import { topologyStateView, topologyView } from './topologyView';
 
 /** What the webviews get to see of a session. */
 
 /** A run, whole: sent once to the panel, when it begins. */
-export const runView = (run: FlowRun, chapters: Session['chapters']): RunView => ({
-  ...outlineView(run, chapters),
+export const runView = (run: FlowRun, session: Pick<Session, 'chapters' | 'base'>): RunView => ({
+  ...outlineView(run, session),
   steps: stepColumns(run),
 });
 
 /** A run without its steps, for the side bar. */
-export function outlineView(run: FlowRun, chapters: Session['chapters']): RunOutline {
+export function outlineView(run: FlowRun, { chapters, base }: Pick<Session, 'chapters' | 'base'>): RunOutline {
   const { flow, inputs, journal } = run;
   const preset = presetOf(run);
   return {
@@ -31,6 +32,7 @@ export function outlineView(run: FlowRun, chapters: Session['chapters']): RunOut
     parameters: flow.parameters.map((spec) => parameterView(spec, inputs.parameters[spec.name])),
     stimuli: flow.stimuli.map(({ name, title, description }) => ({ name, title, description })),
     injected: inputs.stimuli.map(({ at, name }) => ({ at, title: flow.stimuli.find((stimulus) => stimulus.name === name)?.title ?? name })),
+    ...(base ? { fork: forkView(run, base) } : {}),
     chapters: chapters.map(({ chapter, step }) => ({ title: chapter.title, step })),
     topology: topologyView(run),
     ...componentViews(run),

@@ -1,6 +1,7 @@
 import './frame.css';
 import { h } from './dom';
 import { createExperiment } from './experiment';
+import { createFork } from './fork/fork';
 import { createHeader } from './header';
 import type { Host } from './host';
 import { createNote } from './note';
@@ -19,6 +20,7 @@ import { createState } from './registers/state';
  */
 export function createPanelView(host: Host): Part {
   const header = createHeader(host, 'panel');
+  const fork = createFork(host);
   const timeline = createScrubber(host);
   const tabs = createTabs(host, [
     { id: 'sequence', title: 'Sequence', part: createSequence(host) },
@@ -26,7 +28,7 @@ export function createPanelView(host: Host): Part {
   ]);
   const detail = column('detail', [createPreset(), createNote(host), createState(host)]);
   const experiment = createExperiment(host);
-  const areas = [header, timeline, tabs, detail, experiment];
+  const areas = [header, fork, timeline, tabs, detail, experiment];
   return compose(h('main', { class: 'panel' }, ...areas.map(({ element }) => element)), areas);
 }
 

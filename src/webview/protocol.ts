@@ -139,6 +139,14 @@ export interface TopologyStateView {
   readonly parts: readonly PartStateView[];
 }
 
+/** How a run differs from the one that it was forked from. */
+export interface ForkView {
+  /** The last step up to which both are the same; undefined if they differ from the start. */
+  readonly step?: number;
+  /** What was changed, each in a few words: `pic(master).isr = 0x00`. */
+  readonly changes: readonly string[];
+}
+
 /** A run without its steps: all that the side bar gets to know. */
 export interface RunOutline {
   readonly flow: string;
@@ -152,6 +160,8 @@ export interface RunOutline {
   readonly stimuli: readonly StimulusView[];
   /** The stimuli that were injected, by title, and the step at which each took effect. */
   readonly injected: readonly { readonly title: string; readonly at: number }[];
+  /** What the run is a fork of. */
+  readonly fork?: ForkView;
   readonly chapters: readonly ChapterView[];
   readonly topology: TopologyView;
   /** Everything that has state, by number. */
@@ -307,6 +317,8 @@ export const PANEL_COMMANDS = [
   'togglePlay',
   'exploreFlow',
   'openPanel',
+  'returnToBase',
+  'keepFork',
 ] as const;
 export type PanelCommand = (typeof PANEL_COMMANDS)[number];
 
@@ -318,7 +330,9 @@ export type ToHost =
   | { readonly type: 'setParameter'; readonly name: string; readonly value: string | number | boolean }
   | { readonly type: 'inject'; readonly stimulus: string }
   /** Asks for every write to a cell; a cell that the run does not have gets no answer. */
-  | { readonly type: 'history'; readonly component: number; readonly cell: string };
+  | { readonly type: 'history'; readonly component: number; readonly cell: string }
+  /** What if a cell, by its number, were another value after this step? */
+  | { readonly type: 'edit'; readonly cell: number; readonly value: number };
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -372,8 +386,14 @@ export function parseToHost(message: unknown): ToHost | { readonly type: 'malfor
         ? { type: 'history', component: Number(component), cell }
         : malformed('history must name a component by its number and a cell by its name');
     }
+    case 'edit': {
+      const { cell, value } = message;
+      return whole(cell) && typeof value === 'number' && Number.isSafeInteger(value)
+        ? { type: 'edit', cell: Number(cell), value }
+        : malformed('edit must name a cell by its number and a whole number for it');
+    }
     default:
-      return malformed('message.type must be one of ready, command, seek, setParameter, inject, history');
+      return malformed('message.type must be one of ready, command, seek, setParameter, inject, history, edit');
   }
 }
 
@@ -594,6 +614,7 @@ const OUTLINE: { readonly [K in keyof RunOutline]-?: Check } = {
   parameters: listOf(isParameter),
   stimuli: listOf(shape<StimulusView>({ name: text, title: text, description: text })),
   injected: listOf(shape<RunView['injected'][number]>({ title: text, at: whole })),
+  fork: optional(shape<ForkView>({ step: optional(whole), changes: listOf(text) })),
   chapters: listOf(shape<ChapterView>({ title: text, step: whole })),
   topology: isTopology,
   components: listOf(

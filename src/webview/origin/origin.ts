@@ -15,17 +15,26 @@ export interface Origin extends Part<RunOutline> {
   ask(target: Target): void;
 }
 
+/** What becomes of what a reader does here. */
+export interface OriginActions {
+  /** What if it were another value? */
+  edit(target: Target): void;
+  /** It has gone, with the keyboard in it. */
+  closed(): void;
+}
+
 /** More writes than this are told around the position only. */
 const TOLD = 100;
 
 /** Makes the answer, hidden until somebody asks. */
-export function createOrigin(host: Host, closed: () => void): Origin {
+export function createOrigin(host: Host, { edit, closed }: OriginActions): Origin {
   const name = h('span', { class: 'origin-name' });
   const count = h('p', { class: 'origin-count' });
   const strip = createStrip((step) => host.seek(step));
   const writes = h('ol', { class: 'writes-near', 'aria-label': 'Writes around this step' });
   const told = h('ol', {});
   const all = h('details', { class: 'all-writes' }, h('summary', {}, 'All writes'), told);
+  const set = h('button', { type: 'button', class: 'link', title: 'Forks the run at this step', click: () => asked && edit(asked) });
   const close = h(
     'button',
     { type: 'button', class: 'close', title: 'Close', 'aria-label': 'Close', click: () => dismiss() },
@@ -34,7 +43,7 @@ export function createOrigin(host: Host, closed: () => void): Origin {
   const element = h(
     'section',
     { class: 'who-wrote', 'aria-label': 'Who wrote this?', hidden: true },
-    h('header', {}, h('h3', {}, 'Who wrote ', name, '?'), close),
+    h('header', {}, h('h3', {}, 'Who wrote ', name, '?'), set, close),
     strip.element,
     count,
     writes,
@@ -66,6 +75,8 @@ export function createOrigin(host: Host, closed: () => void): Origin {
     const { run, position } = latest;
     element.hidden = false;
     setText(name, targetName(run, asked));
+    set.hidden = cellAt(run, asked.cell)?.type.kind === 'pointer';
+    setText(set, asked.field?.width === 1 ? 'Flip' : 'Set…');
     const until = writesUntil(history, position.step);
     strip.show(history, run.length, position.step, until);
     setText(count, countWords(history, until));

@@ -7,7 +7,9 @@ import { dropdown, searchField } from '../toolkit';
 import { createCard, type Card, type Wanted } from './card';
 import { moveFrom } from './keys';
 import { createMeaning } from './meaning';
-import type { Target } from './target';
+import { openEditor, typeOfField } from './editor';
+import { sameTarget, type Target } from './target';
+import { cellAt, fieldValue, withField } from './values';
 
 const SHOWN_TITLES: Readonly<Record<ShownState, string>> = {
   all: 'All',
@@ -18,21 +20,31 @@ const SHOWN_TITLES: Readonly<Record<ShownState, string>> = {
 /** How long the pointer rests on a value before its meaning appears, in milliseconds. */
 const REST_MS = 500;
 
-/** What a reader may do with a value. */
+/** What becomes of what a reader does with a value. */
 export interface ValueActions {
   /** Who wrote it? */
   ask(target: Target): void;
+  /** What if it were another one? */
+  change(cell: number, value: number): void;
+}
+
+/** The state, and a way to begin what its keys begin. */
+export interface Registers extends Part<RunOutline> {
+  /** Opens an editor for a value; a bit is changed at once. */
+  edit(target: Target): void;
+  /** Gives the keyboard back to where it was. */
+  focus(): void;
 }
 
 /**
  * Everything that the run's state consists of: structures, their cells, the bits of those. A tree for the keyboard: up and down
  * through the lines, right into the bits.
  */
-export function createRegisters(host: Host, actions: ValueActions): Part<RunOutline> {
+export function createRegisters(host: Host, actions: ValueActions): Registers {
   const targets = new WeakMap<Element, Target>();
   const tree = h('div', { class: 'registers', role: 'tree', 'aria-label': 'State' });
   const nothing = h('p', { class: 'nothing', hidden: true });
-  const meaning = createMeaning('Enter: Who wrote this?');
+  const meaning = createMeaning('Enter: who wrote this?  F2: what if it were another value?');
   let cards: readonly Card[] = [];
   let filter = '';
   let latest: { readonly run: RunOutline; readonly position: PositionView } | undefined;
@@ -127,6 +139,28 @@ export function createRegisters(host: Host, actions: ValueActions): Part<RunOutl
     if (focused instanceof HTMLElement && tree.contains(focused)) focused.focus();
   }
 
+  function edit(item: HTMLElement): void {
+    const target = targets.get(item);
+    const found = target && latest && cellAt(latest.run, target.cell);
+    if (!found || found.type.kind === 'pointer') return;
+    const { cell, field } = target;
+    const word = latest!.position.state.values[cell] ?? 0;
+    if (field?.width === 1) return actions.change(cell, withField(word, field, 1 - fieldValue(word, field)));
+    const line = item.closest<HTMLElement>('.cell')!;
+    meaning.hide();
+    const asked = field
+      ? { label: field.name, type: typeOfField(field), value: fieldValue(word, field) }
+      : { label: found.cell.name, type: found.type, value: word };
+    openEditor(line, asked, (value) => {
+      focus(item);
+      if (value !== undefined) actions.change(cell, field ? withField(word, field, value) : value);
+    });
+  }
+
+  /** The line or the bit that a target is shown as, if it is shown. */
+  const itemOf = (target: Target): HTMLElement | undefined =>
+    [...tree.querySelectorAll<HTMLElement>('.bit, .cell')].find((element) => sameTarget(targets.get(element), target));
+
   function onClick(event: Event): void {
     const element = event.target as Element;
     const { run, position } = latest ?? {};
@@ -153,6 +187,8 @@ export function createRegisters(host: Host, actions: ValueActions): Part<RunOutl
       const target = targets.get(item);
       if (target) actions.ask(target);
       else toggle(item);
+    } else if (event.key === 'F2') {
+      edit(item);
     } else if (event.key === 'p' && item.matches('.component')) {
       togglePin(cardOf(item));
     } else {
@@ -171,6 +207,10 @@ export function createRegisters(host: Host, actions: ValueActions): Part<RunOutl
   }
 
   tree.addEventListener('click', onClick);
+  tree.addEventListener('dblclick', ({ target }) => {
+    const item = (target as Element).closest<HTMLElement>('.bit, .cell');
+    if (item) edit(item);
+  });
   tree.addEventListener('keydown', onKey);
   tree.addEventListener('focusin', ({ target }) => (target as Element).matches(':focus-visible') && explain(target as HTMLElement));
   tree.addEventListener('focusout', () => meaning.hide());
@@ -188,6 +228,11 @@ export function createRegisters(host: Host, actions: ValueActions): Part<RunOutl
   tree.addEventListener('scrollend', () => host.remember({ scroll: tree.scrollTop }));
 
   return {
+    edit(target) {
+      const item = itemOf(target);
+      if (item) edit(item);
+    },
+    focus: () => tree.querySelector<HTMLElement>('[tabindex="0"]')?.focus(),
     element: h(
       'section',
       { class: 'state', 'aria-label': 'State' },

@@ -42,7 +42,9 @@ export function createRow(run: RunOutline, component: ComponentView, row: Row, t
       if (shows === shown) return;
       shown = shows;
       // Of a wide register the word that was written last is the one to ask about.
-      targets.set(element, { cell: numbers.findLast((number) => state.writers[number] === writer) ?? numbers[0] ?? 0 });
+      const asked = numbers.findLast((number) => state.writers[number] === writer) ?? numbers[0] ?? 0;
+      targets.set(element, { cell: asked });
+      element.dataset['vscodeContext'] = JSON.stringify({ webviewSection: 'cell', cell: asked, preventDefaultContextMenuItems: true });
       const said = (values: readonly number[]) => sayValue(run, types, values);
       const changed = now.some((word, index) => word !== before[index]);
       element.classList.toggle('changed', wrote);

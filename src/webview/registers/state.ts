@@ -7,7 +7,10 @@ import { createRegisters } from './registers';
 
 /** The run's state, and below it the answer to who wrote a value of it. */
 export function createState(host: Host): Part<RunOutline> {
-  const registers = createRegisters(host, { ask: (target) => origin.ask(target) });
-  const origin = createOrigin(host, () => registers.element.querySelector<HTMLElement>('[role=tree] [tabindex="0"]')?.focus());
+  const registers = createRegisters(host, {
+    ask: (target) => origin.ask(target),
+    change: (cell, value) => host.send({ type: 'edit', cell, value }),
+  });
+  const origin = createOrigin(host, { edit: (target) => registers.edit(target), closed: () => registers.focus() });
   return compose(h('div', { class: 'state-area' }, registers.element, origin.element), [registers, origin]);
 }

@@ -2,7 +2,7 @@ import type { BitFieldView, CellType, CellView, ComponentView, RunOutline } from
 
 /** What cells' numbers mean to people, and back: pure, so that each is tested by itself. */
 
-const hexadecimal = (value: number, bits: number): string => `0x${value.toString(16).padStart(bits / 4, '0')}`;
+const hexadecimal = (value: number, bits: number): string => `0x${value.toString(16).padStart(Math.ceil(bits / 4), '0')}`;
 
 /** A cell's number as people read it; of a word with named bits only the number, as its bits stand beside it. */
 export function formatValue(type: CellType, value: number, components: readonly ComponentView[]): string {

@@ -94,6 +94,7 @@ const TO_HOST: Readonly<Record<ToHost['type'] | 'malformed', readonly string[]>>
   setParameter: ['name', 'type', 'value'],
   inject: ['stimulus', 'type'],
   history: ['cell', 'component', 'type'],
+  edit: ['cell', 'type', 'value'],
   malformed: ['problem', 'type'],
 };
 const TO_WEBVIEW: Readonly<Record<ToWebview['type'] | 'malformed', readonly string[]>> = {
@@ -134,6 +135,7 @@ test('messages that fit pass unchanged, without fields that nobody knows', () =>
     { type: 'setParameter', name: 'irqchip', value: 'split' },
     { type: 'inject', stimulus: 'assert' },
     { type: 'history', component: 2, cell: 'redirtbl[21]' },
+    { type: 'edit', cell: 3, value: -1 },
   ];
   for (const message of toHost) assert.deepEqual(parseToHost({ ...message, extra: 1 }), message);
   const toWebview: readonly ToWebview[] = [

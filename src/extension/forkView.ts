@@ -1,0 +1,46 @@
+import type { FlowRun, Inputs, ParameterSpec } from '../flows/flow';
+import { cellsNamed } from '../flows/names';
+import type { Base } from '../flows/session';
+import { valueText } from '../flows/text';
+import type { ForkView } from '../webview/protocol';
+
+/** What a fork is to those who look at it: what was changed, and up to where it is the run that it came from. */
+export function forkView(run: FlowRun, base: Base): ForkView {
+  const { stimuli, edits = [] } = run.inputs;
+  const past = base.run.inputs;
+  const isNew = <T extends { readonly at: number }>(of: readonly T[]) => {
+    const known = new Set(of.map((each) => JSON.stringify(each)));
+    return (each: T): boolean => !known.has(JSON.stringify(each));
+  };
+  return {
+    ...(base.step < 0 ? {} : { step: base.step }),
+    changes: [
+      ...run.flow.parameters.flatMap((spec) => parameterChange(spec, run.inputs, past)),
+      ...stimuli.filter(isNew(past.stimuli)).map(({ name }) => run.flow.stimuli.find((stimulus) => stimulus.name === name)?.title ?? name),
+      ...edits.filter(isNew(past.edits ?? [])).map(({ cell, value }) => `${cell} = ${cellValue(run, cell, value)}`),
+    ],
+  };
+}
+
+function parameterChange(spec: ParameterSpec, now: Inputs, past: Inputs): readonly string[] {
+  const value = now.parameters[spec.name];
+  if (value === past.parameters[spec.name]) return [];
+  return [`${spec.title}: ${valueTitle(spec, value)}`];
+}
+
+/** A parameter's value as it is offered. */
+export function valueTitle(spec: ParameterSpec, value: unknown): string {
+  switch (spec.kind) {
+    case 'boolean':
+      return value === true ? 'on' : 'off';
+    case 'choice':
+      return spec.choices.find((choice) => choice.value === value)?.title ?? String(value);
+    case 'number':
+      return String(value);
+  }
+}
+
+function cellValue(run: FlowRun, name: string, value: number): string {
+  const cell = run.cells[cellsNamed(run, name)[0] ?? -1];
+  return cell ? valueText(run, cell, value) : String(value);
+}
