@@ -5,6 +5,7 @@ import { presetInputs, type Flow, type ParameterSpec } from '../flows/flow';
 import { referenceOfStep } from '../flows/places';
 import type { Session } from '../flows/session';
 import { upstreamVersions } from '../sources/links';
+import type { Comparing } from './comparison';
 import { debugFlow, reverse } from './debug/commands';
 import { showError } from './errors';
 import { exportRun } from './export';
@@ -19,11 +20,12 @@ interface Parts {
   readonly sources: SourceTrees;
   readonly reveal: Reveal;
   readonly panel: Panel;
+  readonly comparing: Comparing;
 }
 
 /** Registers every command of the manifest. */
 export function registerCommands(parts: Parts): vscode.Disposable[] {
-  const { session, sources, reveal, panel } = parts;
+  const { session, sources, reveal, panel, comparing } = parts;
   const commands: Readonly<Record<string, (...args: unknown[]) => unknown>> = {
     'virtflow.exploreFlow': (id, chapter) => explore(parts, id, chapter),
     'virtflow.explorePreset': (id, preset) => explorePreset(parts, id, preset),
@@ -34,6 +36,7 @@ export function registerCommands(parts: Parts): vscode.Disposable[] {
     'virtflow.goToStep': () => goToStep(session),
     'virtflow.returnToBase': () => session.returnToBase(),
     'virtflow.keepFork': () => session.keepFork(),
+    'virtflow.compareWith': () => (session.run ? compareWith(panel, comparing) : noRun()),
     'virtflow.whoWrote': (place) => (session.run ? whoWrote(session, place) : noRun()),
     'virtflow.setValue': (place) => (session.run ? setValue(session, place) : noRun()),
     'virtflow.openPanel': () => panel.open(),
@@ -130,6 +133,11 @@ async function goToStep(session: Session): Promise<void> {
     validateInput: (given) => (/^\d{1,9}$/.test(given) && Number(given) <= last ? undefined : `A whole number from 0 to ${last}`),
   });
   if (text !== undefined) session.seek(Number(text));
+}
+
+async function compareWith(panel: Panel, comparing: Comparing): Promise<void> {
+  panel.open();
+  await comparing.choose();
 }
 
 async function setParameters(session: Session): Promise<void> {

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { createSession, type Session } from '../flows/session';
 import { registerCommands } from './commands';
+import { createComparing } from './comparison';
 import { registerDebugger } from './debug/register';
 import { registerOutlines } from './outline';
 import { registerPanel } from './panel';
@@ -16,18 +17,20 @@ export function activate(context: vscode.ExtensionContext): void {
   const sources = createSourceTrees();
   const outlines = registerOutlines(session);
   const reveal = registerReveal(session, sources, outlines);
-  const panel = registerPanel(context, session);
+  const comparing = createComparing(session);
+  const panel = registerPanel(context, session, comparing);
   context.subscriptions.push(
     sources,
     outlines,
     reveal,
+    comparing,
     panel,
     registerFlowsTree(session),
     registerChainTree(session),
     registerDebugger(session, sources, outlines),
     registerLinks(session),
     registerProgress(session),
-    ...registerCommands({ session, sources, reveal, panel }),
+    ...registerCommands({ session, sources, reveal, panel, comparing }),
     { dispose: session.onDidChange(() => setContext(session)) },
   );
 }

@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { writePlace } from '../flows/export/link';
 import type { Session } from '../flows/session';
 import { parseToHost, type PanelCommand, type ToWebview } from '../webview/protocol';
+import type { Comparing } from './comparison';
 import { showError } from './errors';
 import { openPlace } from './links';
 import { historyView } from './stateViews';
@@ -31,10 +32,11 @@ const COMMANDS: Readonly<Record<PanelCommand, string>> = {
   openPanel: 'virtflow.openPanel',
   returnToBase: 'virtflow.returnToBase',
   keepFork: 'virtflow.keepFork',
+  compareWith: 'virtflow.compareWith',
 };
 
 /** Registers both webviews. */
-export function registerPanel(context: vscode.ExtensionContext, session: Session): Panel {
+export function registerPanel(context: vscode.ExtensionContext, session: Session, comparing: Comparing): Panel {
   const webviews = new Map<vscode.Webview, View>();
   let panel: vscode.WebviewPanel | undefined;
   let timer: ReturnType<typeof setInterval> | undefined;
@@ -67,6 +69,16 @@ export function registerPanel(context: vscode.ExtensionContext, session: Session
         return report(() => session.setParameters({ [message.name]: message.value }));
       case 'inject':
         return report(() => session.inject(message.stimulus));
+      case 'compare': {
+        const comparison = comparing.view();
+        void webview.postMessage({ type: 'comparison', ...(comparison ? { comparison } : {}), chosen: false } satisfies ToWebview);
+        return;
+      }
+      case 'compareState': {
+        const state = comparing.stateView();
+        if (state) void webview.postMessage({ type: 'stateComparison', state } satisfies ToWebview);
+        return;
+      }
       case 'edit':
         return report(() => session.edit(message.cell, message.value));
       case 'history': {
@@ -96,7 +108,13 @@ export function registerPanel(context: vscode.ExtensionContext, session: Session
     send({ type: 'playing', playing: false });
   }
 
+  function showChosen(): void {
+    const comparison = comparing.view();
+    if (comparison) void panel?.webview.postMessage({ type: 'comparison', comparison, chosen: true } satisfies ToWebview);
+  }
+
   const subscriptions = [
+    { dispose: comparing.onDidChoose(showChosen) },
     vscode.window.registerWebviewViewProvider('virtflow.state', {
       resolveWebviewView(view) {
         const attached = attach(view.webview, 'state');

@@ -5,7 +5,7 @@ import { connect, type Host } from './host';
 import { contextKind } from './icons';
 import { createPanelView } from './panel_view';
 import type { Part } from './part';
-import { isPositionIn, parseToWebview, type PositionView, type RunOutline, type RunView, type ToWebview } from './protocol';
+import { isComparisonOf, isPositionIn, parseToWebview, type PositionView, type RunOutline, type RunView, type ToWebview } from './protocol';
 import { createStateView } from './state_view';
 import { registerControls } from './toolkit';
 import { announce } from './words';
@@ -100,6 +100,15 @@ function createStage<R extends RunOutline>(
         return showPosition({ ...scene, position: message.position });
       case 'history':
         scene?.view.showHistory?.(message.history);
+        return;
+      case 'comparison': {
+        const { comparison, chosen } = message;
+        if (scene === undefined) return;
+        if (comparison && !isComparisonOf(scene.run, comparison)) return console.warn('Virtflow: a comparison of another run was ignored');
+        return scene.view.showComparison?.(comparison, chosen);
+      }
+      case 'stateComparison':
+        scene?.view.showStateComparison?.(message.state);
         return;
       case 'playing':
         if (scene === undefined) return;

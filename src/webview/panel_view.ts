@@ -1,4 +1,5 @@
 import './frame.css';
+import { createCompare } from './compare/compare';
 import { h } from './dom';
 import { createExperiment } from './experiment';
 import { createFork } from './fork/fork';
@@ -25,6 +26,7 @@ export function createPanelView(host: Host): Part {
   const tabs = createTabs(host, [
     { id: 'sequence', title: 'Sequence', part: createSequence(host) },
     { id: 'topology', title: 'Topology', part: createTopology(host) },
+    { id: 'compare', title: 'Compare', part: createCompare(host) },
   ]);
   const detail = column('detail', [createPreset(), createNote(host), createState(host)]);
   const experiment = createExperiment(host);

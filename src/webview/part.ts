@@ -1,4 +1,4 @@
-import type { HistoryView, PositionView, RunOutline, RunView } from './protocol';
+import type { ComparisonView, HistoryView, PositionView, RunOutline, RunView, StateComparisonView } from './protocol';
 
 /** A piece of a view. It is told of each run and position once, and keeps neither. `R` is as much of a run as it needs. */
 export interface Part<R extends RunOutline = RunView> {
@@ -11,6 +11,10 @@ export interface Part<R extends RunOutline = RunView> {
   showPlaying?(playing: boolean): void;
   /** The answer to a `history` that any part has asked for. */
   showHistory?(history: HistoryView): void;
+  /** The run beside this one, or undefined if there is none; `chosen`: the reader has just chosen it. */
+  showComparison?(comparison: ComparisonView | undefined, chosen: boolean): void;
+  /** What differs in state there. */
+  showStateComparison?(state: StateComparisonView): void;
 }
 
 /** Several pieces as one, around an element that holds them. */
@@ -21,5 +25,7 @@ export function compose<R extends RunOutline>(element: HTMLElement, parts: reado
     showPosition: (run, position) => parts.forEach((part) => part.showPosition(run, position)),
     showPlaying: (playing) => parts.forEach((part) => part.showPlaying?.(playing)),
     showHistory: (history) => parts.forEach((part) => part.showHistory?.(history)),
+    showComparison: (comparison, chosen) => parts.forEach((part) => part.showComparison?.(comparison, chosen)),
+    showStateComparison: (state) => parts.forEach((part) => part.showStateComparison?.(state)),
   };
 }

@@ -296,6 +296,34 @@ export interface HistoryView {
   readonly truncated: boolean;
 }
 
+/** Another run beside this one. */
+export interface ComparisonView {
+  /** Which run that is. */
+  readonly title: string;
+  readonly lanes: readonly Lane[];
+  readonly steps: StepColumns;
+  /**
+   * Where the two go different ways, in order, four numbers each: in place of steps `[0, 1)` of this run the other has its steps `[2, 3)`.
+   * Everywhere else each step of one is one of the other.
+   */
+  readonly differences: Uint32Array;
+  /** The steps of this run that the other does too, but writing something else. */
+  readonly otherwise: Uint32Array;
+}
+
+/** What differs in state between two runs, where each of them stands. */
+export interface StateComparisonView {
+  /** The step of this run, and the step of the other that stands beside it. */
+  readonly step: number;
+  readonly other: number;
+  /** Whether both do the same there; else the other's is the nearest one before. */
+  readonly same: boolean;
+  /** How many cells differ: `cells` has the first of them. */
+  readonly count: number;
+  /** By name, the value in this run and in the other; a run that does not have the cell there has none. */
+  readonly cells: readonly { readonly name: string; readonly a?: string; readonly b?: string }[];
+}
+
 /** From the extension to a webview. */
 export type ToWebview =
   | { readonly type: 'run'; readonly run: RunView; readonly position: PositionView }
@@ -305,6 +333,10 @@ export type ToWebview =
   | { readonly type: 'playing'; readonly playing: boolean }
   /** The answer to a `history`. */
   | { readonly type: 'history'; readonly history: HistoryView }
+  /** The answer to `compare`, also without being asked when the reader has chosen a run; without one there is nothing to compare with. */
+  | { readonly type: 'comparison'; readonly comparison?: ComparisonView; readonly chosen: boolean }
+  /** The answer to `compareState`. */
+  | { readonly type: 'stateComparison'; readonly state: StateComparisonView }
   /** There is no run: invite the reader to start one. */
   | { readonly type: 'empty' };
 
@@ -319,6 +351,7 @@ export const PANEL_COMMANDS = [
   'openPanel',
   'returnToBase',
   'keepFork',
+  'compareWith',
 ] as const;
 export type PanelCommand = (typeof PANEL_COMMANDS)[number];
 
@@ -332,7 +365,10 @@ export type ToHost =
   /** Asks for every write to a cell; a cell that the run does not have gets no answer. */
   | { readonly type: 'history'; readonly component: number; readonly cell: string }
   /** What if a cell, by its number, were another value after this step? */
-  | { readonly type: 'edit'; readonly cell: number; readonly value: number };
+  | { readonly type: 'edit'; readonly cell: number; readonly value: number }
+  /** Asks for the run beside this one, and for what differs in state at the position. */
+  | { readonly type: 'compare' }
+  | { readonly type: 'compareState' };
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -386,6 +422,9 @@ export function parseToHost(message: unknown): ToHost | { readonly type: 'malfor
         ? { type: 'history', component: Number(component), cell }
         : malformed('history must name a component by its number and a cell by its name');
     }
+    case 'compare':
+    case 'compareState':
+      return { type: message['type'] };
     case 'edit': {
       const { cell, value } = message;
       return whole(cell) && typeof value === 'number' && Number.isSafeInteger(value)
@@ -393,7 +432,7 @@ export function parseToHost(message: unknown): ToHost | { readonly type: 'malfor
         : malformed('edit must name a cell by its number and a whole number for it');
     }
     default:
-      return malformed('message.type must be one of ready, command, seek, setParameter, inject, history, edit');
+      return malformed('message.type must be one of ready, command, seek, setParameter, inject, history, edit, compare, compareState');
   }
 }
 
@@ -434,8 +473,20 @@ export function parseToWebview(message: unknown): ToWebview | { readonly type: '
       return isHistory(message['history'])
         ? { type: 'history', history: message['history'] }
         : malformed('history.history is not the history of a cell');
+    case 'comparison': {
+      const { comparison, chosen } = message;
+      if (!flag(chosen)) return malformed('comparison.chosen must be true or false');
+      if (comparison === undefined) return { type: 'comparison', chosen: chosen === true };
+      return isComparison(comparison)
+        ? { type: 'comparison', comparison, chosen: chosen === true }
+        : malformed('comparison.comparison is not a comparison');
+    }
+    case 'stateComparison':
+      return isStateComparison(message['state'])
+        ? { type: 'stateComparison', state: message['state'] }
+        : malformed('stateComparison.state is not a comparison of state');
     default:
-      return malformed('message.type must be one of run, outline, position, playing, history, empty');
+      return malformed('message.type must be one of run, outline, position, playing, history, comparison, stateComparison, empty');
   }
 }
 
@@ -670,6 +721,42 @@ const hasFieldsOfStepColumns = shape<StepColumns>({
   writes: (value) => value instanceof Uint8Array,
   siteTable: listOf(shape<SiteView>({ symbol: text, anchor: optional(text), world: text })),
   edgeTable: listOf(text),
+});
+
+const hasFieldsOfComparison = shape<ComparisonView>({
+  title: text,
+  lanes: listOf(shape<Lane>({ index: whole, title: text, context: text })),
+  steps: isStepColumns,
+  differences: (value) => value instanceof Uint32Array,
+  otherwise: (value) => value instanceof Uint32Array,
+});
+
+/** The other run is whole, and differences follow one another. */
+function isComparison(value: unknown): value is ComparisonView {
+  if (!hasFieldsOfComparison(value)) return false;
+  const { lanes, steps, differences, otherwise } = value;
+  if (!allBelow(steps.lanes, lanes.length) || differences.length % 4 !== 0) return false;
+  let [a, b] = [0, 0];
+  for (let at = 0; at < differences.length; at += 4) {
+    const [fromA = 0, toA = 0, fromB = 0, toB = 0] = differences.subarray(at, at + 4);
+    if (fromA < a || fromA - a !== fromB - b || toA < fromA || toB < fromB || toB > steps.length) return false;
+    [a, b] = [toA, toB];
+  }
+  return otherwise.every((step, index) => index === 0 || step > (otherwise[index - 1] ?? 0));
+}
+
+/** Whether a comparison is one of this run: both have as many steps behind the last difference. */
+export function isComparisonOf({ length }: RunOutline, { steps, differences, otherwise }: ComparisonView): boolean {
+  const [, a = 0, , b = 0] = differences.subarray(-4);
+  return a <= length && length - a === steps.length - b && (otherwise.at(-1) ?? -1) < length;
+}
+
+const isStateComparison = shape<StateComparisonView>({
+  step: whole,
+  other: whole,
+  same: flag,
+  count: whole,
+  cells: listOf(shape<StateComparisonView['cells'][number]>({ name: text, a: optional(text), b: optional(text) })),
 });
 
 // Plain loops: a callback for each of a million entries would be felt.

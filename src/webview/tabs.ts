@@ -88,6 +88,12 @@ export function createTabs(host: Host, tabs: readonly [Tab, ...Tab[]]): Part {
     },
     showPlaying: (playing) => pages.forEach(({ part }) => part.showPlaying?.(playing)),
     showHistory: (history) => pages.forEach(({ part }) => part.showHistory?.(history)),
+    showComparison(comparison, chosen) {
+      const page = pages.findIndex(({ part }) => part.showComparison);
+      pages[page]?.part.showComparison?.(comparison, chosen);
+      if (chosen && page >= 0) choose(page);
+    },
+    showStateComparison: (state) => pages.forEach(({ part }) => part.showStateComparison?.(state)),
   };
 }
 

@@ -95,6 +95,8 @@ const TO_HOST: Readonly<Record<ToHost['type'] | 'malformed', readonly string[]>>
   inject: ['stimulus', 'type'],
   history: ['cell', 'component', 'type'],
   edit: ['cell', 'type', 'value'],
+  compare: ['type'],
+  compareState: ['type'],
   malformed: ['problem', 'type'],
 };
 const TO_WEBVIEW: Readonly<Record<ToWebview['type'] | 'malformed', readonly string[]>> = {
@@ -103,6 +105,8 @@ const TO_WEBVIEW: Readonly<Record<ToWebview['type'] | 'malformed', readonly stri
   position: ['position', 'type'],
   playing: ['playing', 'type'],
   history: ['history', 'type'],
+  comparison: ['chosen', 'type'],
+  stateComparison: ['state', 'type'],
   empty: ['type'],
   malformed: ['problem', 'type'],
 };
@@ -136,6 +140,8 @@ test('messages that fit pass unchanged, without fields that nobody knows', () =>
     { type: 'inject', stimulus: 'assert' },
     { type: 'history', component: 2, cell: 'redirtbl[21]' },
     { type: 'edit', cell: 3, value: -1 },
+    { type: 'compare' },
+    { type: 'compareState' },
   ];
   for (const message of toHost) assert.deepEqual(parseToHost({ ...message, extra: 1 }), message);
   const toWebview: readonly ToWebview[] = [
