@@ -99,7 +99,8 @@ function actions(host: Host, page: Page): Actions {
       await item.waitFor();
       // A click on the icon of the container that is open would close it.
       const open = /\bchecked\b/.test((await item.getAttribute('class')) ?? '') && (await page.locator('.part.sidebar').isVisible());
-      if (!open) await item.locator('.action-label').click();
+      // A badge may lie over its label.
+      if (!open) await item.click();
       await page
         .locator('.part.sidebar .composite.title')
         .filter({ hasText: new RegExp(title, 'i') })

@@ -1,11 +1,14 @@
 import type { DebugProtocol } from '@vscode/debugprotocol';
+import { NO_STEP } from '../../engine/journal';
 import { createCursor, type Cursor } from '../../engine/timeline';
 import { goOn } from '../../flows/breakpoints';
 import { complete, type Completion } from '../../flows/completion';
+import { STEPS_TO_EDIT } from '../../flows/edits';
 import type { FlowRun } from '../../flows/flow';
-import { cellKey } from '../../flows/names';
+import { cellKey, cellsNamed } from '../../flows/names';
 import { stepIn, stepOut, stepOver, type Direction } from '../../flows/navigate';
-import type { Session } from '../../flows/session';
+import type { Base, Session } from '../../flows/session';
+import { valueText } from '../../flows/text';
 import { ArgumentError, optionalWhole, record, records, text, whole, type Arguments } from './arguments';
 import { createBreakpoints, dataIdOf, type Armed } from './breakpoints';
 import { assignmentIn, newValue, rowOfSource, rowOfText } from './expressions';
@@ -30,6 +33,12 @@ type Stopped = DebugProtocol.StoppedEvent['body'];
 
 /** Why the session is where it is. */
 type Reason = Pick<Stopped, 'reason' | 'hitBreakpointIds'>;
+
+/** A step of a run: what the client was shown at a stop stays true of it, wherever the session stands. */
+interface Instant {
+  readonly run: FlowRun;
+  readonly position: number;
+}
 
 /** What is made of a run once, and holds as long as it. */
 interface Known {
@@ -61,8 +70,8 @@ const CAPABILITIES: DebugProtocol.Capabilities = {
 
 /** Makes an adapter for one debug session, which follows the extension's session from launch to disconnect and leaves the run behind. */
 export function createDebugAdapter({ session, places }: DebugParts): RequestServer {
-  const frames = createHandles<Frame>('frame');
-  const nodes = createHandles<Node>('variable');
+  const frames = createHandles<Instant & { readonly frame: Frame }>('frame');
+  const nodes = createHandles<Instant & { readonly node: Node }>('variable');
   const breakpoints = createBreakpoints(places);
   const following: (() => void)[] = [];
   let known: Known | undefined;
@@ -80,9 +89,13 @@ export function createDebugAdapter({ session, places }: DebugParts): RequestServ
     return known;
   }
 
-  function moment(): Moment {
-    const { run, scout } = current();
-    return { run, cursor: session.cursor ?? scout };
+  const now = (): Instant => ({ run: current().run, position: session.position });
+
+  /** The state at an instant, to be read at once: the cursor goes elsewhere for the next one. */
+  function momentOf({ run, position }: Instant): Moment {
+    const cursor = known?.run === run ? known.scout : createCursor(run);
+    cursor.seek(position);
+    return { run, cursor };
   }
 
   function follow(): void {
@@ -121,13 +134,7 @@ export function createDebugAdapter({ session, places }: DebugParts): RequestServ
   function begun(): void {
     furthest = session.position;
     review();
-    const { base } = session;
-    if (base)
-      say(
-        base.step < 0
-          ? 'What if: this is another run, with other parameters. “Virtflow: Return to Original Run” goes back.'
-          : `What if: this is another run from step ${base.step + 1} on. “Virtflow: Return to Original Run” goes back.`,
-      );
+    if (session.base) say(forkText(session, session.base));
   }
 
   function review(): void {
@@ -140,13 +147,15 @@ export function createDebugAdapter({ session, places }: DebugParts): RequestServ
   function stopped(): void {
     const { run } = current();
     const { position } = session;
-    frames.clear();
-    nodes.clear();
+    frames.renew();
+    nodes.renew();
     furthest = Math.max(furthest, position);
+    const thread = threadId(run.journal.thread(position));
+    if (why === undefined) server.announce('continued', { threadId: thread, allThreadsContinued: true });
     server.announce('stopped', {
       ...(why ?? { reason: 'goto' }),
-      description: descriptionOf(session, furthest),
-      threadId: threadId(run.journal.thread(position)),
+      ...whereText(session, furthest),
+      threadId: thread,
       allThreadsStopped: true,
     } satisfies Stopped);
     why = undefined;
@@ -184,24 +193,23 @@ export function createDebugAdapter({ session, places }: DebugParts): RequestServ
   async function frameShown(frame: Frame): Promise<DebugProtocol.StackFrame> {
     const place = await places.locate(frame.stand);
     const { name } = frame.stand.fn;
-    const id = frames.add(frame);
+    const id = frames.add({ ...now(), frame });
     if (place === undefined) return { id, name, line: 0, column: 0, presentationHint: 'subtle' };
-    return { id, name, source: sourceOf(place), line: place.line, column: 1, ...(place.outline ? { presentationHint: 'subtle' } : {}) };
+    return { id, name, source: sourceOf(place), line: place.line, column: 1 };
   }
 
-  const valueShown = ({
-    value,
-    type,
-    inside,
-  }: Row): { readonly value: string; readonly type?: string; readonly variablesReference: number } => ({
+  const valueShown = (
+    { value, type, inside }: Row,
+    at: Instant,
+  ): { readonly value: string; readonly type?: string; readonly variablesReference: number } => ({
     value,
     ...(type ? { type } : {}),
-    variablesReference: inside ? nodes.add(inside) : 0,
+    variablesReference: inside ? nodes.add({ ...at, node: inside }) : 0,
   });
 
-  const variableShown = (row: Row): DebugProtocol.Variable => ({
+  const variableShown = (row: Row, at: Instant): DebugProtocol.Variable => ({
     name: row.name,
-    ...valueShown(row),
+    ...valueShown(row, at),
     ...(row.evaluateName ? { evaluateName: row.evaluateName } : {}),
     ...(row.kind ? { presentationHint: { kind: row.kind } } : {}),
   });
@@ -209,26 +217,29 @@ export function createDebugAdapter({ session, places }: DebugParts): RequestServ
   /** The row of a name among those that the client was shown. */
   function rowAt(args: Arguments): Row {
     const name = text(args, 'name');
-    const row = rowsOf(moment(), nodes.get(whole(args, 'variablesReference'))).find((each) => each.name === name);
+    const { node, ...at } = nodes.get(whole(args, 'variablesReference'));
+    const row = rowsOf(momentOf(at), node).find((each) => each.name === name);
     if (row === undefined) throw new ArgumentError(`there is no "${name.slice(0, 60)}" here`);
     return row;
   }
 
+  const rowNow = (expression: string): Row => rowOfText(momentOf(now()), expression);
+
+  /** An expression's value, in a frame's own terms where it is source that the mouse is over. */
   function rowOf(expression: string, args: Arguments): Row {
     const id = optionalWhole(args, 'frameId');
-    if (args['context'] === 'hover' && id !== undefined)
-      return rowOfSource(moment(), componentsAtHand(current().run, frames.get(id)), expression);
-    return rowOfText(moment(), expression);
+    if (args['context'] !== 'hover' || id === undefined) return rowNow(expression);
+    const { frame, ...at } = frames.get(id);
+    return rowOfSource(momentOf(at), componentsAtHand(at.run, frame), expression);
   }
 
   /** Forks the run by another value; what the client is shown is the cell as it is there. */
   async function change({ name, target }: Row, value: string): Promise<ReturnType<typeof valueShown>> {
     if (target === undefined) throw new ArgumentError(`${name} cannot be set: only cells and their bits can`);
     const key = cellKey(current().run, target.cell.id);
-    session.edit(target.cell.id, newValue(moment(), target, value));
+    session.edit(target.cell.id, newValue(momentOf(now()), target, value));
     await arrival();
-    say(`You set ${key}${target.field ? ` (${target.field.name})` : ''} to ${value}.`);
-    return valueShown(rowOfText(moment(), key));
+    return valueShown(rowNow(key), now());
   }
 
   /** The steps of this run that come to a line: the next one and the one before, from where the session stands. */
@@ -294,26 +305,30 @@ export function createDebugAdapter({ session, places }: DebugParts): RequestServ
       for (const frame of all.slice(start, start + levels)) stackFrames.push(await frameShown(frame));
       return { stackFrames, totalFrames: all.length };
     },
-    scopes: (args): DebugProtocol.ScopesResponse['body'] => ({
-      scopes: scopesOf(moment(), frames.get(whole(args, 'frameId'))).map(({ name, inside }) => ({
-        name,
-        variablesReference: nodes.add(inside),
-        expensive: false,
-      })),
-    }),
+    scopes(args): DebugProtocol.ScopesResponse['body'] {
+      const { frame, ...at } = frames.get(whole(args, 'frameId'));
+      return {
+        scopes: scopesOf(at.run, frame).map(({ name, inside }) => ({
+          name,
+          variablesReference: nodes.add({ ...at, node: inside }),
+          expensive: false,
+        })),
+      };
+    },
     variables(args): DebugProtocol.VariablesResponse['body'] {
-      const rows = rowsOf(moment(), nodes.get(whole(args, 'variablesReference')));
+      const { node, ...at } = nodes.get(whole(args, 'variablesReference'));
+      const rows = rowsOf(momentOf(at), node);
       const start = optionalWhole(args, 'start') ?? 0;
       const count = optionalWhole(args, 'count') || rows.length;
-      return { variables: rows.slice(start, start + count).map(variableShown) };
+      return { variables: rows.slice(start, start + count).map((row) => variableShown(row, at)) };
     },
 
     async evaluate(args): Promise<DebugProtocol.EvaluateResponse['body']> {
       const expression = text(args, 'expression');
       const assignment = args['context'] === 'repl' ? assignmentIn(expression) : undefined;
       const { value, ...others } = assignment
-        ? await change(rowOfText(moment(), assignment.target), assignment.value)
-        : valueShown(rowOf(expression, args));
+        ? await change(rowNow(assignment.target), assignment.value)
+        : valueShown(rowOf(expression, args), now());
       return { result: value, ...others };
     },
     completions: (args): DebugProtocol.CompletionsResponse['body'] => ({
@@ -321,7 +336,7 @@ export function createDebugAdapter({ session, places }: DebugParts): RequestServ
     }),
     setVariable: (args): Promise<DebugProtocol.SetVariableResponse['body']> => change(rowAt(args), text(args, 'value')),
     setExpression: (args): Promise<DebugProtocol.SetExpressionResponse['body']> =>
-      change(rowOfText(moment(), text(args, 'expression')), text(args, 'value')),
+      change(rowNow(text(args, 'expression')), text(args, 'value')),
 
     async setBreakpoints(args): Promise<DebugProtocol.SetBreakpointsResponse['body']> {
       const path = text(record(args, 'source'), 'path');
@@ -332,7 +347,7 @@ export function createDebugAdapter({ session, places }: DebugParts): RequestServ
     }),
     dataBreakpointInfo(args): DebugProtocol.DataBreakpointInfoResponse['body'] {
       const { run } = current();
-      const { name, target } = optionalWhole(args, 'variablesReference') ? rowAt(args) : rowOfText(moment(), text(args, 'name'));
+      const { name, target } = optionalWhole(args, 'variablesReference') ? rowAt(args) : rowNow(text(args, 'name'));
       // The protocol says so, and has no other word for it.
       // oxlint-disable-next-line unicorn/no-null
       if (target === undefined) return { dataId: null, description: `${name} is no cell: only cells and their bits are written` };
@@ -371,12 +386,26 @@ const sourceOf = ({ path, outline }: Place): DebugProtocol.Source => ({
   ...(outline ? { origin: 'an outline, as no source tree holds it' } : {}),
 });
 
-/** Where one stands, and whether one has been further. */
-function descriptionOf({ run, position, base }: Session, furthest: number): string {
+/** Where one stands, short enough for a label beside the thread's name, and in a sentence. */
+function whereText({ run, position, base }: Session, furthest: number): Pick<Stopped, 'description' | 'text'> {
   const last = (run?.journal.length ?? 1) - 1;
-  const where = `Step ${position} of ${last}${base ? ', what if' : ''}`;
-  if (position < furthest) return `${where}, in the past: the furthest was ${furthest}`;
-  return position === last ? `${where}, the end of the run` : where;
+  const past = position < furthest;
+  const of = `${position} of ${last}`;
+  const fork = base ? ' of a what-if' : '';
+  const end = position === last ? ', the end of the run' : '';
+  return {
+    description: past ? `${of}, in the past` : `step ${of}`,
+    text: `Step ${of}${fork}${past ? `, in the past: the furthest was ${furthest}` : end}`,
+  };
+}
+
+/** What a fork is, for whoever is at the console. */
+function forkText({ run, position }: Session, { step }: Base): string {
+  const edit = run?.inputs.edits?.find(({ at }) => at === position - STEPS_TO_EDIT);
+  const cell = edit && run?.cells[cellsNamed(run, edit.cell)[0] ?? NO_STEP];
+  const what = run && edit && cell ? `you set ${edit.cell} to ${valueText(run, cell, edit.value)}, and ` : '';
+  const where = step === NO_STEP ? 'from the start' : `from step ${step + 1} on`;
+  return `What if: ${what}this is another run ${where}. “Virtflow: Return to Original Run” goes back.`;
 }
 
 function reasonOf(stop: Armed): string {

@@ -50,7 +50,7 @@ export function rowOfSource(moment: Moment, components: readonly Component[], te
 /** `cell = expression`, as one types it into the console. */
 export function assignmentIn(text: string): { readonly target: string; readonly value: string } | undefined {
   const match = /^([^=!<>]*[^=!<>\s])\s*=(?!=)(.+)$/s.exec(text);
-  return match ? { target: match[1]!, value: match[2]! } : undefined;
+  return match ? { target: match[1]!, value: match[2]!.trim() } : undefined;
 }
 
 /** The number that a cell gets when the client sets it, or a part of it, to `text`. @throws ArgumentError where that does not fit */

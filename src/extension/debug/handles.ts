@@ -1,17 +1,21 @@
 import { ArgumentError } from './arguments';
 
-/** Numbers that stand for things while the debugger is stopped. */
+/** Numbers that stand for things that the client was shown at a stop. */
 export interface Handles<T> {
   add(value: T): number;
-  /** @throws ArgumentError for a number of an earlier stop, or of none */
+  /** @throws ArgumentError for a number of an older stop than the last one, or of none */
   get(handle: number): T;
-  /** Forgets all; their numbers are not given again. */
-  clear(): void;
+  /**
+   * There is another stop. What was shown at the one before can still be asked for, as a client may do so before it has heard; what is older
+   * is forgotten. Numbers are not given again.
+   */
+  renew(): void;
 }
 
 /** `what` is what they stand for, in words. */
 export function createHandles<T>(what: string): Handles<T> {
-  const values = new Map<number, T>();
+  let values = new Map<number, T>();
+  let before = new Map<number, T>();
   let last = 0;
   return {
     add(value) {
@@ -19,10 +23,13 @@ export function createHandles<T>(what: string): Handles<T> {
       return last;
     },
     get(handle) {
-      const value = values.get(handle);
+      const value = values.get(handle) ?? before.get(handle);
       if (value === undefined) throw new ArgumentError(`there is no ${what} ${handle} at this step`);
       return value;
     },
-    clear: () => values.clear(),
+    renew() {
+      before = values;
+      values = new Map();
+    },
   };
 }

@@ -47,7 +47,7 @@ export class RequestServer extends ProtocolServer {
       const message = error instanceof Error ? error.message : String(error);
       response.success = false;
       response.message = message;
-      response.body = { error: { id: 1, format: '{_message}', variables: { _message: message }, showUser: true } };
+      response.body = { error: { id: 1, format: '{_message}', variables: { _message: message } } };
     }
     this.#held = undefined;
     this.sendResponse(response);

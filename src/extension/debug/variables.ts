@@ -44,7 +44,7 @@ export interface Moment {
 }
 
 /** The scopes of a frame, in the order in which they are shown. */
-export function scopesOf({ run }: Moment, frame: Frame): readonly { readonly name: string; readonly inside: Node }[] {
+export function scopesOf(run: FlowRun, frame: Frame): readonly { readonly name: string; readonly inside: Node }[] {
   return [
     { name: run.journal.kind(frame.at) === 'return' ? 'Result' : 'Step', inside: { kind: 'step', frame } },
     { name: 'At Hand', inside: { kind: 'components', components: componentsAtHand(run, frame) } },
@@ -151,8 +151,10 @@ export function componentKey(run: FlowRun, { struct, name, cells }: Component): 
 const instanceIn = (run: FlowRun, component: Component): string => componentKey(run, component).slice(component.struct.length + 1, -1);
 
 /** What the step at the position writes shows at every level above it. */
-function marked(moment: Moment, value: string, components: readonly Component[]): string {
-  const changed = writesOf(moment.run, moment.cursor.position).some(({ cell }) => components.includes(moment.run.cells[cell]!.component));
+function marked({ run, cursor }: Moment, value: string, components: readonly Component[]): string {
+  const changed = writesOf(run, cursor.position).some(
+    (write) => write.old !== write.new && components.includes(run.cells[write.cell]!.component),
+  );
   return changed ? `${value} (changed)` : value;
 }
 
@@ -164,7 +166,7 @@ export function cellRow(moment: Moment, cell: Cell): Row {
   const inside = insideOf(run, cell, value);
   return {
     name: cell.name,
-    value: was(valueText(run, cell, value), old === undefined ? undefined : valueText(run, cell, old)),
+    value: was(valueText(run, cell, value), old === value || old === undefined ? undefined : valueText(run, cell, old)),
     type: typeText(cell.type),
     target: { cell },
     evaluateName: cellKey(run, cell.id),
