@@ -20,6 +20,9 @@ const ICONS = {
   ],
   close: ['M4 4 L12 12', 'M12 4 L4 12'],
   chevron: ['M6 3.5 L10.5 8 L6 12.5'],
+  up: ['M3.5 10 L8 5.5 L12.5 10'],
+  down: ['M3.5 6 L8 10.5 L12.5 6'],
+  search: ['M10.6 10.6 L13.8 13.8', 'M7 2.5 A4.5 4.5 0 1 0 7.01 2.5'],
 
   // Execution contexts: a card in its slot, a bolt, queued items, a loop, a chip, a screen.
   device: ['M2 4 H14 V10.5 H2 V4', 'M5 10.5 V13.5', 'M8 10.5 V13.5', 'M5 7.2 H9'],

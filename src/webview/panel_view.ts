@@ -9,11 +9,11 @@ import { createNote } from './note';
 import { compose, type Part } from './part';
 import { createPreset } from './preset';
 import type { RunOutline } from './protocol';
-import { createScrubber } from './scrubber';
+import { createState } from './registers/state';
 import { createSequence } from './sequence/sequence';
 import { createTabs } from './tabs';
+import { createTimeline } from './timeline/timeline';
 import { createTopology } from './topology/topology';
-import { createState } from './registers/state';
 
 /**
  * The editor panel: the whole run as a strip, below it views of the run to choose from, beside them the current step and the
@@ -22,7 +22,7 @@ import { createState } from './registers/state';
 export function createPanelView(host: Host): Part {
   const header = createHeader(host, 'panel');
   const fork = createFork(host);
-  const timeline = createScrubber(host);
+  const timeline = createTimeline(host);
   const tabs = createTabs(host, [
     { id: 'sequence', title: 'Sequence', part: createSequence(host) },
     { id: 'topology', title: 'Topology', part: createTopology(host) },

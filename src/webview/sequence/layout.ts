@@ -1,5 +1,6 @@
 import type { Detail } from '../host';
 import type { StepColumns } from '../protocol';
+import { firstNotBefore } from '../search';
 import { KIND } from '../steps';
 
 /**
@@ -153,16 +154,4 @@ function filterOf({ kinds, lanes, causes }: StepColumns, detail: Detail, returns
 /** The index of the last of the rising `values` that is not above `limit`; 0 when all are. */
 function lastNotAfter(values: Uint32Array, limit: number): number {
   return Math.max(0, firstNotBefore(values, Math.floor(limit) + 1) - 1);
-}
-
-/** The index of the first of the rising `values` that is not below `limit`; their number when all are. */
-export function firstNotBefore(values: Uint32Array, limit: number): number {
-  let low = 0;
-  let high = values.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (values[middle]! < limit) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

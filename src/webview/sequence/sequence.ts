@@ -3,6 +3,7 @@ import { DETAILS, type Detail, type Host } from '../host';
 import { contextKind, icon } from '../icons';
 import type { Part } from '../part';
 import type { PositionView, RunView } from '../protocol';
+import { createSeeker } from '../seeker';
 import { stepAt } from '../steps';
 import { checkbox, dropdown } from '../toolkit';
 import { drawArrows, type Window } from './arrows';
@@ -47,23 +48,23 @@ export function createSequence(host: Host): Part {
   const content = h('div', { class: 'content' }, rails, layer);
   const scroller = h('div', { class: 'scroller' }, lanes, content);
   const elements = new Map<number, HTMLElement>();
-  const cursor = createCursor(host);
+  const seeker = createSeeker(host);
   let shown: Shown | undefined;
 
   scroller.addEventListener('scroll', () => shown && render(shown));
   new ResizeObserver(() => shown && scroller.clientWidth > 0 && arrange(shown, shown.position)).observe(scroller);
   list.addEventListener('click', (event) => {
     const row = event.target instanceof Element ? event.target.closest<HTMLElement>('.row') : undefined;
-    if (shown && row) cursor.seek(stepOfRow(shown, Number(row.dataset['row'])));
+    if (shown && row) seeker.seek(stepOfRow(shown, Number(row.dataset['row'])));
   });
   list.addEventListener('keydown', (event) => {
     if (!shown || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === 'Enter') host.command('revealSource');
     else if (event.key === ' ') host.command('togglePlay');
     else {
-      const target = moved(shown, cursor.step(shown.position.step), event.key, pageOf(scroller));
+      const target = moved(shown, seeker.from(shown.position.step), event.key, pageOf(scroller));
       if (target === undefined) return;
-      cursor.seek(target);
+      seeker.seek(target);
     }
     event.preventDefault();
   });
@@ -133,7 +134,7 @@ export function createSequence(host: Host): Part {
     tools: createFilters(host, again),
     showRun: () => (shown = undefined),
     showPosition(run, position) {
-      cursor.arrived(position.step);
+      seeker.arrived(position.step);
       if (!shown) return show(run, position);
       if (shown.position.here.lane !== position.here.lane) markLane(lanes, position.here.lane);
       shown = { ...shown, position, onTheWay: onTheWay(position) };
@@ -174,25 +175,6 @@ function createFilters(host: Host, changed: () => void): readonly HTMLElement[] 
     changed();
   };
   return [checkbox('Returns', returns, toggle), dropdown('Detail', options, detail, choose)];
-}
-
-/**
- * Where the reader asked to go. Keys repeat faster than the extension answers, and each must start from where the last one led,
- * not from where the run still stands.
- */
-function createCursor(host: Host): { seek(step: number): void; step(shown: number): number; arrived(step: number): void } {
-  const PATIENCE = 500;
-  let asked: { readonly step: number; readonly at: number } | undefined;
-  return {
-    seek(step) {
-      asked = { step, at: performance.now() };
-      host.seek(step);
-    },
-    step: (current) => (asked && performance.now() - asked.at < PATIENCE ? asked.step : current),
-    arrived(step) {
-      if (asked?.step === step) asked = undefined;
-    },
-  };
 }
 
 /** The step to which a key leads, or undefined for a key that moves nothing. `page` is how many rows are in sight. */

@@ -1,0 +1,387 @@
+import './timeline.css';
+import { h, setStyle, setText } from '../dom';
+import { latestPerFrame } from '../frames';
+import type { Host } from '../host';
+import { contextKind, icon, type IconName } from '../icons';
+import type { Part } from '../part';
+import type { HistoryView, PositionView, RunView, StepColumns } from '../protocol';
+import { firstNotBefore } from '../search';
+import { createSeeker } from '../seeker';
+import { describeStep, formatCount } from '../words';
+import { bandsFor, createPainter } from './draw';
+import { createFind } from './find';
+import { createLandmarks } from './landmarks';
+import { createSwatches, onThemeChange, type Palette } from './palette';
+import { createPyramid, type Pyramid } from './pyramid';
+import { isWhole, panned, partOf, showing, stepAtPart, wholeOf, zoomed, type Range } from './range';
+import { createTooltip } from './tooltip';
+
+/** More lanes than this share the last band. */
+const MOST_LANES = 24;
+/** How much one press of a key or button zooms, and how much a wheel does for each pixel that it says. */
+const [ZOOM, WHEEL] = [1.6, 0.0022];
+/** The part of what is in sight that a key moves by. */
+const PAGE = 0.1;
+/** A pointer that moved no further, in pixels, has clicked. */
+const STEADY = 3;
+/** How close to the cursor or a mark, in pixels, is on it. */
+const NEAR = 5;
+/** Steps that are looked at for one in the lane under the pointer. */
+const LOOKED_AT = 4096;
+
+/** What is worked out from a run, once. */
+interface Plan {
+  readonly run: RunView;
+  readonly pyramid: Pyramid;
+  readonly handovers: Uint32Array;
+  readonly chapters: readonly number[];
+}
+
+interface Shown extends Plan {
+  readonly position: PositionView;
+}
+
+/**
+ * The whole run as a strip: a skyline for each execution context, past and future, with chapters, stimuli and what was looked for.
+ * It zooms and moves at the same cost whether a run has a thousand steps or a million. For assistive technology it is a slider.
+ */
+export function createTimeline(host: Host): Part {
+  const canvas = h('canvas', {});
+  const overview = h('p', { class: 'hidden', id: 'timeline-overview' });
+  const strip = h(
+    'div',
+    {
+      class: 'strip',
+      role: 'slider',
+      tabindex: 0,
+      'aria-label': 'Position in the run',
+      'aria-orientation': 'horizontal',
+      'aria-valuemin': 0,
+      'aria-describedby': overview.id,
+    },
+    canvas,
+  );
+  const spoken = h('div', { class: 'hidden', 'aria-live': 'polite' });
+  const names = h('div', { class: 'lane-names', 'aria-hidden': 'true' });
+  const marked = h('div', { class: 'marked', 'aria-hidden': 'true' });
+  const thumb = h('div', { class: 'overview-thumb' });
+  const landmarks = createLandmarks(host);
+  const tooltip = createTooltip();
+  const swatches = createSwatches();
+  const seeker = createSeeker(host);
+  const find = createFind(host, seeker, () => redraw());
+  const paint = createPainter(canvas);
+  const seekOncePerFrame = latestPerFrame((step: number) => seeker.seek(step));
+  const drawOncePerFrame = latestPerFrame(draw);
+  const tools = h(
+    'div',
+    { class: 'timeline-tools', role: 'toolbar', 'aria-label': 'Timeline' },
+    tool('Find (Ctrl+F)', 'search', () => find.open()),
+    tool('Zoom Out (−)', 'zoomOut', () => zoom(ZOOM)),
+    tool('Zoom In (+)', 'zoomIn', () => zoom(1 / ZOOM)),
+    tool('Show All (0)', 'fit', fit),
+  );
+  let plan: Plan | undefined;
+  let shown: Shown | undefined;
+  let range: Range = wholeOf(1);
+  let palette: Palette | undefined;
+  let history: HistoryView | undefined;
+  let hovered: number | undefined;
+  let dragging: 'position' | 'view' | undefined;
+
+  new ResizeObserver(([entry]) => {
+    const [box] = entry?.devicePixelContentBoxSize ?? [];
+    canvas.width = Math.max(1, box?.inlineSize ?? Math.round(canvas.clientWidth * devicePixelRatio));
+    canvas.height = Math.max(1, box?.blockSize ?? Math.round(canvas.clientHeight * devicePixelRatio));
+    draw();
+  }).observe(canvas, { box: 'device-pixel-content-box' });
+  onThemeChange(() => {
+    palette = undefined;
+    redraw();
+  });
+
+  function redraw(): void {
+    drawOncePerFrame(undefined);
+  }
+
+  function draw(): void {
+    if (!shown) return;
+    const { run, pyramid, handovers, chapters, position } = shown;
+    palette ??= swatches.read([...names.querySelectorAll('.icon')]);
+    const writes = history === undefined ? find.writes : history.steps;
+    const picture = {
+      steps: run.steps,
+      pyramid,
+      handovers,
+      chapters,
+      range,
+      position: position.step,
+      hovered,
+      matches: find.matches,
+      writes,
+    };
+    paint(picture, palette, canvas.width / Math.max(1, canvas.clientWidth));
+  }
+
+  function look(next: Range): void {
+    range = next;
+    landmarks.place(range);
+    const { length } = shown?.run ?? { length: 1 };
+    thumb.hidden = isWhole(range, length);
+    setStyle(thumb, { left: `${(range.first / length) * 100}%`, width: `${(range.span / length) * 100}%` });
+    strip.classList.toggle('zoomed', !isWhole(range, length));
+    redraw();
+  }
+
+  function say(): void {
+    if (!shown) return;
+    const last = Math.min(shown.run.length, range.first + range.span) - 1;
+    setText(spoken, `Showing steps ${Math.floor(range.first)} to ${Math.floor(last)}`);
+  }
+
+  function zoom(factor: number, at = (shown?.position.step ?? 0) + 0.5): void {
+    if (!shown) return;
+    look(zoomed(range, shown.run.length, factor, at));
+    say();
+  }
+
+  function fit(): void {
+    if (!shown) return;
+    look(wholeOf(shown.run.length));
+    say();
+  }
+
+  // ---- Pointer ----
+
+  const partAt = ({ clientX }: MouseEvent): number => {
+    const { left, width } = strip.getBoundingClientRect();
+    return (clientX - left) / Math.max(1, width);
+  };
+
+  strip.addEventListener('pointerdown', (event) => {
+    if (!shown || event.button !== 0) return;
+    const [start, begin] = [event.clientX, range];
+    const { run, position } = shown;
+    const width = Math.max(1, strip.clientWidth);
+    const onCursor = Math.abs(partOf(range, position.step + 0.5) - partAt(event)) * width <= NEAR;
+    const mode = onCursor || isWhole(range, run.length) ? 'position' : 'view';
+    let moved = false;
+    strip.setPointerCapture(event.pointerId);
+    const move = (at: PointerEvent): void => {
+      moved ||= Math.abs(at.clientX - start) > STEADY;
+      if (!moved) return;
+      dragging = mode;
+      tooltip.hide();
+      if (mode === 'view') look(panned(begin, run.length, ((start - at.clientX) / width) * begin.span));
+      else seekOncePerFrame(stepAtPart(range, run.length, Math.max(0, Math.min(1, partAt(at)))));
+    };
+    const release = (at: PointerEvent): void => {
+      strip.removeEventListener('pointermove', move);
+      dragging = undefined;
+      if (!moved && at.type === 'pointerup') seeker.seek(stepUnder(at));
+    };
+    strip.addEventListener('pointermove', move);
+    strip.addEventListener('pointerup', release, { once: true });
+    strip.addEventListener('pointercancel', release, { once: true });
+  });
+
+  strip.addEventListener('pointermove', (event) => {
+    if (!shown || dragging) return;
+    hover(stepUnder(event), partAt(event));
+  });
+  strip.addEventListener('pointerleave', () => hover(undefined, 0));
+
+  function hover(step: number | undefined, part: number): void {
+    hovered = step;
+    if (shown && step !== undefined) tooltip.show(shown.run, step, part, writtenAt(step));
+    else tooltip.hide();
+    redraw();
+  }
+
+  /** The step that a pointer means: a mark that is near, or the first in the lane under it among those that share its pixel. */
+  function stepUnder(event: MouseEvent): number {
+    if (!shown) return 0;
+    const { steps, length } = shown.run;
+    const pixel = range.span / Math.max(1, strip.clientWidth);
+    const place = range.first + partAt(event) * range.span;
+    const near = nearest([find.matches, find.writes, history?.steps], place - 0.5, NEAR * pixel);
+    if (near !== undefined) return near;
+    const first = stepAtPart(range, length, partAt(event));
+    const lane = Math.floor((event.clientY - strip.getBoundingClientRect().top) / bandsFor(shown.pyramid.laneCount).pitch);
+    const end = Math.min(length, first + Math.min(LOOKED_AT, Math.max(1, pixel)));
+    for (let n = first; n < end; n++) if (steps.lanes[n] === lane) return n;
+    return first;
+  }
+
+  function writtenAt(step: number): string | undefined {
+    if (!history) return undefined;
+    const index = firstNotBefore(history.steps, step);
+    if (history.steps[index] !== step) return undefined;
+    return `${history.cell} = ${history.texts[history.values[index] ?? -1] ?? ''}`;
+  }
+
+  strip.addEventListener(
+    'wheel',
+    (event) => {
+      if (!shown) return;
+      const { length } = shown.run;
+      const sideways = event.shiftKey ? event.deltaY || event.deltaX : event.deltaX;
+      const moves = event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY);
+      // What is whole already gives the wheel back to the page.
+      if (isWhole(range, length) && (moves || event.deltaY > 0)) return;
+      event.preventDefault();
+      if (moves) look(panned(range, length, (sideways / Math.max(1, strip.clientWidth)) * range.span));
+      else {
+        const pixels = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? event.deltaY * 16 : event.deltaY;
+        const strength = event.ctrlKey ? 4 : 1;
+        look(
+          zoomed(
+            range,
+            length,
+            Math.exp(Math.max(-200, Math.min(200, pixels)) * WHEEL * strength),
+            range.first + partAt(event) * range.span,
+          ),
+        );
+      }
+    },
+    { passive: false },
+  );
+
+  // ---- Keyboard ----
+
+  strip.addEventListener('keydown', (event) => {
+    if (!shown || event.altKey || event.ctrlKey || event.metaKey) return;
+    const { run, position } = shown;
+    const from = seeker.from(position.step);
+    const page = Math.max(1, Math.round(range.span * PAGE));
+    const seek = (step: number): void => seeker.seek(Math.max(0, Math.min(run.length - 1, step)));
+    const actions: Readonly<Record<string, () => void>> = {
+      ArrowRight: () => (event.shiftKey ? look(panned(range, run.length, page)) : seek(from + 1)),
+      ArrowLeft: () => (event.shiftKey ? look(panned(range, run.length, -page)) : seek(from - 1)),
+      ArrowUp: () => seek(from + 1),
+      ArrowDown: () => seek(from - 1),
+      PageUp: () => seek(from + page),
+      PageDown: () => seek(from - page),
+      Home: () => seek(0),
+      End: () => seek(run.length - 1),
+      '+': () => zoom(1 / ZOOM),
+      '=': () => zoom(1 / ZOOM),
+      '-': () => zoom(ZOOM),
+      '0': fit,
+      Enter: () => host.command('revealSource'),
+      ' ': () => host.command('togglePlay'),
+    };
+    const action = actions[event.key];
+    if (!action) return;
+    event.preventDefault();
+    action();
+  });
+  document.addEventListener('keydown', (event) => {
+    if (event.key !== 'f' || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey || !shown) return;
+    event.preventDefault();
+    find.open();
+  });
+
+  const element = h(
+    'section',
+    { class: 'timeline', 'aria-label': 'Timeline' },
+    tools,
+    landmarks.chapters,
+    h('div', { class: 'gutter' }, names, marked),
+    h(
+      'div',
+      { class: 'picture' },
+      strip,
+      landmarks.stimuli,
+      h('div', { class: 'overview', 'aria-hidden': 'true' }, thumb),
+      tooltip.element,
+    ),
+    find.element,
+    overview,
+    spoken,
+    swatches.element,
+  );
+
+  return {
+    element,
+    showRun(run) {
+      const laneCount = Math.max(1, Math.min(MOST_LANES, run.lanes.length));
+      const again = shown?.run.flow === run.flow && !isWhole(range, shown.run.length);
+      shown = undefined;
+      plan = {
+        run,
+        pyramid: createPyramid(run.steps, laneCount),
+        handovers: handoversOf(run.steps),
+        chapters: run.chapters.slice(0, 200).map(({ step }) => step),
+      };
+      history = undefined;
+      setText(marked, '');
+      const { pitch, height } = bandsFor(laneCount);
+      setStyle(element, { '--pitch': `${pitch}px`, '--height': `${height}px` });
+      showNames(names, run, laneCount);
+      palette = undefined;
+      strip.setAttribute('aria-valuemax', String(run.length - 1));
+      setText(overview, describeRun(run, plan.pyramid));
+      landmarks.showRun(run);
+      find.showRun(run);
+      range = again ? zoomed(range, run.length, 1, range.first) : wholeOf(run.length);
+    },
+    showPosition(run, position) {
+      seeker.arrived(position.step);
+      if (!plan) return;
+      const first = shown === undefined;
+      shown = { ...plan, position };
+      strip.setAttribute('aria-valuenow', String(position.step));
+      strip.setAttribute('aria-valuetext', describeStep(run, position.step));
+      landmarks.showStep(position.step);
+      find.showPosition(position);
+      const next = dragging ? range : showing(range, run.length, position.step);
+      if (first || next !== range) look(next);
+      else redraw();
+    },
+    showHistory(answer) {
+      if (find.takes(answer)) return;
+      history = answer;
+      setText(marked, answer.cell);
+      redraw();
+    },
+  };
+}
+
+function tool(title: string, picture: IconName, click: () => void): HTMLElement {
+  return h('button', { type: 'button', class: 'tool', title, 'aria-label': title.replace(/ \(.*/, ''), click }, icon(picture));
+}
+
+function showNames(names: HTMLElement, { lanes }: RunView, laneCount: number): void {
+  const shown = lanes.slice(0, laneCount).map(({ title, context }) => {
+    const kind = contextKind(context);
+    return h('div', { class: `lane-name ctx-${kind}`, title }, icon(kind), h('span', {}, title));
+  });
+  names.replaceChildren(...shown);
+}
+
+/** The steps that another lane brought about. */
+function handoversOf({ length, causes, lanes }: StepColumns): Uint32Array {
+  const found = new Uint32Array(length);
+  let count = 0;
+  for (let n = 0; n < length; n++) if (causes[n]! >= 0 && lanes[causes[n]!] !== lanes[n]) found[count++] = n;
+  return found.slice(0, count);
+}
+
+/** What the picture shows, in words. */
+function describeRun({ lanes, length }: RunView, pyramid: Pyramid): string {
+  const counts = new Uint32Array(pyramid.laneCount);
+  pyramid.summarize(0, length, counts, new Uint16Array(pyramid.laneCount));
+  const parts = lanes.slice(0, pyramid.laneCount).map(({ title }, lane) => `${title}: ${formatCount(counts[lane] ?? 0)}`);
+  return `${formatCount(length)} steps. Of these in ${parts.join(', ')}. Plus and minus zoom, Shift with an arrow moves the view, 0 shows all.`;
+}
+
+/** The one of several rising lists that is nearest to a place, if any is within reach. */
+function nearest(lists: readonly (Uint32Array | undefined)[], place: number, reach: number): number | undefined {
+  const candidates = lists.flatMap((list) => {
+    if (list === undefined) return [];
+    const index = firstNotBefore(list, Math.max(0, Math.ceil(place)));
+    return [list[index - 1], list[index]].filter((step) => step !== undefined && Math.abs(step - place) <= reach);
+  });
+  return candidates.toSorted((a, b) => Math.abs(a! - place) - Math.abs(b! - place))[0];
+}
