@@ -41,6 +41,7 @@ import { new_kvm_state, split_irq_routes, type KVMState } from '../models/qemu/i
 import { own_ioapic, qemu_process, type Process } from '../models/qemu/machine';
 import { qemu_init_subsystems, qemu_main_loop } from '../models/qemu/softmmu/runstate';
 import { flow, type FlowStimuli } from './flow';
+import { ioapicTopology } from './topologies/ioapic';
 
 /** I/O APIC and local APIC: from a line that rises in QEMU to the guest's handler, and back to remote IRR. */
 
@@ -157,6 +158,7 @@ export const ioapic = flow<World>({
   summary:
     'A line rises, an I/O APIC turns it into a message, a local APIC accepts it, a CPU takes it, and its end of interrupt finds the way back to the pin: with edges and levels, one CPU or two, inter-processor interrupts and the local timer.',
   setUp,
+  topology: ioapicTopology,
   duration: (parameters) => (Number(parameters['interrupts']) + 1) * INTERVAL_MS,
   parameters: [
     {

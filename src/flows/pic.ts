@@ -18,6 +18,7 @@ import { tcg_accel_ops_init } from '../models/qemu/accel/tcg/tcg-accel-ops';
 import { edu_fact_thread } from '../models/qemu/hw/misc/edu';
 import { pc_machine, pc_main, type PcMachine } from '../models/qemu/pc_machine';
 import { flow } from './flow';
+import { picTopology } from './topologies/pic';
 
 /** The 8259 pair of a PC: in QEMU and in KVM, from a device's line to the guest's handler and its end of interrupt. */
 
@@ -86,6 +87,7 @@ export const pic = flow<World>({
   summary:
     'The PC’s old interrupt controller, emulated: a device’s line, two chips in cascade, the CPU’s acknowledge cycle, the guest’s handler and its end of interrupt.',
   setUp,
+  topology: picTopology,
   duration: () => 1000,
   parameters: [
     {

@@ -66,7 +66,7 @@ export interface PartSpec {
   readonly world: PartWorld;
   /**
    * The structure instances that it stands for: `kvm_ioapic`, `eventfd_ctx(intx.interrupt)`, `kvm_ioapic_pin(pin *)`. Of several
-   * that fit one of these, the one that was allocated last is meant. Without any it stands for its code.
+   * that fit one of these, it shows the one that was written or allocated last. Without any it stands for its code.
    */
   readonly of?: readonly string[];
   /** Further instances whose cells `shows` and `blocked` read. */
@@ -78,13 +78,18 @@ export interface PartSpec {
   readonly given?: (parameters: Parameters) => boolean;
 }
 
-/** A step that shows that a signal passed a wire. A function may be given with its world or file: `qemu:kvm_set_irq`. */
-export type Mark =
+/**
+ * A step that shows that a signal passed a wire. A function may be given with its world or file: `qemu:kvm_set_irq`. With a
+ * `thread` only its steps count.
+ */
+export type Mark = { readonly thread?: string } & MarkedStep;
+
+type MarkedStep =
   /** A function is entered; `under`: somewhere below another one. */
   | { readonly kind: 'enter'; readonly fn: string; readonly under?: string }
   /** A function hands over to another context. */
   | { readonly kind: 'signal'; readonly edge: EdgeKind; readonly fn: string; readonly under?: string }
-  /** A cell of a part is written, in a function or anywhere. */
+  /** A cell of a part is written, in a function or anywhere; a name that ends in `*` is the beginning of several. */
   | { readonly kind: 'write'; readonly part: string; readonly cell: string; readonly fn?: string; readonly under?: string };
 
 /** A wire. It is drawn where both of its parts are. */
@@ -128,6 +133,9 @@ export const writing = (part: string, cell: string, fn?: string, under?: string)
   ...(fn === undefined ? {} : { fn }),
   ...(under === undefined ? {} : { under }),
 });
+
+/** A mark that only counts on one thread. */
+export const onThread = (thread: string, mark: Mark): Mark => ({ ...mark, thread });
 
 /** A part that a run has. */
 export interface DrawnPart {
@@ -307,7 +315,7 @@ function tracksOf(run: FlowRun, parts: readonly DrawnPart[], wires: readonly Dra
       track.causes.push(cause);
     }
     for (const { wire, mark } of marks[journal.siteId(n)] ?? NO_MARKS) {
-      if (mark.kind === journal.kind(n) && isUnder(run, n, mark.under)) pass(track, n, wire);
+      if (mark.kind === journal.kind(n) && isOn(threads[thread], mark) && isUnder(run, n, mark.under)) pass(track, n, wire);
     }
     for (const wire of passed.get(n) ?? []) pass(track, n, wire);
   }
@@ -341,8 +349,10 @@ function begins({ journal }: FlowRun, n: number, { context, index }: ThreadInfo,
 
 interface SiteMark {
   readonly wire: number;
-  readonly mark: { readonly kind: 'enter' | 'signal'; readonly under: string | undefined };
+  readonly mark: Mark;
 }
+
+const isOn = (thread: ThreadInfo | undefined, mark: Mark): boolean => mark.thread === undefined || mark.thread === thread?.id;
 
 const NO_MARKS: readonly SiteMark[] = [];
 
@@ -353,10 +363,11 @@ function marksBySite({ journal }: FlowRun, wires: readonly DrawnWire[]): readonl
     const found: SiteMark[] = [];
     for (const [wire, { spec }] of wires.entries()) {
       for (const mark of spec.passed ?? []) {
-        if (mark.kind === 'enter' && anchor === undefined && isNamed(fn, mark.fn))
-          found.push({ wire, mark: { kind: 'enter', under: mark.under } });
-        if (mark.kind === 'signal' && isNamed(fn, mark.fn) && edges.get(site)?.has(mark.edge) === true)
-          found.push({ wire, mark: { kind: 'signal', under: mark.under } });
+        const meant =
+          mark.kind === 'enter'
+            ? anchor === undefined && isNamed(fn, mark.fn)
+            : mark.kind === 'signal' && isNamed(fn, mark.fn) && edges.get(site)?.has(mark.edge) === true;
+        if (meant) found.push({ wire, mark });
       }
     }
     return found.length === 0 ? undefined : found;
@@ -384,18 +395,21 @@ function passingsByWrites(run: FlowRun, parts: readonly DrawnPart[], wires: read
     for (const mark of spec.passed ?? []) {
       if (mark.kind !== 'write') continue;
       const part = parts.find((candidate) => candidate.spec.id === mark.part);
-      for (const cell of part?.instances.flat().flatMap(({ cells }) => cells.filter(({ name }) => name === mark.cell)) ?? []) {
+      for (const cell of part?.instances.flat().flatMap(({ cells }) => cells.filter(({ name }) => isCell(name, mark.cell))) ?? []) {
         const writes = journal.writesTo(cell.id, journal.length);
         for (let at = 0; at < writes.count; at++) {
           const { step } = writes.at(at);
           if (mark.fn !== undefined && !isNamed(journal.sites[journal.siteId(step)]!.fn, mark.fn)) continue;
-          if (isUnder(run, step, mark.under)) passed.set(step, [...(passed.get(step) ?? []), wire]);
+          if (isOn(run.threads[journal.thread(step)], mark) && isUnder(run, step, mark.under))
+            passed.set(step, [...(passed.get(step) ?? []), wire]);
         }
       }
     }
   }
   return passed;
 }
+
+const isCell = (name: string, meant: string): boolean => (meant.endsWith('*') ? name.startsWith(meant.slice(0, -1)) : name === meant);
 
 /** Whether a step is in a function or somewhere below it. */
 function isUnder({ journal }: FlowRun, n: number, name: string | undefined): boolean {
@@ -415,7 +429,7 @@ function wayTo(run: FlowRun, index: Index, cursor: Cursor): readonly Hop[] {
   const hops = new Map<number, number>();
   const held = index.wires.flatMap(({ spec: { holds } }, wire): Hop[] => {
     const part = holds && index.parts.find(({ spec }) => spec.id === holds.part);
-    const cell = part && findCell(part, holds.cell, position);
+    const cell = part && findCell(run, part, holds.cell, position);
     if (cell === undefined || cursor.value(cell.id) === 0) return [];
     return [{ wire, step: lastWrite(run, cell.id, position)?.step ?? Math.max(0, cell.component.born) }];
   });
@@ -424,7 +438,19 @@ function wayTo(run: FlowRun, index: Index, cursor: Cursor): readonly Hop[] {
     for (const [wire, step] of wayBefore(run, index, start)) hops.set(wire, step);
     for (const [wire, step] of passings(index, run.journal.thread(position), start.step, position)) hops.set(wire, step);
   }
-  return [...[...hops].map(([wire, step]) => ({ wire, step })), ...held].sort((a, b) => a.step - b.step);
+  const passed = [...hops].map(([wire, step]) => ({ wire, step })).sort((a, b) => a.step - b.step);
+  return [...connected(index, passed), ...held].sort((a, b) => a.step - b.step);
+}
+
+/** The part of a way that hangs together with its newest hop: what a thread did before that is another matter. */
+function connected({ wires }: Index, way: readonly Hop[]): readonly Hop[] {
+  const ends = ({ wire }: Hop): readonly number[] => [wires[wire]!.from, wires[wire]!.to];
+  const reached = new Set(way.slice(-1).flatMap(ends));
+  for (let before = -1; before < reached.size;) {
+    before = reached.size;
+    for (const hop of way) if (ends(hop).some((part) => reached.has(part))) for (const part of ends(hop)) reached.add(part);
+  }
+  return way.filter(({ wire }) => reached.has(wires[wire]!.from));
 }
 
 /** A stretch of one thread: from where it began or was made to go on. */
@@ -487,12 +513,17 @@ function activePart(run: FlowRun, { homes, wires }: Index, position: number, way
 
 // ---- A part at a position ----
 
-/** The instances that a part means at a position: of each pattern the one allocated last. */
-const current = (part: DrawnPart, position: number): readonly Component[] =>
-  part.instances.flatMap((all) => all.findLast(({ born }) => born <= position) ?? []);
+/** The instances that a part means at a position: of each pattern the one that was written last, or allocated last. */
+const current = (run: FlowRun, part: DrawnPart, position: number): readonly Component[] =>
+  part.instances.flatMap((all) => {
+    const there = all.filter(({ born }) => born <= position);
+    if (there.length <= 1) return there;
+    const last = (component: Component): number => lastTouched(run, [component], position) ?? component.born;
+    return [there.reduce((best, component) => (last(component) >= last(best) ? component : best))];
+  });
 
-function findCell(part: DrawnPart, name: string, position: number): Cell | undefined {
-  for (const { cells } of current(part, position)) {
+function findCell(run: FlowRun, part: DrawnPart, name: string, position: number): Cell | undefined {
+  for (const { cells } of current(run, part, position)) {
     const cell = cells.find((candidate) => candidate.name === name);
     if (cell !== undefined) return cell;
   }
@@ -502,7 +533,7 @@ function findCell(part: DrawnPart, name: string, position: number): Cell | undef
 function readPart(run: FlowRun, cursor: Cursor, part: DrawnPart, changed: ReadonlySet<number>): PartReading {
   const { position } = cursor;
   const { spec } = part;
-  const all = current(part, position);
+  const all = current(run, part, position);
   const own = new Set(part.instances.slice(0, spec.of?.length ?? 0).flat());
   const mine = all.filter((component) => own.has(component));
   if (spec.of !== undefined && mine.length === 0) return { there: false, components: [], cells: [], blocked: [], written: undefined };

@@ -51,6 +51,7 @@ import { kvm_vcpu_thread_fn } from '../models/qemu/accel/kvm/kvm-accel-ops';
 import { bar0, BAR0_ADDR, BAR0_SLOT, qemu, qemu_main, VFIO_DEVFN } from '../models/qemu/machine';
 import { MSIX_TABLE_ADDR } from '../models/qemu/hw/vfio/pci';
 import { flow, type Flow } from './flow';
+import { vfioMsi } from './topologies/vfio-msi';
 import { presetOn } from './occasions';
 
 /** VFIO MSI and MSI-X: a message from a device to a guest, through the host or past it. */
@@ -179,6 +180,7 @@ export const vfio_msi: Flow = flow<World>({
   summary:
     'A message-signalled interrupt of an assigned device: the guest programs a message, QEMU has KVM and VFIO follow, and an eventfd connects them. Where the IOMMU can post, the interrupt passes the host altogether.',
   setUp,
+  topology: vfioMsi,
   duration: () => (VECTORS + 2) * INTERVAL_MS,
   parameters: [
     {

@@ -27,6 +27,7 @@ import { iothread_run } from '../models/qemu/iothread';
 import type { Globals } from '../models/qemu/machine';
 import { console_machine, console_main, disk_machine, disk_main, BOARDS, type VirtioOptions } from '../models/qemu/virtio_machine';
 import { flow } from './flow';
+import { virtioKvm } from './topologies/virtio-kvm';
 
 /** A virtio console, or a disk, under QEMU and KVM: the job of acrn-virtio-console, to compare. */
 
@@ -154,6 +155,7 @@ export const virtio_kvm = flow<World>({
   summary:
     'A guest writes to its virtio console or asks its virtio disk: the kick that becomes an eventfd in the kernel, QEMU that takes the buffer and gives it back, and the interrupt that says so, by the main loop or by an irqfd. The same job as under ACRN, to compare.',
   setUp,
+  topology: virtioKvm,
   duration: () => (WRITES.length + 1) * INTERVAL_MS,
   parameters: [
     {

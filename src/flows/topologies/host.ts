@@ -89,10 +89,10 @@ export const intxContext: PartSpec = {
   ],
 };
 
-/** An eventfd of the host. */
-export const eventfd = (id: string, name: string): PartSpec => ({
+/** An eventfd of the host, by the name of its instance; `*` for several. */
+export const eventfd = (id: string, name: string, title = name): PartSpec => ({
   id,
-  title: name,
+  title,
   kind: 'eventfd',
   world: 'host',
   of: [`eventfd_ctx(${name})`],

@@ -180,6 +180,17 @@ export const guestCpu: PartSpec = {
   ],
 };
 
+/** QEMU’s main loop, which polls what it was given to watch. */
+export const mainLoop: PartSpec = {
+  id: 'loop',
+  title: 'main loop',
+  kind: 'loop',
+  world: 'qemu',
+  of: ['AioContext(iohandler_ctx)'],
+  code: ['util/main-loop.c', 'util/aio-posix.c', 'util/async.c', 'util/qemu-timer.c', 'fs/select.c'],
+  shows: ['notified'],
+};
+
 /** From a vector in the local APIC to the guest, and back to it with the end of the interrupt. */
 export const delivery: readonly WireSpec[] = [
   {

@@ -1,7 +1,7 @@
 import type { Parameters } from '../../engine/machine';
 import { entering, handing, type PartSpec, type Topology } from '../topology';
 import { eventfd, hostIrq, hostLine, hostPin, intxContext, pciFunction, signalled } from './host';
-import { delivery, guestCpu, inject, ioapic, irqfd, lapic, pic, posted, resampler, routing, vcpu } from './kvm';
+import { delivery, guestCpu, inject, ioapic, irqfd, lapic, mainLoop, pic, posted, resampler, routing, vcpu } from './kvm';
 
 /** VFIO INTx: from the device’s line to the guest’s handler, and back to the line. */
 
@@ -34,17 +34,6 @@ const device: PartSpec = {
       because: 'intx.pending is set: QEMU waits for the guest’s next access to a BAR before it unmasks the device.',
     },
   ],
-};
-
-const mainLoop: PartSpec = {
-  id: 'loop',
-  title: 'main loop',
-  kind: 'loop',
-  world: 'qemu',
-  of: ['AioContext(iohandler_ctx)'],
-  code: ['util/main-loop.c', 'util/aio-posix.c', 'util/async.c', 'util/qemu-timer.c', 'fs/select.c'],
-  shows: ['notified'],
-  ...throughQemu,
 };
 
 const qemuIoapic: PartSpec = {
@@ -88,7 +77,7 @@ export const vfioIntx: Topology = {
     guestCpu,
     driver,
     device,
-    mainLoop,
+    { ...mainLoop, ...throughQemu },
     qemuIoapic,
   ],
   wires: [
