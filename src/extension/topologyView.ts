@@ -20,7 +20,7 @@ export function topologyView(run: FlowRun): TopologyView {
   const { parts, wires } = topologyOf(run);
   const worlds = PART_WORLDS.filter((world) => parts.some(({ spec }) => spec.world === world));
   return {
-    worlds: worlds.map((id) => ({ id, title: run.flow.topology?.worlds?.[id] ?? WORLD_TITLES[id] })),
+    worlds: worlds.map((id) => ({ id, title: run.flow.topology.worlds?.[id] ?? WORLD_TITLES[id] })),
     parts: parts.map(({ spec, shows, file }) => {
       const struct = spec.of?.[0]?.replace(/\(.*/, '');
       return {

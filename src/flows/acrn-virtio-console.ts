@@ -42,6 +42,7 @@ import { irq_desc, STARTED, type IrqDesc } from '../models/linux/kernel/irq/irqd
 import { alloc_workqueue } from '../models/linux/kernel/workqueue';
 import { io_offset, type IoMem } from '../models/linux/lib/iomap';
 import { flow } from './flow';
+import { acrnVirtioConsole } from './topologies/acrn-virtio-console';
 
 /** A virtio console under ACRN: what a guest's write goes through until it is on a terminal, and how input comes back. */
 
@@ -268,6 +269,7 @@ export const acrn_virtio_console = flow<World>({
   summary:
     'A guest writes to its console. The hypervisor traps the kick, puts it into a shared page and calls up the Service VM, whose kernel finds out who shall handle it: a device model in user space, or a thread of the kernel. The interrupt goes back by hypercalls.',
   setUp,
+  topology: acrnVirtioConsole,
   duration: (parameters) => (Number(parameters['writes']) + 2) * INTERVAL_MS,
   parameters: [
     {

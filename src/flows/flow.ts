@@ -76,7 +76,7 @@ export interface Flow<W = unknown> {
   /** Simulated milliseconds that a run takes at most: afterwards only timers that re-arm themselves would go on. */
   readonly duration: (parameters: Parameters) => number;
   /** The parts and wires that a picture of it shows. */
-  readonly topology?: Topology;
+  readonly topology: Topology;
   /** Builds the topology in the running machine. */
   readonly setUp: (parameters: Parameters) => W;
 }

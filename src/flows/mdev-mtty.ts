@@ -36,6 +36,7 @@ import {
 } from '../models/user/mtty_program';
 import { since } from '../models/version';
 import { flow, type Flow } from './flow';
+import { mdevMtty } from './topologies/mdev-mtty';
 import { presetOn, type Occasion } from './occasions';
 
 /** mdev and mtty: a serial card made of nothing, from the module to a guest's interrupt handler. */
@@ -200,6 +201,7 @@ export const mdev_mtty: Flow = flow<World>({
   summary:
     'A mediated device: mtty makes a serial card out of nothing, VFIO gives it to a user, and its interrupt is an eventfd that is signalled by whoever touches the wrong register.',
   setUp,
+  topology: mdevMtty,
   duration: () => DURATION_MS,
   parameters: [
     {

@@ -101,8 +101,8 @@ export interface WireSpec {
   readonly label?: string;
   /** Any of these steps lights it, as long as the step is on the way of the current signal. */
   readonly passed?: readonly Mark[];
-  /** For a relation between objects: lit, and on the way, while this cell of a part holds anything but 0. */
-  readonly holds?: { readonly part: string; readonly cell: string };
+  /** For a relation between objects: lit while this pointer of `from` points to what `to` stands for. */
+  readonly holds?: string;
   readonly given?: (parameters: Parameters) => boolean;
 }
 
@@ -236,11 +236,9 @@ function indexOf(run: FlowRun): Index {
   return index;
 }
 
-const NOTHING: Topology = { parts: [], wires: [] };
-
 function createIndex(run: FlowRun): Index {
   const { flow, inputs } = run;
-  const topology = flow.topology ?? NOTHING;
+  const { topology } = flow;
   const given = (spec: { readonly given?: (parameters: Parameters) => boolean }): boolean => spec.given?.(inputs.parameters) ?? true;
   const parts = topology.parts.filter(given).flatMap((spec) => drawPart(run, spec));
   const places = new Map(parts.map(({ spec }, index) => [spec.id, index]));
@@ -427,10 +425,10 @@ const FARTHEST = 1000;
 function wayTo(run: FlowRun, index: Index, cursor: Cursor): readonly Hop[] {
   const { position } = cursor;
   const hops = new Map<number, number>();
-  const held = index.wires.flatMap(({ spec: { holds } }, wire): Hop[] => {
-    const part = holds && index.parts.find(({ spec }) => spec.id === holds.part);
-    const cell = part && findCell(run, part, holds.cell, position);
-    if (cell === undefined || cursor.value(cell.id) === 0) return [];
+  const held = index.wires.flatMap(({ spec: { holds }, from, to }, wire): Hop[] => {
+    const cell = holds === undefined ? undefined : findCell(run, index.parts[from]!, holds, position);
+    const target = cell === undefined ? undefined : run.components[cursor.value(cell.id) - 1];
+    if (cell === undefined || target === undefined || !index.parts[to]!.instances.some((all) => all.includes(target))) return [];
     return [{ wire, step: lastWrite(run, cell.id, position)?.step ?? Math.max(0, cell.component.born) }];
   });
   if (position >= 0) {

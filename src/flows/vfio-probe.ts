@@ -48,6 +48,7 @@ import {
   type Wanted,
 } from '../models/user/vfio_program';
 import { flow, type Flow } from './flow';
+import { vfioProbe } from './topologies/vfio-probe';
 import { presetOn } from './occasions';
 
 /** VFIO's modules: from loading them to a device that a user has open, and back. */
@@ -284,6 +285,7 @@ export const vfio_probe: Flow = flow<World>({
   summary:
     'From loading the modules to a device that a user has open: drivers and IOMMU groups, containers or iommufd, mappings for DMA, configuration space and BARs, and back to the host.',
   setUp,
+  topology: vfioProbe,
   duration: () => 60_000,
   parameters: [
     {

@@ -125,7 +125,7 @@ export const ioapicTopology: Topology = {
     routing,
     { ...ioapic(10), ...inKernel },
     { ...ioapic(8), id: 'ioapic8', title: 'kvm_ioapic, pin 8', code: [], ...inKernel },
-    ...CPUS.flatMap((cpu) => [lapic, posted, vcpu].map((part) => ofCpu(part, cpu))),
+    ...CPUS.flatMap((cpu) => [lapic, { ...posted, blocked: [] }, vcpu].map((part) => ofCpu(part, cpu))),
     ...CPUS.map((cpu) => ofCpu(guestCpu, cpu)),
     lineDevice('device', 'device'),
     lineDevice('rtc', 'real-time clock'),

@@ -191,6 +191,15 @@ export const mainLoop: PartSpec = {
   shows: ['notified'],
 };
 
+/** What was posted while the vCPU was out of the guest is taken before it enters. */
+export const pirToIrr: WireSpec = {
+  from: 'pi',
+  to: 'lapic',
+  kind: 'call',
+  label: 'PIR to IRR',
+  passed: [entering('__kvm_apic_update_irr')],
+};
+
 /** From a vector in the local APIC to the guest, and back to it with the end of the interrupt. */
 export const delivery: readonly WireSpec[] = [
   {

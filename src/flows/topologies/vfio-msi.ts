@@ -1,7 +1,7 @@
 import type { Parameters } from '../../engine/machine';
 import { entering, handing, type PartSpec, type Topology } from '../topology';
 import { eventfd, intxContext, signalled } from './host';
-import { delivery, guestCpu, irqfd, lapic, mainLoop, posted, routing, vcpu, vectors } from './kvm';
+import { delivery, guestCpu, irqfd, lapic, mainLoop, pirToIrr, posted, routing, vcpu, vectors } from './kvm';
 
 /** VFIO MSI and MSI-X: a message that is posted into the guest by the hardware, or goes through the host, or through QEMU. */
 
@@ -120,7 +120,7 @@ export const vfioMsi: Topology = {
       passed: [entering('kvm_irq_delivery_to_apic_fast', 'kvm_arch_set_irq_inatomic'), entering('kvm_irq_delivery_to_apic', 'kvm_set_msi')],
     },
     ...delivery,
-    { from: 'vcpu', to: 'pi', kind: 'call', label: 'PIR to IRR', passed: [entering('__kvm_apic_update_irr')] },
+    pirToIrr,
     {
       from: 'cpu',
       to: 'driver',

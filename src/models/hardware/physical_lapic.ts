@@ -13,6 +13,6 @@ export const receive_ipi = fn(
   'An inter-processor interrupt reaches a physical CPU and waits in its local APIC until the CPU takes it.',
   function* receive_ipi(pcpu: Pcpu, vector: IpiVector) {
     if (!pcpu[`irr.${vector}`]) pcpu[`irr.${vector}`] = true;
-    signal('msi', vector);
+    pcpu.interruptedAt = signal('msi', vector);
   },
 );

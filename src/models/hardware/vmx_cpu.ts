@@ -185,11 +185,13 @@ export function* instruction_boundary(vcpu: AcrnVcpu): Run<Event | undefined> {
     // What is injected is delivered as a part of the entry: before a kick makes the CPU leave again.
     const injected = (vmcs.VMX_ENTRY_INT_INFO_FIELD & VMX_INT_INFO_VALID) !== 0;
     if (pcpu['irr.NOTIFY_VCPU_VECTOR'] && !injected) {
+      causedBy(pcpu.interruptedAt);
       yield* kicked(vcpu);
       yield* entered(vcpu);
       continue;
     }
     if (pcpu['irr.POSTED_INTR_VECTOR'] && posts(vcpu) && !injected) {
+      causedBy(pcpu.interruptedAt);
       yield* process_posted_interrupts(vcpu);
       continue;
     }

@@ -30,10 +30,13 @@ export type Pcpu = InstanceOf<typeof PcpuCells> & {
   readonly pcpu_id: number;
   /** The simulated threads that execute on this CPU, by index. */
   readonly threads: Set<number>;
+  /** The step that sent the last message which waits for the CPU. */
+  interruptedAt: number;
 };
 
 /** Makes a physical CPU. */
-export const pcpu = (pcpu_id: number): Pcpu => Object.assign(PcpuCells(`pCPU ${pcpu_id}`), { pcpu_id, threads: new Set<number>() });
+export const pcpu = (pcpu_id: number): Pcpu =>
+  Object.assign(PcpuCells(`pCPU ${pcpu_id}`), { pcpu_id, threads: new Set<number>(), interruptedAt: -1 });
 
 /** Whether the running thread executes on `cpu`: the comparison of get_pcpu_id() with pcpuid_from_vcpu(). */
 export const on_pcpu = (cpu: Pcpu): boolean => cpu.threads.has(running().currentThread);
