@@ -6,7 +6,7 @@
  *     node esbuild.mjs --watch        the same, again at every change
  *     node esbuild.mjs --production   only what ships, smaller and without source maps
  */
-import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import * as esbuild from 'esbuild';
 
@@ -62,6 +62,7 @@ const tests = [
     entryPoints: byOutputName([
       ...filesBelow('test', '.test.ts').filter((file) => !file.startsWith('test/host/')),
       'test/host/run.ts',
+      'test/bench/main.ts',
       'test/conform/main.ts',
       'test/desktop/run.ts',
       'test/workbench/start.ts',
@@ -72,6 +73,14 @@ const tests = [
     platform: 'node',
     format: 'esm',
     packages: 'external',
+  },
+  {
+    entryPoints: { 'bench/bare/chips': 'test/bench/bare/chips.ts' },
+    outdir: 'dist/test',
+    outExtension: { '.js': '.mjs' },
+    platform: 'node',
+    format: 'esm',
+    plugins: [bareModels()],
   },
   {
     entryPoints: { 'node/index': 'test/host/runner/node.ts' },
@@ -169,6 +178,30 @@ function globImports() {
           watchDirs: [folder],
         };
       });
+    },
+  };
+}
+
+/**
+ * The models without the engine, to measure them alone: coroutines become plain functions, which is the same as long as none of them waits, and
+ * model functions get no frames.
+ *
+ * @returns {esbuild.Plugin}
+ */
+function bareModels() {
+  return {
+    name: 'bare models',
+    setup(build) {
+      const bareFn = path.resolve('test/bench/bare/fn.ts');
+      build.onResolve({ filter: /\/engine\/fn$/ }, ({ importer }) => (importer === bareFn ? undefined : { path: bareFn }));
+      build.onLoad({ filter: /\.ts$/ }, ({ path: file }) => ({
+        contents: readFileSync(file, 'utf8')
+          .replaceAll(/\bfunction\s*\*/g, 'function ')
+          .replaceAll(/^(\s*)\*(\w+\()/gm, '$1$2')
+          .replaceAll(/\byield\s*\*\s*/g, '')
+          .replaceAll(/\byield (?=\{)/g, 'throw '),
+        loader: 'ts',
+      }));
     },
   };
 }

@@ -39,11 +39,12 @@ export interface Cursor {
 }
 
 /**
- * Makes a cursor at step -1. A seek costs as much as a copy of the state, however long the run is: a keyframe is kept for as many writes
- * as there are cells, so that it takes no more memory than they do. The first seek far ahead passes all writes up to there once.
+ * Makes a cursor at step -1. A seek costs about as much as a copy of the state, however long the run is: the more cells there are, the more
+ * writes are passed from one keyframe to the next, so that all keyframes take no more memory than all writes do. The first seek far ahead
+ * passes all writes up to there once.
  */
 export function createCursor({ journal, cells }: Run): Cursor {
-  const interval = Math.max(cells.length, MIN_INTERVAL);
+  const interval = Math.max(Math.ceil(cells.length / 4), MIN_INTERVAL);
   const values = Float64Array.from(cells, ({ initial }) => initial);
   /** `keyframes[k]`: the state after `k * interval` writes. */
   const keyframes = [values.slice()];
@@ -82,7 +83,8 @@ export function createCursor({ journal, cells }: Run): Cursor {
     seek(n) {
       position = Math.max(NO_STEP, Math.min(n, journal.length - 1));
       const target = journal.writesBefore(position + 1);
-      if (Math.abs(target - written) > interval) restore(Math.floor(target / interval));
+      if (Math.abs(target - written) > interval)
+        restore(Math.min(Math.round(target / interval), Math.floor(journal.writeCount / interval)));
       redo(target);
       undo(target);
     },
