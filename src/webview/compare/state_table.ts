@@ -10,7 +10,7 @@ export interface StateTable {
 
 /** Makes an empty table. */
 export function createStateTable(): StateTable {
-  const title = h('h3', { id: 'compare-state-title' });
+  const title = h('h2', { id: 'compare-state-title' });
   const body = h('tbody', {});
   const table = h(
     'table',
