@@ -47,6 +47,7 @@ export function registerCommands(parts: Parts): vscode.Disposable[] {
     'virtflow.togglePlay': () => session.run && panel.togglePlay(),
     'virtflow.seek': (step) => typeof step === 'number' && session.seek(step),
     'virtflow.revealSource': () => reveal.now(true),
+    'virtflow.revealStep': (step) => typeof step === 'number' && reveal.peek(step),
     'virtflow.openUpstream': () => openUpstream(session),
     'virtflow.setUpstreamVersion': setUpstreamVersion,
     'virtflow.setParameters': () => setParameters(session),

@@ -65,6 +65,9 @@ export function registerPanel(context: vscode.ExtensionContext, session: Session
       case 'seek':
         session.seek(message.step);
         return;
+      case 'revealStep':
+        void vscode.commands.executeCommand('virtflow.revealStep', message.step);
+        return;
       case 'setParameter':
         return report(() => session.setParameters({ [message.name]: message.value }));
       case 'inject':

@@ -13,6 +13,8 @@ import type { SourceTrees } from './sourceTrees';
 export interface Reveal extends vscode.Disposable {
   /** Opens the place of the current step; `takeFocus` puts the cursor there. */
   now(takeFocus: boolean): Promise<void>;
+  /** Opens the place of another step, without going to it. */
+  peek(step: number): Promise<void>;
 }
 
 interface Target {
@@ -39,7 +41,7 @@ export function registerReveal(session: Session, sources: SourceTrees, outlines:
     const mine = ++latest;
     const { run, position } = session;
     if (run === undefined || position === NO_STEP) return;
-    const target = await locate();
+    const target = await locate(position);
     if (mine !== latest || target === undefined) return;
     const document = await openDocument(target.uri);
     if (mine !== latest || document === undefined) return;
@@ -57,11 +59,21 @@ export function registerReveal(session: Session, sources: SourceTrees, outlines:
     annotate(document.uri, line, target.problem);
   }
 
+  async function peek(step: number): Promise<void> {
+    const target = await locate(step);
+    const document = target && (await openDocument(target.uri));
+    if (document === undefined) return;
+    const line = Math.min(target!.line, document.lineCount - 1);
+    const selection = new vscode.Range(line, 0, line, 0);
+    await vscode.window.showTextDocument(document, { viewColumn: vscode.ViewColumn.One, preserveFocus: true, preview: true, selection });
+    paint();
+  }
+
   /** Where to stand: in the reader's tree, else in the outline; hardware and the guest's driver have nothing but an outline. */
-  async function locate(): Promise<Target | undefined> {
-    const { run, position } = session;
-    if (run === undefined) return undefined;
-    const step = run.journal.step(position);
+  async function locate(n: number): Promise<Target | undefined> {
+    const { run } = session;
+    if (run === undefined || n >= run.journal.length) return undefined;
+    const step = run.journal.step(n);
     const reference = referenceOfStep(step);
     const real = reference && (await sources.resolve(reference));
     if (real?.resolution.kind === 'found') return { uri: real.uri, line: real.resolution.line };
@@ -98,7 +110,7 @@ export function registerReveal(session: Session, sources: SourceTrees, outlines:
     sources.onDidChange(() => void now(false)),
     { dispose: session.onDidChange(() => void now(false)) },
   ];
-  return { now, dispose: () => subscriptions.forEach((subscription) => subscription.dispose()) };
+  return { now, peek, dispose: () => subscriptions.forEach((subscription) => subscription.dispose()) };
 }
 
 async function openDocument(uri: vscode.Uri): Promise<vscode.TextDocument | undefined> {

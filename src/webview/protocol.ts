@@ -360,6 +360,8 @@ export type ToHost =
   | { readonly type: 'ready' }
   | { readonly type: 'command'; readonly command: PanelCommand }
   | { readonly type: 'seek'; readonly step: number }
+  /** Opens the source of a step without going there. */
+  | { readonly type: 'revealStep'; readonly step: number }
   | { readonly type: 'setParameter'; readonly name: string; readonly value: string | number | boolean }
   | { readonly type: 'inject'; readonly stimulus: string }
   /** Asks for every write to a cell; a cell that the run does not have gets no answer. */
@@ -392,11 +394,12 @@ export function parseToHost(message: unknown): ToHost | { readonly type: 'malfor
       const command = PANEL_COMMANDS.find((known) => known === message['command']);
       return command ? { type: 'command', command } : malformed('command.command must be one of ' + PANEL_COMMANDS.join(', '));
     }
-    case 'seek': {
-      const step = message['step'];
+    case 'seek':
+    case 'revealStep': {
+      const { type, step } = message;
       return typeof step === 'number' && Number.isSafeInteger(step) && step >= 0
-        ? { type: 'seek', step }
-        : malformed('seek.step must be a whole number from 0');
+        ? { type, step }
+        : malformed(`${type}.step must be a whole number from 0`);
     }
     case 'setParameter': {
       const { name, value } = message;
@@ -432,7 +435,9 @@ export function parseToHost(message: unknown): ToHost | { readonly type: 'malfor
         : malformed('edit must name a cell by its number and a whole number for it');
     }
     default:
-      return malformed('message.type must be one of ready, command, seek, setParameter, inject, history, edit, compare, compareState');
+      return malformed(
+        'message.type must be one of ready, command, seek, revealStep, setParameter, inject, history, edit, compare, compareState',
+      );
   }
 }
 

@@ -675,7 +675,15 @@ function historyOf(writes: readonly Write[], component: number, name: string): H
     initial: text(numberOf(initial)),
     before: numberOf(initial),
     writers: new Uint32Array(mine.length),
-    places: [{ symbol: 'vfio_intx_handler', anchor: name, thread: 'Host hard-IRQ', context: 'hardirq' }],
+    places: [
+      {
+        symbol: 'vfio_intx_handler',
+        anchor: name,
+        reference: `linux:drivers/vfio/pci/vfio_pci_intrs.c vfio_intx_handler › ${name}`,
+        thread: 'Host hard-IRQ',
+        context: 'hardirq',
+      },
+    ],
     truncated: false,
   };
 }

@@ -26,7 +26,7 @@ interface Shown {
 
 /** Two runs side by side: what is alike folded away, what differs marked, and what differs in state where one stands. */
 export function createCompare(host: Host): Part {
-  const summary = h('p', { class: 'compare-summary', role: 'status' });
+  const summary = h('p', { class: 'compare-summary' });
   const [left, right] = [h('span', {}, 'This run'), h('span', {})];
   const list = h('div', { class: 'compare-rows', role: 'listbox', tabindex: 0, 'aria-label': 'Steps of both runs' });
   const content = h('div', { class: 'compare-content' }, list);

@@ -19,6 +19,8 @@ export interface Origin extends Part<RunOutline> {
 export interface OriginActions {
   /** What if it were another value? */
   edit(target: Target): void;
+  /** What it is about from now on; undefined when it has gone. */
+  asked(target: Target | undefined): void;
   /** It has gone, with the keyboard in it. */
   closed(): void;
 }
@@ -27,7 +29,7 @@ export interface OriginActions {
 const TOLD = 100;
 
 /** Makes the answer, hidden until somebody asks. */
-export function createOrigin(host: Host, { edit, closed }: OriginActions): Origin {
+export function createOrigin(host: Host, { edit, asked: tellAsked, closed }: OriginActions): Origin {
   const name = h('span', { class: 'origin-name' });
   const count = h('p', { class: 'origin-count' });
   const strip = createStrip((step) => host.seek(step));
@@ -62,6 +64,7 @@ export function createOrigin(host: Host, { edit, closed }: OriginActions): Origi
     asked = undefined;
     history = undefined;
     element.hidden = true;
+    tellAsked(undefined);
     if (hadFocus) closed();
   }
 
@@ -86,7 +89,9 @@ export function createOrigin(host: Host, { edit, closed }: OriginActions): Origi
       { index: until - 2, title: 'before' },
     ];
     writes.replaceChildren(
-      ...rows.filter(({ index }) => index in history!.steps).map(({ index, title }) => createWrite(host, history!, index, title)),
+      ...rows
+        .filter(({ index }) => index in history!.steps)
+        .map(({ index, title }) => createWrite(host, history!, index, title, index === until - 1)),
     );
     all.hidden = history.steps.length <= rows.length;
     if (all.open) tell(history, until);
@@ -95,7 +100,7 @@ export function createOrigin(host: Host, { edit, closed }: OriginActions): Origi
   function tell(of: History, until: number): void {
     const first = Math.max(0, Math.min(until - TOLD / 2, of.steps.length - TOLD));
     const indexes = Array.from({ length: Math.min(TOLD, of.steps.length) }, (_, index) => first + index);
-    told.replaceChildren(...indexes.map((index) => createWrite(host, of, index, index === until - 1 ? '●' : '')));
+    told.replaceChildren(...indexes.map((index) => createWrite(host, of, index, index === until - 1 ? '●' : '', false)));
   }
 
   return {
@@ -103,6 +108,7 @@ export function createOrigin(host: Host, { edit, closed }: OriginActions): Origi
     ask(target) {
       if (!latest) return;
       asked = target;
+      tellAsked(target);
       request(latest.run, target);
     },
     showRun(run) {
@@ -112,6 +118,7 @@ export function createOrigin(host: Host, { edit, closed }: OriginActions): Origi
       const again = asked && before && sameIn(run, before, asked);
       if (!again) return dismiss();
       asked = again;
+      tellAsked(again);
       request(run, again);
     },
     showPosition(run, position) {
@@ -146,7 +153,7 @@ function countWords({ steps, truncated }: History, until: number): string {
   return until === 0 ? `${total} in this run, none of them yet` : `${formatCount(until)} of ${total} so far`;
 }
 
-function createWrite(host: Host, history: History, index: number, title: string): HTMLElement {
+function createWrite(host: Host, history: History, index: number, title: string, withSource: boolean): HTMLElement {
   const step = history.steps[index] ?? 0;
   const { symbol, anchor, reference, thread, context } = history.places[index]!;
   const kind = contextKind(context);
@@ -156,12 +163,25 @@ function createWrite(host: Host, history: History, index: number, title: string)
     { class: `ctx-${kind}` },
     h(
       'button',
-      { type: 'button', title: reference ?? `${symbol}, which has no source`, click: () => host.seek(step) },
+      { type: 'button', title: `Go to step ${step}`, click: () => host.seek(step) },
       h('span', { class: 'when' }, title),
       h('span', { class: 'number' }, String(step)),
       h('span', { class: 'who' }, h('span', { class: 'symbol' }, symbol), h('span', { class: 'anchor' }, anchor ?? '')),
       h('span', { class: 'lane-name' }, icon(kind), h('span', {}, thread)),
       h('span', { class: 'change' }, h('del', {}, was ?? ''), h('span', { class: 'becomes' }, '→'), h('ins', {}, now ?? '')),
     ),
+    reference === undefined || !withSource
+      ? undefined
+      : h(
+          'button',
+          {
+            type: 'button',
+            class: 'reference',
+            title: `Open ${reference}`,
+            'aria-label': `Open ${reference}`,
+            click: () => host.send({ type: 'revealStep', step }),
+          },
+          reference.split(' ')[0],
+        ),
   );
 }

@@ -32,6 +32,8 @@ export interface ValueActions {
 export interface Registers extends Part<RunOutline> {
   /** Opens an editor for a value; a bit is changed at once. */
   edit(target: Target): void;
+  /** Marks the value that is asked about, or none. */
+  select(target: Target | undefined): void;
   /** Gives the keyboard back to where it was. */
   focus(): void;
 }
@@ -48,6 +50,7 @@ export function createRegisters(host: Host, actions: ValueActions): Registers {
   let cards: readonly Card[] = [];
   let filter = '';
   let latest: { readonly run: RunOutline; readonly position: PositionView } | undefined;
+  let selected: Target | undefined;
   let rest: ReturnType<typeof setTimeout> | undefined;
 
   const search = searchField('Filter', (text) => {
@@ -157,6 +160,11 @@ export function createRegisters(host: Host, actions: ValueActions): Registers {
     });
   }
 
+  function markSelected(): void {
+    tree.querySelector('[aria-selected]')?.removeAttribute('aria-selected');
+    if (selected) itemOf(selected)?.setAttribute('aria-selected', 'true');
+  }
+
   /** The line or the bit that a target is shown as, if it is shown. */
   const itemOf = (target: Target): HTMLElement | undefined =>
     [...tree.querySelectorAll<HTMLElement>('.bit, .cell')].find((element) => sameTarget(targets.get(element), target));
@@ -224,6 +232,10 @@ export function createRegisters(host: Host, actions: ValueActions): Registers {
     if (relatedTarget !== meaning.element) meaning.hide();
   });
   meaning.element.addEventListener('pointerleave', () => meaning.hide());
+  // What the reader stands on stays in sight when the room for it changes.
+  new ResizeObserver(() => {
+    if (tree.contains(document.activeElement)) document.activeElement?.scrollIntoView({ block: 'nearest' });
+  }).observe(tree);
   tree.addEventListener('scroll', () => meaning.hide(), { passive: true });
   tree.addEventListener('scrollend', () => host.remember({ scroll: tree.scrollTop }));
 
@@ -231,6 +243,10 @@ export function createRegisters(host: Host, actions: ValueActions): Registers {
     edit(target) {
       const item = itemOf(target);
       if (item) edit(item);
+    },
+    select(target) {
+      selected = target;
+      markSelected();
     },
     focus: () => tree.querySelector<HTMLElement>('[tabindex="0"]')?.focus(),
     element: h(
@@ -252,6 +268,7 @@ export function createRegisters(host: Host, actions: ValueActions): Registers {
       latest = { run, position };
       if (first) arrange();
       show();
+      if (selected) markSelected();
       if (first) tree.scrollTop = host.recall().scroll;
       reveal(tree, tree.querySelector<HTMLElement>('.component.changed:not([hidden]) .cell.changed:not([hidden])'));
     },

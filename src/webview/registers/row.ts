@@ -23,7 +23,7 @@ export function createRow(run: RunOutline, component: ComponentView, row: Row, t
   const element = h(
     'div',
     { class: 'cell', role: 'treeitem', 'aria-level': 2, tabindex: -1 },
-    h('span', { class: 'cell-name' }, row.name),
+    h('span', { class: 'cell-name' }, ...breakable(row.name)),
     value,
     origin,
     chips.element,
@@ -62,6 +62,9 @@ export function createRow(run: RunOutline, component: ComponentView, row: Row, t
     },
   };
 }
+
+/** A name that may break behind its dots and underscores. */
+const breakable = (name: string): readonly (Node | string)[] => name.split(/(?<=[._\]])/).flatMap((part) => [part, h('wbr', {})]);
 
 const typeOf = ({ types }: RunOutline, { cells }: ComponentView, at: number): CellType => types[cells[at]?.type ?? -1] ?? { kind: 'int' };
 

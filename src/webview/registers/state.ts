@@ -11,6 +11,10 @@ export function createState(host: Host): Part<RunOutline> {
     ask: (target) => origin.ask(target),
     change: (cell, value) => host.send({ type: 'edit', cell, value }),
   });
-  const origin = createOrigin(host, { edit: (target) => registers.edit(target), closed: () => registers.focus() });
+  const origin = createOrigin(host, {
+    edit: (target) => registers.edit(target),
+    asked: (target) => registers.select(target),
+    closed: () => registers.focus(),
+  });
   return compose(h('div', { class: 'state-area' }, registers.element, origin.element), [registers, origin]);
 }

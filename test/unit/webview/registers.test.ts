@@ -143,20 +143,21 @@ suite('the registers', () => {
     const answerTo = page.getByRole('region', { name: 'Who wrote this?' });
     assert.match(await answerTo.getByRole('heading').innerText(), /^Who wrote vfio_pci_irq_ctx\(INTx\)\.masked\?$/);
     assert.match(await answerTo.innerText(), /3 of 6 writes so far/);
+    assert.match((await page.locator('[aria-selected=true].cell').getAttribute('aria-label')) ?? '', /^masked: true/);
     const rows = answerTo.locator('.writes-near li');
     assert.deepEqual(await rows.locator('.number').allInnerTexts(), [wroteMasked[3], wroteMasked[2], wroteMasked[1]].map(String));
     assert.deepEqual(await rows.locator('.when').allInnerTexts(), ['next', 'this step', 'before']);
     assert.deepEqual(await rows.locator('.change').allInnerTexts(), ['true→false', 'false→true', 'true→false']);
     const before = sent.length;
-    await rows.last().getByRole('button').click();
+    await rows.last().getByRole('button').first().click();
+    await rows.getByRole('button', { name: 'Open linux:drivers/vfio/pci/vfio_pci_intrs.c vfio_intx_handler › masked' }).click();
     await answerTo.getByRole('slider').focus();
     for (const key of ['ArrowLeft', 'ArrowRight', 'Home', 'End']) await page.keyboard.press(key);
-    assert.deepEqual(
-      sent.slice(before),
-      [wroteMasked[1], wroteMasked[1], wroteMasked[3], wroteMasked[0], wroteMasked[5]].map((step) => ({ type: 'seek', step })),
-    );
+    const seeks = [wroteMasked[1], wroteMasked[3], wroteMasked[0], wroteMasked[5]].map((step) => ({ type: 'seek', step }));
+    assert.deepEqual(sent.slice(before), [{ type: 'seek', step: wroteMasked[1] }, { type: 'revealStep', step: MASKED }, ...seeks]);
     await page.keyboard.press('Escape');
     assert.equal(await answerTo.count(), 0);
+    assert.equal(await page.locator('[aria-selected=true].cell').count(), 0);
     assert.match((await page.evaluate(() => document.activeElement?.getAttribute('aria-label'))) ?? '', /^masked/);
   });
 
