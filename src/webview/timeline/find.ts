@@ -27,7 +27,7 @@ export function createFind(host: Host, seeker: { seek(step: number): void; from(
   const count = h('span', { class: 'count', 'aria-live': 'polite' });
   const element = h(
     'div',
-    { class: 'find', role: 'search', 'aria-label': 'Find in the run', hidden: true },
+    { class: 'timeline-find', role: 'search', 'aria-label': 'Find in the run', hidden: true },
     field,
     count,
     button('Previous Match', 'up', () => go(-1)),
@@ -117,5 +117,5 @@ export function createFind(host: Host, seeker: { seek(step: number): void; from(
 const keyOf = ({ component, cell }: { readonly component: number; readonly cell: string }): string => `${component} ${cell}`;
 
 function button(title: string, picture: IconName, click: () => void): HTMLElement {
-  return h('button', { type: 'button', class: 'tool', title, 'aria-label': title, click }, icon(picture));
+  return h('button', { type: 'button', class: 'timeline-tool', title, 'aria-label': title, click }, icon(picture));
 }

@@ -47,11 +47,11 @@ interface Shown extends Plan {
  */
 export function createTimeline(host: Host): Part {
   const canvas = h('canvas', {});
-  const overview = h('p', { class: 'hidden', id: 'timeline-overview' });
+  const overview = h('p', { class: 'hidden', id: 'timeline-words' });
   const strip = h(
     'div',
     {
-      class: 'strip',
+      class: 'timeline-strip',
       role: 'slider',
       tabindex: 0,
       'aria-label': 'Position in the run',
@@ -62,9 +62,9 @@ export function createTimeline(host: Host): Part {
     canvas,
   );
   const spoken = h('div', { class: 'hidden', 'aria-live': 'polite' });
-  const names = h('div', { class: 'lane-names', 'aria-hidden': 'true' });
-  const marked = h('div', { class: 'marked', 'aria-hidden': 'true' });
-  const thumb = h('div', { class: 'overview-thumb' });
+  const names = h('div', { class: 'timeline-lanes', 'aria-hidden': 'true' });
+  const marked = h('div', { class: 'timeline-marked', 'aria-hidden': 'true' });
+  const thumb = h('div', { class: 'timeline-thumb' });
   const landmarks = createLandmarks(host);
   const tooltip = createTooltip();
   const swatches = createSwatches();
@@ -287,13 +287,13 @@ export function createTimeline(host: Host): Part {
     { class: 'timeline', 'aria-label': 'Timeline' },
     tools,
     landmarks.chapters,
-    h('div', { class: 'gutter' }, names, marked),
+    h('div', { class: 'timeline-gutter' }, names, marked),
     h(
       'div',
-      { class: 'picture' },
+      { class: 'timeline-picture' },
       strip,
       landmarks.stimuli,
-      h('div', { class: 'overview', 'aria-hidden': 'true' }, thumb),
+      h('div', { class: 'timeline-overview', 'aria-hidden': 'true' }, thumb),
       tooltip.element,
     ),
     find.element,
@@ -349,13 +349,13 @@ export function createTimeline(host: Host): Part {
 }
 
 function tool(title: string, picture: IconName, click: () => void): HTMLElement {
-  return h('button', { type: 'button', class: 'tool', title, 'aria-label': title.replace(/ \(.*/, ''), click }, icon(picture));
+  return h('button', { type: 'button', class: 'timeline-tool', title, 'aria-label': title.replace(/ \(.*/, ''), click }, icon(picture));
 }
 
 function showNames(names: HTMLElement, { lanes }: RunView, laneCount: number): void {
   const shown = lanes.slice(0, laneCount).map(({ title, context }) => {
     const kind = contextKind(context);
-    return h('div', { class: `lane-name ctx-${kind}`, title }, icon(kind), h('span', {}, title));
+    return h('div', { class: `timeline-lane ctx-${kind}`, title }, icon(kind), h('span', {}, title));
   });
   names.replaceChildren(...shown);
 }
