@@ -101,8 +101,8 @@ export function source(world: World, path: string, formerly: readonly Formerly[]
 }
 
 function define<A extends readonly unknown[], R>(info: FnInfo, body: (...args: A) => Run<R>): Fn<A, R> {
-  const fn = (...args: A): Run<R> => new Call(info, DIRECT, body(...args));
-  return Object.assign(fn, { info, over: (link: Link, ...args: A) => new Call(info, link, body(...args)) });
+  const fn = (...args: A): Run<R> => new Call(info, DIRECT, args, body(...args));
+  return Object.assign(fn, { info, over: (link: Link, ...args: A) => new Call(info, link, args, body(...args)) });
 }
 
 /** A call of a model function: its body's coroutine between the steps that enter and leave. Not one itself, as every call makes one of these. */
@@ -112,13 +112,14 @@ class Call<R> implements Run<R> {
   constructor(
     private readonly info: FnInfo,
     private readonly link: Link,
+    private readonly args: readonly unknown[],
     private readonly body: Run<R>,
   ) {}
 
   next(): IteratorResult<Pause, R> {
     if (!this.entered) {
       this.entered = true;
-      running().enter(this.info, this.link);
+      running().enter(this.info, this.link, this.args);
     }
     const result = this.body.next();
     if (result.done) running().leave(result.value);

@@ -88,6 +88,8 @@ export interface MachineOptions {
   readonly interventions?: readonly Intervention[];
   /** Off only to measure what recording costs. */
   readonly recording: boolean;
+  /** Hears of every call: the step that enters the function, and what it is called with, which no journal holds. */
+  readonly onEnter?: (step: number, args: readonly unknown[]) => void;
 }
 
 /** The machine as model code and the scheduler's owner see it. */
@@ -112,7 +114,7 @@ export interface Machine {
   /** Simulated time in milliseconds: it moves only while every thread waits. */
   readonly now: number;
 
-  enter(fn: FnInfo, link: Link): void;
+  enter(fn: FnInfo, link: Link, args: readonly unknown[]): void;
   leave(result: unknown): void;
   at(anchor: Anchor, note: string | undefined): void;
   signal(anchor: Anchor, link: Link, note: string | undefined): number;
@@ -212,7 +214,7 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
       return steps;
     },
 
-    enter(fn, link) {
+    enter(fn, link, args) {
       if (activity === undefined) throw new Error(`${fn.name} was called outside of any thread`);
       open = false;
       const caller = activity.frame;
@@ -221,6 +223,7 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
       const sites = recording ? recorder.sitesOf(fn) : NO_SITES;
       const step = record('enter', sites.whole, recording ? recorder.link(used) : 0, caller?.step ?? NO_STEP, depth, NaN);
       activity.frame = { fn, sites, step, depth, caller };
+      options.onEnter?.(step, args);
     },
     leave(result) {
       open = false;

@@ -1,5 +1,5 @@
 import { NO_STEP } from '../engine/journal';
-import { createMachine, type Parameters, type Run as Coroutine, type Stimulus } from '../engine/machine';
+import { createMachine, type MachineOptions, type Parameters, type Run as Coroutine, type Stimulus } from '../engine/machine';
 import type { Project } from '../engine/reference';
 import { finished, type Run } from '../engine/timeline';
 import { intervention, type Edit } from './edits';
@@ -191,9 +191,10 @@ export const simulate = (of: Flow, inputs: Inputs, recording = true): FlowRun =>
 
 /**
  * Makes ready what `simulate` does at once, to be done in slices of any length.
+ * @param onEnter hears of every call as it is made
  * @throws ParameterError for a stimulus that this flow does not have; `proceed` throws EditError for an edit
  */
-export function begin(of: Flow, inputs: Inputs, recording = true): Simulation {
+export function begin(of: Flow, inputs: Inputs, recording = true, onEnter?: MachineOptions['onEnter']): Simulation {
   let world: unknown;
   const stimuli: Stimulus[] = inputs.stimuli.map(({ at, name }) => {
     const spec = of.stimuli.find((stimulus) => stimulus.name === name);
@@ -204,9 +205,12 @@ export function begin(of: Flow, inputs: Inputs, recording = true): Simulation {
   const { parameters, seed, edits = [] } = inputs;
   const interventions = edits.map(intervention);
   const timeLimit = of.duration(parameters);
-  const machine = createMachine({ parameters, stimuli, interventions, seed, stepLimit: STEP_LIMIT, timeLimit, recording }, () => {
-    world = of.setUp(parameters);
-  });
+  const machine = createMachine(
+    { parameters, stimuli, interventions, seed, stepLimit: STEP_LIMIT, timeLimit, recording, ...(onEnter ? { onEnter } : {}) },
+    () => {
+      world = of.setUp(parameters);
+    },
+  );
   return {
     flow: of,
     inputs,

@@ -1,6 +1,7 @@
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { NO_STEP } from '../../engine/journal';
 import { createCursor, type Cursor } from '../../engine/timeline';
+import { createArguments, type Arguments } from '../../flows/arguments';
 import { goOn } from '../../flows/breakpoints';
 import { complete, type Completion } from '../../flows/completion';
 import { STEPS_TO_EDIT } from '../../flows/edits';
@@ -9,7 +10,7 @@ import { cellKey, cellsNamed } from '../../flows/names';
 import { stepIn, stepOut, stepOver, type Direction } from '../../flows/navigate';
 import type { Base, Session } from '../../flows/session';
 import { valueText } from '../../flows/text';
-import { ArgumentError, optionalWhole, record, records, text, whole, type Arguments } from './arguments';
+import { ArgumentError, optionalWhole, record, records, text, whole, type Attributes } from './attributes';
 import { createBreakpoints, dataIdOf, type Armed } from './breakpoints';
 import { assignmentIn, newValue, rowOfSource, rowOfText } from './expressions';
 import { createStacks, type Frame, type Stacks } from './frames';
@@ -46,7 +47,15 @@ interface Known {
   readonly stacks: Stacks;
   /** Looks ahead, and back, without moving the session. */
   readonly scout: Cursor;
+  readonly arguments: Arguments;
 }
+
+const know = (run: FlowRun): Known => ({
+  run,
+  stacks: createStacks(run),
+  scout: createCursor(run),
+  arguments: createArguments(run),
+});
 
 const CAPABILITIES: DebugProtocol.Capabilities = {
   supportsConfigurationDoneRequest: true,
@@ -85,7 +94,7 @@ export function createDebugAdapter({ session, places }: DebugParts): RequestServ
   function current(): Known {
     const { run } = session;
     if (run === undefined) throw new ArgumentError('there is no run yet: launch a flow first');
-    if (known?.run !== run) known = { run, stacks: createStacks(run), scout: createCursor(run) };
+    if (known?.run !== run) known = know(run);
     return known;
   }
 
@@ -93,9 +102,9 @@ export function createDebugAdapter({ session, places }: DebugParts): RequestServ
 
   /** The state at an instant, to be read at once: the cursor goes elsewhere for the next one. */
   function momentOf({ run, position }: Instant): Moment {
-    const cursor = known?.run === run ? known.scout : createCursor(run);
+    const { scout: cursor, arguments: given } = known?.run === run ? known : know(run);
     cursor.seek(position);
-    return { run, cursor };
+    return { run, cursor, arguments: given };
   }
 
   function follow(): void {
@@ -183,7 +192,7 @@ export function createDebugAdapter({ session, places }: DebugParts): RequestServ
   }
 
   /** Steps in the thread that the client names; where that leads nowhere, to whatever is next. */
-  function step(find: typeof stepOver, direction: Direction, args: Arguments): void {
+  function step(find: typeof stepOver, direction: Direction, args: Attributes): void {
     const { run, stacks } = current();
     const thread = args['threadId'] === undefined ? run.journal.thread(session.position) : threadOf(args);
     const from = stacks.lastStep(session.position, thread) ?? session.position;
@@ -215,7 +224,7 @@ export function createDebugAdapter({ session, places }: DebugParts): RequestServ
   });
 
   /** The row of a name among those that the client was shown. */
-  function rowAt(args: Arguments): Row {
+  function rowAt(args: Attributes): Row {
     const name = text(args, 'name');
     const { node, ...at } = nodes.get(whole(args, 'variablesReference'));
     const row = rowsOf(momentOf(at), node).find((each) => each.name === name);
@@ -226,7 +235,7 @@ export function createDebugAdapter({ session, places }: DebugParts): RequestServ
   const rowNow = (expression: string): Row => rowOfText(momentOf(now()), expression);
 
   /** An expression's value, in a frame's own terms where it is source that the mouse is over. */
-  function rowOf(expression: string, args: Arguments): Row {
+  function rowOf(expression: string, args: Attributes): Row {
     const id = optionalWhole(args, 'frameId');
     if (args['context'] !== 'hover' || id === undefined) return rowNow(expression);
     const { frame, ...at } = frames.get(id);
@@ -308,10 +317,10 @@ export function createDebugAdapter({ session, places }: DebugParts): RequestServ
     scopes(args): DebugProtocol.ScopesResponse['body'] {
       const { frame, ...at } = frames.get(whole(args, 'frameId'));
       return {
-        scopes: scopesOf(at.run, frame).map(({ name, inside }) => ({
+        scopes: scopesOf(at.run, frame).map(({ name, inside, expensive }) => ({
           name,
           variablesReference: nodes.add({ ...at, node: inside }),
-          expensive: false,
+          expensive,
         })),
       };
     },
@@ -378,7 +387,7 @@ export function createDebugAdapter({ session, places }: DebugParts): RequestServ
 /** Clients take 0 for no thread. */
 const threadId = (index: number): number => index + 1;
 
-const threadOf = (args: Arguments): number => whole(args, 'threadId') - 1;
+const threadOf = (args: Attributes): number => whole(args, 'threadId') - 1;
 
 const sourceOf = ({ path, outline }: Place): DebugProtocol.Source => ({
   name: path.slice(path.lastIndexOf('/') + 1),

@@ -1,7 +1,7 @@
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { problemOf, type Stop } from '../../flows/breakpoints';
 import type { FlowRun } from '../../flows/flow';
-import { optionalText, text, whole, type Arguments } from './arguments';
+import { optionalText, text, whole, type Attributes } from './attributes';
 import { spotsFor, spotsIn, type Spot } from './lines';
 import type { Places } from './places';
 
@@ -28,9 +28,9 @@ interface Held {
 
 export interface Breakpoints {
   /** Those on lines of a file replace the earlier ones of that file; the others likewise. The answers are in the order asked. */
-  setLines(path: string, asked: readonly Arguments[], run: FlowRun): Promise<DebugProtocol.Breakpoint[]>;
-  setFunctions(asked: readonly Arguments[], run: FlowRun): Promise<DebugProtocol.Breakpoint[]>;
-  setData(asked: readonly Arguments[], run: FlowRun): Promise<DebugProtocol.Breakpoint[]>;
+  setLines(path: string, asked: readonly Attributes[], run: FlowRun): Promise<DebugProtocol.Breakpoint[]>;
+  setFunctions(asked: readonly Attributes[], run: FlowRun): Promise<DebugProtocol.Breakpoint[]>;
+  setData(asked: readonly Attributes[], run: FlowRun): Promise<DebugProtocol.Breakpoint[]>;
   /** Holds all of them against another run, or against other trees. @returns those that came out otherwise than before */
   review(run: FlowRun): Promise<DebugProtocol.Breakpoint[]>;
   /** The sites of the run that a line means. */
@@ -130,7 +130,7 @@ const breakpointOf = ({ id, verdict }: Held): DebugProtocol.Breakpoint => ({ id,
 
 type When = Pick<Stop, 'condition' | 'hitCondition' | 'logMessage'>;
 
-function whenOf(asked: Arguments): When {
+function whenOf(asked: Attributes): When {
   const [condition, hitCondition, logMessage] = ['condition', 'hitCondition', 'logMessage'].map((name) => optionalText(asked, name));
   return { ...(condition ? { condition } : {}), ...(hitCondition ? { hitCondition } : {}), ...(logMessage ? { logMessage } : {}) };
 }

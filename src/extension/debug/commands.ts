@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { requireFlow } from '../../flows/catalogue';
 import type { Session } from '../../flows/session';
-import { attributesOf } from './arguments';
+import { attributesOf } from './attributes';
 import { ask, attachTo, configurationOf, DEBUG_TYPE } from './configuration';
 
 /** What the debugger can do besides what VS Code has commands of its own for. */

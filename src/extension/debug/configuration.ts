@@ -3,7 +3,7 @@ import { CATALOGUE } from '../../flows/catalogue';
 import type { Flow } from '../../flows/flow';
 import type { Session } from '../../flows/session';
 import { showError } from '../errors';
-import { attributesOf } from './arguments';
+import { attributesOf } from './attributes';
 import { readLaunch } from './launch';
 
 /** Launch configurations: offered, completed, and refused before a session begins where they are wrong. */

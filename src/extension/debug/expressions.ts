@@ -2,7 +2,7 @@ import type { Component } from '../../engine/cell';
 import { evaluate, printValue, type Value } from '../../flows/expressions';
 import { instanceName } from '../../flows/names';
 import { isProblem } from '../../flows/syntax';
-import { ArgumentError } from './arguments';
+import { ArgumentError } from './attributes';
 import { cellRow, componentKey, componentRow, maskOf, structRow, typeText, type Moment, type Row, type Target } from './variables';
 
 /** Expressions of the client: watched, hovered over, typed into the console, or given as the new value of a cell. */

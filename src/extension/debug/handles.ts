@@ -1,4 +1,4 @@
-import { ArgumentError } from './arguments';
+import { ArgumentError } from './attributes';
 
 /** Numbers that stand for things that the client was shown at a stop. */
 export interface Handles<T> {

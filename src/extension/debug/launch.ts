@@ -1,6 +1,6 @@
 import { requireFlow } from '../../flows/catalogue';
 import { presetInputs, resolveParameters, type Flow, type FlowRun, type FlowStimuli, type Inputs } from '../../flows/flow';
-import { ArgumentError, optionalFlag, optionalRecord, optionalText, records, text, whole, type Arguments } from './arguments';
+import { ArgumentError, optionalFlag, optionalRecord, optionalText, records, text, whole, type Attributes } from './attributes';
 
 /** What a launch configuration asks for. */
 export interface Launch {
@@ -13,7 +13,7 @@ export interface Launch {
  * Reads a launch configuration. Attributes that are not ours are passed over: clients add their own.
  * @throws ArgumentError or ParameterError naming what is wrong and what would be right
  */
-export function readLaunch(args: Arguments): Launch {
+export function readLaunch(args: Attributes): Launch {
   const flow = requireFlow(text(args, 'flow'));
   const preset = optionalText(args, 'preset');
   const basis: Inputs = preset === undefined ? { parameters: {}, stimuli: [], seed: 0 } : presetInputs(flow, preset);
@@ -22,7 +22,7 @@ export function readLaunch(args: Arguments): Launch {
   return { flow, inputs: { parameters, stimuli, seed: basis.seed }, stopOnEntry: optionalFlag(args, 'stopOnEntry') ?? true };
 }
 
-function readStimuli(flow: Flow, given: readonly Arguments[]): FlowStimuli {
+function readStimuli(flow: Flow, given: readonly Attributes[]): FlowStimuli {
   return given.map((item) => {
     const name = text(item, 'name');
     if (!flow.stimuli.some((stimulus) => stimulus.name === name))

@@ -1,10 +1,10 @@
 import { Event, Response } from '@vscode/debugadapter/lib/messages.js';
 import { ProtocolServer } from '@vscode/debugadapter/lib/protocol.js';
 import type { DebugProtocol } from '@vscode/debugprotocol';
-import { attributesOf, type Arguments } from './arguments';
+import { attributesOf, type Attributes } from './attributes';
 
 /** What each request answers with: the response's body. What it throws becomes the error that the client shows. */
-export type Requests = Readonly<Record<string, (args: Arguments) => unknown>>;
+export type Requests = Readonly<Record<string, (args: Attributes) => unknown>>;
 
 /**
  * The protocol's side of the debug adapter: requests are answered one after the other in the order in which they came, and events that

@@ -2,6 +2,7 @@ import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { BitField, Cell, CellType, Component } from '../../engine/cell';
 import { NO_STEP } from '../../engine/journal';
 import { lastWrite, type Cursor } from '../../engine/timeline';
+import type { Arguments } from '../../flows/arguments';
 import type { FlowRun } from '../../flows/flow';
 import { cellKey } from '../../flows/names';
 import { resultText, valueText, writesOf } from '../../flows/text';
@@ -11,6 +12,7 @@ import type { Frame } from './frames';
 
 /** What can be opened to see what is in it. */
 export type Node =
+  | { readonly kind: 'arguments'; readonly frame: Frame }
   | { readonly kind: 'step'; readonly frame: Frame }
   | { readonly kind: 'components'; readonly components: readonly Component[] }
   /** All components, those of one structure under its name. */
@@ -41,20 +43,32 @@ export interface Target {
 export interface Moment {
   readonly run: FlowRun;
   readonly cursor: Cursor;
+  readonly arguments: Arguments;
 }
 
-/** The scopes of a frame, in the order in which they are shown. */
-export function scopesOf(run: FlowRun, frame: Frame): readonly { readonly name: string; readonly inside: Node }[] {
-  return [
-    { name: run.journal.kind(frame.at) === 'return' ? 'Result' : 'Step', inside: { kind: 'step', frame } },
-    { name: 'At Hand', inside: { kind: 'components', components: componentsAtHand(run, frame) } },
-    { name: 'Interrupt State', inside: { kind: 'state' } },
-  ];
+export interface Scope {
+  readonly name: string;
+  readonly inside: Node;
+  /** Whether a client should not look into it unasked. */
+  readonly expensive: boolean;
 }
+
+/** Finding arguments takes as long as the run up to the call: a moment up to here. */
+const SOON = 100_000;
+
+/** The scopes of a frame, in the order in which they are shown. */
+export const scopesOf = (run: FlowRun, frame: Frame): readonly Scope[] => [
+  { name: 'Arguments', inside: { kind: 'arguments', frame }, expensive: frame.enter > SOON },
+  { name: 'At Hand', inside: { kind: 'components', components: componentsAtHand(run, frame) }, expensive: false },
+  { name: 'Interrupt State', inside: { kind: 'state' }, expensive: false },
+  { name: 'Step', inside: { kind: 'step', frame }, expensive: false },
+];
 
 /** The rows inside a node. */
 export function rowsOf(moment: Moment, node: Node): readonly Row[] {
   switch (node.kind) {
+    case 'arguments':
+      return argumentRows(moment, node.frame);
     case 'step':
       return stepRows(moment.run, node.frame);
     case 'components':
@@ -70,13 +84,36 @@ export function rowsOf(moment: Moment, node: Node): readonly Row[] {
   }
 }
 
+/** Models take what they need of what upstream's functions take, so an argument goes by its structure's name, or by its place. */
+function argumentRows(moment: Moment, { enter, at }: Frame): readonly Row[] {
+  const { run } = moment;
+  const given = moment.arguments.at(enter).map((argument, index): Row => {
+    const place = `argument ${index + 1}`;
+    switch (argument.kind) {
+      case 'value':
+        return { name: place, value: String(argument.value), kind: 'data' };
+      case 'function':
+        return { name: place, value: `&${argument.symbol}`, kind: 'method' };
+      case 'component': {
+        const component = argument.component === undefined ? undefined : run.components[argument.component];
+        return component ? componentRow(moment, component, `${place}, ${component.struct}`) : { name: place, value: 'NULL', kind: 'data' };
+      }
+      case 'components': {
+        const components = argument.components.flatMap((id) => run.components[id] ?? []);
+        const value = components.map(({ struct }) => struct).join(', ');
+        return { name: place, value, inside: { kind: 'components', components }, kind: 'class' };
+      }
+    }
+  });
+  const result = resultText(run.journal.step(at));
+  return result === undefined ? given : [...given, { name: 'result', value: result, kind: 'data' }];
+}
+
 /** What the journal knows of the step that a frame stands at. */
 function stepRows({ journal, threads }: FlowRun, { at }: Frame): readonly Row[] {
   const step = journal.step(at);
-  const result = resultText(step);
   const brought = step.cause === NO_STEP ? undefined : journal.step(step.cause);
   const rows: readonly (Row | undefined)[] = [
-    result === undefined ? undefined : { name: 'result', value: result, kind: 'data' },
     { name: 'step', value: String(at), kind: 'virtual' },
     step.edge === 'none' ? undefined : { name: 'reached by', value: step.edge, kind: 'virtual' },
     brought && {

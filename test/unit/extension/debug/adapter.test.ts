@@ -229,6 +229,17 @@ test('setting a variable is a what-if: another run from there on, which says so,
   assert.equal(debug.session.position, 700);
 });
 
+test('a frame shows what its function was called with, each structure as it is now', async () => {
+  await using debug = await debugging();
+  await debug.launch({ flow: 'vfio-intx' });
+  await debug.client.setFunctionBreakpointsRequest({ breakpoints: [{ name: 'irqfd_inject' }] });
+  const { body } = await debug.stop(() => debug.client.continueRequest({ threadId: 1 }));
+  const [irqfd] = await variablesOf(debug, body.threadId, 'Arguments');
+  assert.equal(irqfd?.name, 'argument 1, kvm_kernel_irqfd');
+  const fields = await variablesOf(debug, body.threadId, 'Arguments', irqfd.name);
+  assert.ok(fields.some(({ name, value }) => name === 'gsi' && Number(value) > 0));
+});
+
 test('what was shown at the last stop stays true of it; what is older is gone, and says so', async () => {
   await using debug = await debugging();
   const { body } = await debug.launch({ flow: 'vfio-intx' });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { attributesOf } from '../../../../src/extension/debug/arguments';
+import { attributesOf } from '../../../../src/extension/debug/attributes';
 import { readLaunch } from '../../../../src/extension/debug/launch';
 import { CATALOGUE } from '../../../../src/flows/catalogue';
 import { debugging } from './support';
