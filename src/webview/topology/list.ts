@@ -15,7 +15,7 @@ export interface WayList {
 export function createWayList(host: Host): WayList {
   const way = h('ol', { class: 'way-list', 'aria-label': 'The signal’s way so far' });
   const blocked = h('ul', { class: 'blocked-list', 'aria-label': 'What blocks' });
-  const element = h('div', { class: 'topology-text' }, h('h3', {}, 'The way so far'), way, h('h3', {}, 'What blocks'), blocked);
+  const element = h('div', { class: 'topology-text' }, h('h2', {}, 'The way so far'), way, h('h2', {}, 'What blocks'), blocked);
   let whole = false;
   let latest: { readonly topology: TopologyView; readonly state: TopologyStateView } | undefined;
 

@@ -266,7 +266,11 @@ function placeLabels(
     const size = { width: Math.ceil(measures.label(wires[wire]!.label)) + 10, height: LABEL_HEIGHT };
     const free = (box: Box): boolean =>
       !taken.some((other) => overlaps(other, box, 1)) && !labels.some((label) => label !== undefined && overlaps(label, box, 1));
-    const candidates = [...spotsOn(polylines[wire]!)].map(({ x, y }) => ({ x: x - size.width / 2, y: y - size.height / 2, ...size }));
+    const candidates = [...spotsOn(polylines[wire]!), ...spotsBeside(polylines[wire]!, size)].map(({ x, y }) => ({
+      x: x - size.width / 2,
+      y: y - size.height / 2,
+      ...size,
+    }));
     labels[wire] = candidates.find(free) ?? candidates[0]!;
   }
   return polylines.map((points, wire) => ({ points, label: labels[wire]! }));
@@ -295,6 +299,16 @@ function* spotsOn(points: readonly Point[]): Generator<Point> {
         const at = 0.5 + (sign * away) / length;
         yield { x: start.x + (end.x - start.x) * at, y: start.y + (end.y - start.y) * at };
       }
+    }
+  }
+}
+
+/** Places beside a wire, for a label that finds none on it. */
+function* spotsBeside(points: readonly Point[], { width, height }: { readonly width: number; readonly height: number }): Generator<Point> {
+  for (const { x, y } of spotsOn(points)) {
+    for (const away of [1, -1]) {
+      yield { x: x + away * (width / 2 + 4), y };
+      yield { x, y: y + away * (height / 2 + 3) };
     }
   }
 }
