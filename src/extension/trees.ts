@@ -5,7 +5,7 @@ import { CATALOGUE } from '../flows/catalogue';
 import { contextKind, type ContextKind } from '../flows/contexts';
 import { presetOf, type Chapter, type Flow, type Preset } from '../flows/flow';
 import type { Session } from '../flows/session';
-import { resultText, writesOf } from '../flows/text';
+import { resultText, writesOf, writeText } from '../flows/text';
 
 /** The trees of the side bar: the catalogue, and the call chain of the run. */
 
@@ -175,21 +175,21 @@ function chainItem(session: Session, n: number, hasChildren: boolean): vscode.Tr
   const thread = run.threads[step.thread]!;
   const label = step.kind === 'enter' ? fn.name : (anchor?.token ?? fn.name);
   const item = new vscode.TreeItem(label, hasChildren ? vscode.TreeItemCollapsibleState.Collapsed : vscode.TreeItemCollapsibleState.None);
-  const writes = writesOf(run, n).length;
+  const writes = writesOf(run, n).map((write) => writeText(run, write));
   const details = [
     step.parent === NO_STEP ? thread.title : undefined,
     step.edge === 'none' || step.edge === 'call' || step.edge === 'root' ? undefined : step.edge,
-    writes > 0 ? 'writes' : undefined,
+    writes.length > 0 ? 'writes' : undefined,
     resultText(step),
   ];
   item.description = details.filter((detail) => detail !== undefined).join(' · ');
-  item.tooltip = note ?? fn.does;
+  item.tooltip = [note ?? fn.does, ...writes].join('\n\n');
   const icon =
     step.parent === NO_STEP
       ? ICONS[contextKind(thread.context)]
       : step.kind === 'enter'
         ? 'symbol-method'
-        : writes > 0
+        : writes.length > 0
           ? 'edit'
           : 'debug-stackframe-dot';
   item.iconPath = new vscode.ThemeIcon(icon);

@@ -82,4 +82,37 @@ suite('a flow in the editor', () => {
     await vscode.commands.executeCommand('vscode.open', before.with({ query: 'v=1&flow=pic&step=77' }));
     await until('the link’s step', async () => /flow=pic&step=77&/.test((await link()).query));
   });
+
+  /** Does something that asks, and accepts what is proposed until it is over. */
+  async function acceptingAll(command: string, ...args: readonly unknown[]): Promise<void> {
+    let over = false;
+    const done = Promise.resolve(vscode.commands.executeCommand(command, ...args)).then(() => (over = true));
+    await until(`${command} is over`, async () => {
+      if (!over) await vscode.commands.executeCommand('workbench.action.acceptSelectedQuickOpenItem');
+      return over || undefined;
+    });
+    await done;
+  }
+
+  const place = async () => {
+    await vscode.commands.executeCommand('virtflow.copyLink');
+    return new URLSearchParams(vscode.Uri.parse(await vscode.env.clipboard.readText()).query);
+  };
+
+  test('who wrote a value, from the palette: the last write is a choice away', async function () {
+    this.timeout(20_000);
+    await vscode.commands.executeCommand('virtflow.exploreFlow', 'vfio-intx', 'The device raises its line');
+    const before = Number((await place()).get('step'));
+    // The value that was written last is proposed first, and of its writes the last one.
+    await acceptingAll('virtflow.whoWrote');
+    const step = Number((await place()).get('step'));
+    ok(step >= 0 && step <= before, `from step ${before} to ${step}`);
+  });
+
+  test('a run of the palette’s choice stands beside this one without disturbing it', async function () {
+    this.timeout(20_000);
+    const before = await place();
+    await acceptingAll('virtflow.compareWith');
+    equal((await place()).toString(), before.toString());
+  });
 });

@@ -85,7 +85,7 @@ export function createOrigin(host: Host, { edit, asked: tellAsked, closed }: Ori
     setText(count, countWords(history, until));
     const rows = [
       { index: until, title: 'next' },
-      { index: until - 1, title: history.steps[until - 1] === position.step ? 'this step' : 'last' },
+      { index: until - 1, title: history.steps[until - 1] === position.step ? 'now' : 'last' },
       { index: until - 2, title: 'before' },
     ];
     writes.replaceChildren(

@@ -146,7 +146,7 @@ suite('the registers', () => {
     assert.match((await page.locator('[aria-selected=true].cell').getAttribute('aria-label')) ?? '', /^masked: true/);
     const rows = answerTo.locator('.writes-near li');
     assert.deepEqual(await rows.locator('.number').allInnerTexts(), [wroteMasked[3], wroteMasked[2], wroteMasked[1]].map(String));
-    assert.deepEqual(await rows.locator('.when').allInnerTexts(), ['next', 'this step', 'before']);
+    assert.deepEqual(await rows.locator('.when').allInnerTexts(), ['next', 'now', 'before']);
     assert.deepEqual(await rows.locator('.change').allInnerTexts(), ['true→false', 'false→true', 'true→false']);
     const before = sent.length;
     await rows.last().getByRole('button').first().click();

@@ -102,6 +102,7 @@ export const LVT = {
   lint0: 'Local vector table: the pin LINT0, where the 8259’s INTR arrives.',
   lint1: 'Local vector table: the pin LINT1, where NMI arrives.',
   error: 'Local vector table: an error that the error status register tells.',
+  cmci: 'Local vector table: corrected machine checks.',
 } as const;
 /** An entry of the local vector table. */
 export const lvt = (which: keyof typeof LVT, initial = 0x10000) => {

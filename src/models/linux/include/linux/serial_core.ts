@@ -1,9 +1,9 @@
-import { bits, hex, int, struct, type InstanceOf } from '../../../../engine/cell';
+import { hex, int, struct, type InstanceOf } from '../../../../engine/cell';
 import { through, type Pointer } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
 import type { GuestCpu } from '../../../guest/cpu';
 import type { IrqDesc } from '../../kernel/irq/irqdesc';
-import { UART_IER_BITS } from '../uapi/linux/serial_reg';
+import * as uart_registers from '../../../hardware/registers/uart';
 
 /** What the serial core and its drivers share. */
 
@@ -22,7 +22,7 @@ const UartPortCells = struct('uart_port', 'A serial port as its driver has it: w
 });
 
 const Uart8250PortCells = struct('uart_8250_port', 'A 16550 port: the driver’s own copies of what it last wrote.', {
-  ier: bits(8, UART_IER_BITS),
+  ier: uart_registers.ier(),
   lcr: hex(8),
   fcr: hex(8),
   mcr: hex(8),

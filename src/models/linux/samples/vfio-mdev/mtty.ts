@@ -1,4 +1,4 @@
-import { bits, bool, hex, int, oneOf, pointer, struct, type Field, type InstanceOf } from '../../../../engine/cell';
+import { bool, hex, int, oneOf, pointer, struct, type Field, type InstanceOf } from '../../../../engine/cell';
 import { boundPointer, source, via, type Link, type Pointer } from '../../../../engine/fn';
 import { acquire, Mutex, release } from '../../../../engine/mutex';
 import { at, atCall, atWrite, until } from '../../../../engine/steps';
@@ -31,7 +31,6 @@ import {
   UART_FCR_TRIGGER_8,
   UART_FCR_TRIGGER_MASK,
   UART_IER,
-  UART_IER_BITS,
   UART_IER_MSI,
   UART_IER_RDI,
   UART_IER_RLSI,
@@ -51,7 +50,6 @@ import {
   UART_LSR_THRE,
   UART_MCR,
   UART_MCR_AFE,
-  UART_MCR_BITS,
   UART_MCR_DTR,
   UART_MCR_OUT2,
   UART_MCR_RTS,
@@ -88,6 +86,7 @@ import {
   VFIO_PCI_REQ_IRQ_INDEX,
   VFIO_PCI_ROM_REGION_INDEX,
 } from '../../include/uapi/linux/vfio';
+import * as uart_registers from '../../../hardware/registers/uart';
 
 /**
  * mtty: a PCI serial card with one or two ports, made of nothing. What is sent comes back as received, and an “interrupt” is
@@ -112,9 +111,9 @@ const rxtxFields: Readonly<Record<'head' | 'tail' | 'count' | FifoCell, Field<nu
 const RxtxCells = struct('rxtx', 'The FIFO that hands what is sent back as received.', rxtxFields);
 
 const SerialPortCells = struct('serial_port', 'One UART. IIR, LSR and MSR are not kept: they are computed when they are read.', {
-  'uart_reg[UART_IER]': bits(8, UART_IER_BITS),
+  'uart_reg[UART_IER]': uart_registers.ier(),
   'uart_reg[UART_LCR]': hex(8),
-  'uart_reg[UART_MCR]': bits(8, UART_MCR_BITS),
+  'uart_reg[UART_MCR]': uart_registers.mcr(),
   'uart_reg[UART_SCR]': hex(8),
   dlab: bool(),
   overrun: bool(),

@@ -1,4 +1,4 @@
-import { bits, bool, hex, int, means, oneOf, struct, type InstanceOf } from '../../../../engine/cell';
+import { bit, bits, bool, hex, int, means, oneOf, register, struct, type InstanceOf } from '../../../../engine/cell';
 import type { KvmDevice } from './kvm_device';
 import type { Pointer } from '../../../../engine/fn';
 import type { SrcuStruct } from '../../kernel/rcu/srcutree';
@@ -44,16 +44,18 @@ export const OUTSIDE_GUEST_MODE = 0;
 export const IN_GUEST_MODE = 1;
 export const EXITING_GUEST_MODE = 2;
 
-const REQUEST_NAMES = [
-  'KVM_REQ_EVENT',
-  'KVM_REQ_SCAN_IOAPIC',
-  'KVM_REQ_LOAD_EOI_EXITMAP',
-  'KVM_REQ_IOAPIC_EOI_EXIT',
-  'KVM_REQ_NMI',
-  'KVM_REQ_SMI',
-  'KVM_REQ_UNBLOCK',
-] as const;
-export type KvmRequest = (typeof REQUEST_NAMES)[number];
+/** What a vCPU may be asked to do, and why. */
+const REQUESTS = {
+  KVM_REQ_EVENT: 'Look whether there is an interrupt to inject.',
+  KVM_REQ_SCAN_IOAPIC: 'The I/O APIC’s entries have changed: work out which EOIs it is to be told of.',
+  KVM_REQ_LOAD_EOI_EXITMAP: 'Give the CPU the vectors whose EOI is to exit.',
+  KVM_REQ_IOAPIC_EOI_EXIT: 'Tell user space’s I/O APIC of an EOI.',
+  KVM_REQ_NMI: 'An NMI waits.',
+  KVM_REQ_SMI: 'A system-management interrupt waits.',
+  KVM_REQ_UNBLOCK: 'Come out of the halt and look.',
+} as const;
+export type KvmRequest = keyof typeof REQUESTS;
+const REQUEST_NAMES = Object.keys(REQUESTS);
 
 /** The bit of a request. */
 export const requestBit = (request: KvmRequest): number => 1 << REQUEST_NAMES.indexOf(request);
@@ -205,7 +207,13 @@ export const kvm_vcpu_cells = struct('kvm_vcpu', 'A virtual CPU as KVM runs it.'
     'Whether the vCPU runs guest code, so that an interrupt must kick or notify it.',
     oneOf({ OUTSIDE_GUEST_MODE, IN_GUEST_MODE, EXITING_GUEST_MODE }, OUTSIDE_GUEST_MODE),
   ),
-  requests: means('What has to be done before the next VM entry.', bits(32, REQUEST_NAMES)),
+  requests: means(
+    'What has to be done before the next VM entry.',
+    register(
+      32,
+      Object.entries(REQUESTS).map(([name, asks], low) => bit(low, name, asks)),
+    ),
+  ),
   'wait.task': bool(),
   preempted: bool(),
   'arch.mp_state': oneOf(MP_STATES, KVM_MP_STATE_RUNNABLE),

@@ -1,8 +1,9 @@
-import { bits, bool, hex, struct, type InstanceOf } from '../../../../engine/cell';
+import { bool, hex, struct, type InstanceOf } from '../../../../engine/cell';
 import { source } from '../../../../engine/fn';
 import { at, atCall, atWrite } from '../../../../engine/steps';
 import { qemu_irq_lower, qemu_irq_raise } from '../../include/hw/irq';
 import type { IRQState } from '../core/irq';
+import * as uart_registers from '../../../hardware/registers/uart';
 
 /** A serial port, 16450-like: its FIFOs, its modem lines and its baud rate are not modelled. */
 
@@ -18,16 +19,13 @@ const UART_LSR_OE = 0x02;
 const UART_LSR_THRE = 0x20;
 const UART_LSR_TEMT = 0x40;
 
-const IER_BITS = ['UART_IER_RDI', 'UART_IER_THRI', 'UART_IER_RLSI'];
-const LSR_BITS = ['UART_LSR_DR', 'UART_LSR_OE', undefined, undefined, undefined, 'UART_LSR_THRE', 'UART_LSR_TEMT'];
-
 const SerialStateCells = struct(
   'SerialState',
   'A serial port: what it has, what it may interrupt for, and what it says it interrupts for.',
   {
-    ier: bits(8, IER_BITS),
+    ier: uart_registers.ier(),
     iir: hex(8, UART_IIR_NO_INT),
-    lsr: bits(8, LSR_BITS, UART_LSR_THRE | UART_LSR_TEMT),
+    lsr: uart_registers.lsr(UART_LSR_THRE | UART_LSR_TEMT),
     rbr: hex(8),
     thr: hex(8),
     thr_ipending: bool(),

@@ -7,7 +7,6 @@ export const UART_IER_RDI = 0x01;
 export const UART_IER_THRI = 0x02;
 export const UART_IER_RLSI = 0x04;
 export const UART_IER_MSI = 0x08;
-export const UART_IER_BITS = ['UART_IER_RDI', 'UART_IER_THRI', 'UART_IER_RLSI', 'UART_IER_MSI'];
 
 export const UART_IIR = 2;
 export const UART_IIR_NO_INT = 0x01;
@@ -36,7 +35,6 @@ export const UART_MCR_DTR = 0x01;
 export const UART_MCR_RTS = 0x02;
 export const UART_MCR_OUT2 = 0x08;
 export const UART_MCR_AFE = 0x20;
-export const UART_MCR_BITS = ['UART_MCR_DTR', 'UART_MCR_RTS', 'UART_MCR_OUT1', 'UART_MCR_OUT2', 'UART_MCR_LOOP', 'UART_MCR_AFE'];
 
 export const UART_LSR = 5;
 export const UART_LSR_DR = 0x01;

@@ -1,4 +1,4 @@
-import { bits, bool, struct, type InstanceOf } from '../../../../../engine/cell';
+import { bit, bool, means, register, struct, type InstanceOf } from '../../../../../engine/cell';
 import type { KvmVcpu } from '../../../../linux/virt/kvm/kvm_types';
 import type { TranslatedCode } from '../../../../hardware/translated_code';
 import type { Board } from '../../../board';
@@ -13,24 +13,24 @@ export const CPU_INTERRUPT_POLL = 0x0400;
 export const CPU_INTERRUPT_INIT = 0x0800;
 export const CPU_INTERRUPT_SIPI = 0x1000;
 
-const INTERRUPT_BITS: (string | undefined)[] = [];
-INTERRUPT_BITS[1] = 'CPU_INTERRUPT_HARD';
-INTERRUPT_BITS[6] = 'CPU_INTERRUPT_SMI';
-INTERRUPT_BITS[9] = 'CPU_INTERRUPT_NMI';
-INTERRUPT_BITS[10] = 'CPU_INTERRUPT_POLL';
-INTERRUPT_BITS[11] = 'CPU_INTERRUPT_INIT';
-INTERRUPT_BITS[12] = 'CPU_INTERRUPT_SIPI';
+const INTERRUPTS = [
+  bit(1, 'CPU_INTERRUPT_HARD', 'An external interrupt waits for the CPU.'),
+  bit(6, 'CPU_INTERRUPT_SMI', 'A system-management interrupt waits.'),
+  bit(9, 'CPU_INTERRUPT_NMI', 'A non-maskable interrupt waits.'),
+  bit(10, 'CPU_INTERRUPT_POLL', 'The local APIC is to be asked what there is.'),
+  bit(11, 'CPU_INTERRUPT_INIT', 'The CPU is to be reset.'),
+  bit(12, 'CPU_INTERRUPT_SIPI', 'The CPU is to start.'),
+];
 
 export const IF_MASK = 0x200;
-const EFLAGS: (string | undefined)[] = [];
-EFLAGS[9] = 'IF_MASK';
+const EFLAGS = [bit(9, 'IF_MASK', 'The CPU takes external interrupts.')];
 
 const X86CPUCells = struct('X86CPU', 'A CPU as QEMU knows it: what asks for its attention, and whether its thread may sleep.', {
-  interrupt_request: bits(32, INTERRUPT_BITS),
+  interrupt_request: means('What asks for the CPU’s attention.', register(32, INTERRUPTS)),
   exit_request: bool(),
   halted: bool(),
   thread_kicked: bool(),
-  'env.eflags': bits(32, EFLAGS),
+  'env.eflags': register(32, EFLAGS),
 });
 
 export type X86CPU = InstanceOf<typeof X86CPUCells> & {

@@ -26,6 +26,8 @@ export const APIC_LVT_ERROR = 5;
 export const APIC_LVT_CMCI = 6;
 const LVTS = [0, 1, 2, 3, 4, 5, 6] as const;
 type LvtIndex = (typeof LVTS)[number];
+/** The entries of the local vector table, in ACRN’s order. */
+const LVT_NAMES = ['timer', 'thermal', 'performance', 'lint0', 'lint1', 'error', 'cmci'] as const;
 
 const APIC_LVT_VECTOR = 0xff;
 const APIC_LVT_DM = 0x700;
@@ -113,7 +115,7 @@ const VlapicCells = struct('acrn_vlapic', 'A local APIC: vectors requested, in s
 });
 
 function lvts<N extends string>(name: N): { readonly [K in `${N}[${LvtIndex}]`]: Field<number> } {
-  return Object.fromEntries(LVTS.map((index) => [`${name}[${index}]`, hex(32, APIC_LVT_M)])) as {
+  return Object.fromEntries(LVT_NAMES.map((which, index) => [`${name}[${index}]`, lapic_registers.lvt(which, APIC_LVT_M)])) as {
     [K in `${N}[${LvtIndex}]`]: Field<number>;
   };
 }
