@@ -57,8 +57,8 @@ export interface Stimulus {
 }
 
 /**
- * Something that is done to the machine by hand as step `at` is about to be made, between two instructions of whatever executes. It must
- * not wait, and its thread does nothing else.
+ * Something that is done to the machine by hand as step `at` is about to be made, between two instructions of whatever executes. What that
+ * has read already, to write it back changed, it has read. It must not wait, and its thread does nothing else.
  */
 export interface Intervention {
   readonly at: number;
@@ -72,7 +72,9 @@ export type Ending =
   /** Nothing but timers beyond the time limit was left: some re-arm themselves for ever. */
   | { readonly kind: 'time'; readonly milliseconds: number }
   /** The step limit was reached: the models were still going, as in an interrupt storm. */
-  | { readonly kind: 'limit'; readonly steps: number };
+  | { readonly kind: 'limit'; readonly steps: number }
+  /** A model could not go on from what had been done by hand. */
+  | { readonly kind: 'fault'; readonly problem: string };
 
 export type Parameters = Readonly<Record<string, string | number | boolean>>;
 
@@ -159,6 +161,7 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
   let open = false;
   /** The step at which somebody intervenes next; never while somebody does. */
   let interventionAt = interventions[0]?.at ?? Infinity;
+  let intervened = false;
 
   function frame(): Frame {
     if (activity?.frame === undefined) throw new Error('a step was made outside of any model function');
@@ -205,10 +208,10 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
         cause: NO_STEP,
       });
     },
-    run: () => within(machine, () => schedule(Infinity))!,
+    run: () => within(machine, () => proceed(Infinity))!,
     runFor(more) {
       const end = steps + more;
-      return within(machine, () => schedule(end));
+      return within(machine, () => proceed(end));
     },
     get steps() {
       return steps;
@@ -306,6 +309,7 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
   function intervene(): void {
     const interrupted = { current, activity, open };
     interventionAt = Infinity;
+    intervened = false;
     try {
       do {
         const { thread, body } = interventions.shift()!;
@@ -315,9 +319,20 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
         activity = { coroutine: body(), pause: undefined, frame: undefined };
         if (!activity.coroutine.next().done) throw new Error(`what is done on thread ${thread.id} may not wait`);
       } while ((interventions[0]?.at ?? Infinity) <= steps);
+      intervened = true;
     } finally {
       interventionAt = interventions[0]?.at ?? Infinity;
       ({ current, activity, open } = interrupted);
+    }
+  }
+
+  /** Lets threads run. What a model throws is a defect of the model, unless somebody meddled with its state. */
+  function proceed(end: number): Ending | undefined {
+    try {
+      return schedule(end);
+    } catch (error) {
+      if (!intervened) throw error;
+      return { kind: 'fault', problem: error instanceof Error ? error.message : String(error) };
     }
   }
 

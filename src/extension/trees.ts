@@ -6,6 +6,7 @@ import { contextKind, type ContextKind } from '../flows/contexts';
 import { presetOf, type Chapter, type Flow, type Preset } from '../flows/flow';
 import type { Session } from '../flows/session';
 import { resultText, writesOf, writeText } from '../flows/text';
+import { chainOf, type Chain } from './chain';
 
 /** The trees of the side bar: the catalogue, and the call chain of the run. */
 
@@ -104,37 +105,30 @@ interface ChainNode {
 /** *Call chain*: every function of the run in the order in which it ran, with what it called and wrote. */
 export function registerChainTree(session: Session): vscode.Disposable {
   const changed = new vscode.EventEmitter<void>();
+  let chain: Chain | undefined;
   /** One node object per step, as the view knows its elements by identity. */
-  let nodes: ChainNode[] = [];
-  let children = new Map<number, ChainNode[]>();
-
-  function index(): void {
-    nodes = [];
-    children = new Map();
-    const { run } = session;
-    if (run === undefined) return;
-    for (let n = 0; n < run.journal.length; n++) {
-      const node: ChainNode = { step: n };
-      nodes.push(node);
-      if (run.journal.kind(n) === 'return') continue;
-      const parent = run.journal.parent(n);
-      const siblings = children.get(parent);
-      if (siblings) siblings.push(node);
-      else children.set(parent, [node]);
-    }
-  }
+  const nodes = new Map<number, ChainNode>();
+  const nodeOf = (step: number): ChainNode => {
+    const node = nodes.get(step) ?? { step };
+    nodes.set(step, node);
+    return node;
+  };
 
   const view = vscode.window.createTreeView<ChainNode>('virtflow.chain', {
     treeDataProvider: {
       onDidChangeTreeData: changed.event,
-      getChildren: (node) => children.get(node?.step ?? NO_STEP) ?? [],
-      getParent: ({ step }) => nodes[session.run?.journal.parent(step) ?? NO_STEP],
-      getTreeItem: ({ step }) => chainItem(session, step, children.has(step)),
+      getChildren: (node) => chain?.below(node?.step ?? NO_STEP).map(nodeOf) ?? [],
+      getParent({ step }) {
+        const above = chain?.above(step) ?? NO_STEP;
+        return above === NO_STEP ? undefined : nodeOf(above);
+      },
+      getTreeItem: ({ step }) => chainItem(session, step, chain?.hasBelow(step) ?? false),
     },
   });
   const stop = session.onDidChange((change) => {
     if (change === 'run') {
-      index();
+      chain = session.run && chainOf(session.run);
+      nodes.clear();
       changed.fire();
     }
     void follow();
@@ -143,9 +137,8 @@ export function registerChainTree(session: Session): vscode.Disposable {
   async function follow(): Promise<void> {
     const { run, position } = session;
     if (run === undefined || !view.visible || position === NO_STEP) return;
-    const step = run.journal.kind(position) === 'return' ? run.journal.parent(position) : position;
-    const node = nodes[step];
-    if (node === undefined) return;
+    if (chain === undefined) return;
+    const node = nodeOf(chain.shown(position));
     view.message = `Step ${position} of ${run.journal.length - 1}: ${stackAt(run, position)[0]?.enter.site.fn.name ?? ''}`;
     await Promise.resolve(view.reveal(node, { select: true, focus: false, expand: false })).catch(() => undefined);
   }

@@ -60,20 +60,31 @@ export const MAX_MESSAGES = 10_000;
  * Goes on (or back) from a step to the next one at which something stops, or else to the last (first) one that one can stand on. The step
  * `from` itself does not stop. Stops of cells ask the journal for the cell's own writes; those of places look at each step once.
  * @param cursor evaluates expressions and is moved for that
+ * @param until goes no further than to this step; what stops there, stops
  */
-export function goOn<S extends Stop>(run: FlowRun, cursor: Cursor, from: number, direction: Direction, stops: readonly S[]): Halt<S> {
+export function goOn<S extends Stop>(
+  run: FlowRun,
+  cursor: Cursor,
+  from: number,
+  direction: Direction,
+  stops: readonly S[],
+  until = endOf(run, from, direction),
+): Halt<S> {
   const armed = stops.flatMap((stop) => arm(run, cursor, stop) ?? []);
   const messages: Message<S>[] = [];
   const hits = hitsBefore(run, direction === 1 ? from : from - 1, armed);
-  for (const { step, reached } of candidates(run, from, direction, armed)) {
+  for (const { step, reached } of candidates(run, from, direction, armed, until)) {
     const hit = reached.filter((each) => each.holds(step) && each.isTheHit(count(hits, each, direction)));
     for (const { stop, message } of hit) if (message && messages.length < MAX_MESSAGES) messages.push({ step, stop, text: message(step) });
     const halting = hit.filter(({ message }) => message === undefined).map(({ stop }) => stop);
     if (halting.length > 0) return { step, hit: halting, messages };
   }
-  const last = stepIn(run, run.journal.length, -1) ?? 0;
-  return { step: direction === 1 ? Math.max(from, last) : 0, hit: [], messages };
+  return { step: until, hit: [], messages };
 }
+
+/** The last step that one can stand on, or the first. */
+const endOf = (run: FlowRun, from: number, direction: Direction): number =>
+  direction === 1 ? Math.max(from, stepIn(run, run.journal.length, -1) ?? 0) : 0;
 
 /** Why a stop cannot stop in this run, or undefined if it may. */
 export function problemOf(run: FlowRun, { condition, hitCondition, logMessage, ...where }: Stop): string | undefined {
@@ -164,8 +175,7 @@ function hitTest(text: string): ((hit: number) => boolean) | undefined {
 function hitsBefore<S extends Stop>(run: FlowRun, step: number, armed: readonly Armed<S>[]): Map<Armed<S>, number> {
   const hits = new Map(armed.filter(({ stop }) => stop.hitCondition !== undefined).map((each) => [each, 0]));
   if (hits.size === 0) return hits;
-  for (const candidate of candidates(run, -1, 1, [...hits.keys()])) {
-    if (candidate.step > step) break;
+  for (const candidate of candidates(run, -1, 1, [...hits.keys()], step)) {
     for (const each of candidate.reached) if (each.holds(candidate.step)) hits.set(each, hits.get(each)! + 1);
   }
   return hits;
@@ -184,19 +194,21 @@ interface Candidate<S extends Stop> {
   readonly reached: readonly Armed<S>[];
 }
 
-/** All steps beyond `from` at which some stop is reached, in their order. */
+/** All steps beyond `from`, up to and including `until`, at which some stop is reached, in their order. */
 function* candidates<S extends Stop>(
   run: FlowRun,
   from: number,
   direction: Direction,
   armed: readonly Armed<S>[],
+  until: number,
 ): Generator<Candidate<S>> {
-  const ways = [wayOfPlaces(run, direction, armed), ...armed.flatMap((each) => wayOfCell(run, direction, each))];
+  const ways = [wayOfPlaces(run, direction, armed, until), ...armed.flatMap((each) => wayOfCell(run, direction, each))];
   const upcoming = ways.map((next) => next(from));
   for (;;) {
     const steps = upcoming.flatMap((each) => each?.step ?? []);
     if (steps.length === 0) return;
     const step = direction === 1 ? Math.min(...steps) : Math.max(...steps);
+    if ((step - until) * direction > 0) return;
     const reached = upcoming.flatMap((each) => (each?.step === step ? each.reached : []));
     yield { step, reached: armed.filter((each) => reached.includes(each)) };
     for (const [index, next] of ways.entries()) if (upcoming[index]?.step === step) upcoming[index] = next(step);
@@ -207,7 +219,7 @@ function* candidates<S extends Stop>(
 type Way<S extends Stop> = (step: number) => Candidate<S> | undefined;
 
 /** One look at each step, for all stops of places and functions together. */
-function wayOfPlaces<S extends Stop>(run: FlowRun, direction: Direction, all: readonly Armed<S>[]): Way<S> {
+function wayOfPlaces<S extends Stop>(run: FlowRun, direction: Direction, all: readonly Armed<S>[], until: number): Way<S> {
   const { journal } = run;
   const armed = all.filter(({ stop }) => stop.kind !== 'cell');
   const placesAt = standing(run);
@@ -225,7 +237,7 @@ function wayOfPlaces<S extends Stop>(run: FlowRun, direction: Direction, all: re
   };
   return (from) => {
     if (armed.length === 0) return undefined;
-    for (let step = from + direction; step >= 0 && step < journal.length; step += direction) {
+    for (let step = from + direction; (until - step) * direction >= 0; step += direction) {
       if (journal.kind(step) === 'return') continue;
       const places = placesAt(step);
       let reached = reachedAt.get(places);

@@ -58,7 +58,8 @@ export function* chainText(run: FlowRun): Generator<string> {
   yield `${run.journal.length} steps; ${endingText(run)}`;
 }
 
-function endingText({ ending }: FlowRun): string {
+/** Why a run ended, in words that follow where it did. */
+export function endingText({ ending }: FlowRun): string {
   switch (ending.kind) {
     case 'idle':
       return 'every context waits.';
@@ -66,6 +67,8 @@ function endingText({ ending }: FlowRun): string {
       return `after ${ending.milliseconds} ms only timers are left.`;
     case 'limit':
       return 'stopped at the limit: the models were still going, as in an interrupt storm.';
+    case 'fault':
+      return `stops where a model could not go on from what was set by hand: ${ending.problem}.`;
   }
 }
 

@@ -9,7 +9,7 @@ import type { FlowRun } from '../../flows/flow';
 import { cellKey, cellsNamed } from '../../flows/names';
 import { stepIn, stepOut, stepOver, type Direction } from '../../flows/navigate';
 import type { Base, Session } from '../../flows/session';
-import { valueText } from '../../flows/text';
+import { endingText, valueText } from '../../flows/text';
 import { ArgumentError, optionalWhole, record, records, text, whole, type Attributes } from './attributes';
 import { createBreakpoints, dataIdOf, type Armed } from './breakpoints';
 import { assignmentIn, newValue, rowOfSource, rowOfText } from './expressions';
@@ -183,12 +183,10 @@ export function createDebugAdapter({ session, places }: DebugParts): RequestServ
   /** Goes on, or back, to a step or to the breakpoint before it; without a step, to where the run ends or begins. */
   function go(direction: Direction, target?: number): void {
     const { run, scout } = current();
-    const halt = goOn(run, scout, session.position, direction, breakpoints.stops);
-    const isBeyond = (step: number): boolean => target !== undefined && (step - target) * direction > 0;
-    for (const { step, text: message } of halt.messages) if (!isBeyond(step)) say(message);
-    const [hit] = isBeyond(halt.step) ? [] : halt.hit;
-    if (hit) stand({ reason: reasonOf(hit), hitBreakpointIds: halt.hit.map(({ id }) => id) }, halt.step);
-    else stand({ reason: 'step' }, target ?? halt.step);
+    const { step, hit, messages } = goOn(run, scout, session.position, direction, breakpoints.stops, target);
+    for (const message of messages) say(message.text);
+    const [first] = hit;
+    stand(first ? { reason: reasonOf(first), hitBreakpointIds: hit.map(({ id }) => id) } : { reason: 'step' }, step);
   }
 
   /** Steps in the thread that the client names; where that leads nowhere, to whatever is next. */
@@ -414,7 +412,8 @@ function forkText({ run, position }: Session, { step }: Base): string {
   const cell = edit && run?.cells[cellsNamed(run, edit.cell)[0] ?? NO_STEP];
   const what = run && edit && cell ? `you set ${edit.cell} to ${valueText(run, cell, edit.value)}, and ` : '';
   const where = step === NO_STEP ? 'from the start' : `from step ${step + 1} on`;
-  return `What if: ${what}this is another run ${where}. “Virtflow: Return to Original Run” goes back.`;
+  const fault = run?.ending.kind === 'fault' ? ` It ${endingText(run)}` : '';
+  return `What if: ${what}this is another run ${where}. “Virtflow: Return to Original Run” goes back.${fault}`;
 }
 
 function reasonOf(stop: Armed): string {

@@ -6,7 +6,7 @@ import { source } from '../../../src/engine/fn';
 import { createMachine } from '../../../src/engine/machine';
 import { acquire, Mutex, release } from '../../../src/engine/mutex';
 import { running } from '../../../src/engine/running';
-import { preempt, sleep, until } from '../../../src/engine/steps';
+import { at, preempt, sleep, until } from '../../../src/engine/steps';
 import { complete, type Run } from '../../../src/engine/timeline';
 import { machineOf } from './machines';
 
@@ -157,4 +157,33 @@ test('without recording the same happens and nothing is kept', () => {
 
 test('model code outside of a run says so', () => {
   assert.throws(() => Counter('nowhere'), /outside of a run/);
+});
+
+test('what is done by hand is done at its very step; a model that cannot go on from there ends the run, one by itself fails loudly', () => {
+  const count = fn('Counts, and cannot count past ten.', function* count(counter: ReturnType<typeof Counter>) {
+    for (;;) {
+      at('limit');
+      if (counter.count > 10) throw new Error(`cannot count past ${counter.count}`);
+      counter.count++;
+    }
+  });
+  const put = fn('Puts a number there.', function* put(counter: ReturnType<typeof Counter>, value: number) {
+    counter.count = value;
+  });
+  const run = (...hands: readonly { readonly at: number; readonly value: number }[]): Run => {
+    let counter: ReturnType<typeof Counter> | undefined;
+    const thread = { id: 'hand', title: 'hand', context: 'test' };
+    const interventions = hands.map(({ at, value }) => ({ at, thread, body: () => put(counter!, value) }));
+    const machine = createMachine({ ...options, interventions }, () => {
+      counter = Counter('the');
+      running().thread('t', 't', 'test', 0, () => count(counter!));
+    });
+    return complete(machine);
+  };
+  assert.throws(() => run(), /cannot count past 11/);
+  const { ending, journal, cells } = run({ at: 5, value: 0 }, { at: 10, value: 40 });
+  assert.deepEqual(ending, { kind: 'fault', problem: 'cannot count past 40' });
+  const writes = journal.writesTo(cells[0]!.id, journal.length);
+  const written = Array.from({ length: writes.count }, (_, index) => writes.at(index)).map(({ step, new: value }) => `${step}: ${value}`);
+  assert.deepEqual(written, ['1: 1', '2: 2', '3: 3', '4: 4', '6: 0', '8: 1', '9: 2', '11: 40']);
 });

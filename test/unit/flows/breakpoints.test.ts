@@ -162,6 +162,23 @@ test('going on begins anywhere, and ends at the next stop or at the end', () => 
   );
 });
 
+test('going on to a step stops there at the latest, and at a stop there', () => {
+  fc.assert(
+    fc.property(fc.nat(samples.length - 1), stops, fc.nat(), fc.nat(), (index, chosen, a, b) => {
+      const sample = samples[index]!;
+      const { run, cursor } = sample;
+      const [from, until] = [a % run.journal.length, b % run.journal.length];
+      const direction = until < from ? -1 : 1;
+      const stopsHere = chosen.map((each) => stopIn(sample, each));
+      const whole = goOn(run, cursor, from, direction, stopsHere);
+      const part = goOn(run, cursor, from, direction, stopsHere, until);
+      const isBeyond = (whole.step - until) * direction > 0 || whole.hit.length === 0;
+      assert.deepEqual([part.step, part.hit], isBeyond ? [until, []] : [whole.step, whole.hit]);
+    }),
+    { numRuns: 200 },
+  );
+});
+
 test('a log point says what it says at every hit, in the order of the way, and does not stop', () => {
   const [{ run, cursor }] = [samples[CATALOGUE.indexOf(vfio_intx)]!];
   const log: Stop = { kind: 'cell', cell: 'pci_function.INTx', logMessage: 'line {INTx} at {$step}, {colour}{' };
