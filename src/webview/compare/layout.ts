@@ -54,6 +54,8 @@ export interface Block {
   readonly b: number;
   readonly countA: number;
   readonly countB: number;
+  /** Whether both runs meet again here, after they went different ways. */
+  readonly again: boolean;
 }
 
 export interface CompareLayout {
@@ -75,7 +77,8 @@ export function layOutComparison(stretches: readonly Stretch[], at: number, open
   let rows = 0;
   const add = (kind: Block['kind'], { mark, a, b }: Stretch, countA: number, countB: number): void => {
     if (countA + countB === 0) return;
-    blocks.push({ kind, mark, row: rows, a, b, countA, countB });
+    const again = mark === 'same' && blocks.at(-1)?.mark === 'different';
+    blocks.push({ kind, mark, row: rows, a, b, countA, countB, again });
     rows += kind === 'fold' ? 1 : Math.max(countA, countB);
   };
   let previous: Mark = 'same';
@@ -130,8 +133,15 @@ function piecesOf(
 
 /** One row: the steps of both sides, either of which may be missing, or a fold. */
 export type CompareRow =
-  | { readonly kind: 'steps'; readonly mark: Mark; readonly a: number | undefined; readonly b: number | undefined }
-  /** `key` opens it: the first step of this run in the stretch that it belongs to. */
+  | {
+      readonly kind: 'steps';
+      readonly mark: Mark;
+      readonly a: number | undefined;
+      readonly b: number | undefined;
+      /** Whether both runs meet again here. */
+      readonly again: boolean;
+    }
+  /** So many steps from these on are folded away. */
   | { readonly kind: 'fold'; readonly a: number; readonly b: number; readonly count: number };
 
 /** What stands in a row. */
@@ -146,6 +156,7 @@ export function rowAt({ blocks }: CompareLayout, row: number): CompareRow | unde
     mark: block.mark,
     a: at < block.countA ? block.a + at : undefined,
     b: at < block.countB ? block.b + at : undefined,
+    again: block.again && at === 0,
   };
 }
 

@@ -27,19 +27,11 @@ export function createCompareRow(
     const count = `${formatCount(row.count)} steps in common`;
     return h('div', { ...common, class: `compare-row fold-row${state}`, 'aria-label': `${count}, folded` }, h('span', {}, `⋯ ${count}`));
   }
-  const { mark, a, b } = row;
+  const { mark, a, b, again } = row;
   const left = createSide(run.steps, run.lanes, a);
   const right = createSide(comparison.steps, comparison.lanes, b);
   const words = [
-    mark === 'same'
-      ? undefined
-      : mark === 'otherwise'
-        ? 'writes another value'
-        : a === undefined
-          ? 'only in the other run'
-          : b === undefined
-            ? 'only in this run'
-            : 'different',
+    again ? 'the same again' : markWords(row),
     a === undefined ? undefined : `this run: ${left.words}`,
     b === undefined || mark === 'same' ? undefined : `${comparison.title}: ${right.words}`,
   ];
@@ -47,9 +39,20 @@ export function createCompareRow(
     'div',
     { ...common, class: `compare-row ${mark}${state}`, 'aria-label': words.filter((word) => word !== undefined).join(', ') },
     left.element,
-    h('span', { class: 'sign', 'aria-hidden': 'true' }, SIGNS[mark]),
+    h('span', { class: 'sign', 'aria-hidden': 'true' }, again ? '=' : SIGNS[mark]),
     right.element,
   );
+}
+
+function markWords({ mark, a, b }: Extract<CompareRow, { readonly kind: 'steps' }>): string | undefined {
+  switch (mark) {
+    case 'same':
+      return undefined;
+    case 'otherwise':
+      return 'writes another value';
+    case 'different':
+      return a === undefined ? 'only in the other run' : b === undefined ? 'only in this run' : 'different';
+  }
 }
 
 interface Side {

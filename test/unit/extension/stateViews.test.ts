@@ -38,6 +38,21 @@ for (const flow of CATALOGUE) {
     }
   });
 
+  test(`${flow.id}: the fields of a register lie side by side within it, each under a name of its own`, () => {
+    const session = createSession();
+    session.explore(flow);
+    for (const { type, name } of session.run!.cells) {
+      if (type.kind !== 'bits') continue;
+      let free = 0;
+      for (const { low, width } of type.fields) {
+        assert.ok(low >= free, `${name} has a field at bit ${low} that overlaps the one before`);
+        free = low + width;
+      }
+      assert.ok(free <= type.bits, `${name} has a field beyond its ${type.bits} bits`);
+      assert.equal(new Set(type.fields.map((field) => field.name)).size, type.fields.length, name);
+    }
+  });
+
   test(`${flow.id}: every cell's history is well-formed and ends at its last value`, () => {
     const session = createSession();
     session.explore(flow);

@@ -88,6 +88,10 @@ suite('two runs side by side', () => {
     );
     assert.equal(labels.filter((label) => label.startsWith('only in this run, this run: step 200, ')).length, 1);
     assert.equal(labels.filter((label) => /^only in the other run, Original run: step 20\d, /.test(label)).length, 5);
+    assert.ok(
+      labels.some((label) => label.startsWith('the same again, this run: step 201, ')),
+      labels.join('\n'),
+    );
     assert.equal(labels.filter((label) => /^writes another value, this run: step 230, .*, Original run: step 234, /.test(label)).length, 1);
   });
 
