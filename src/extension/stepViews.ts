@@ -56,7 +56,7 @@ const siteView = ({ fn, anchor }: Site): SiteView => ({
 
 /** The hand-overs that led to a step. */
 export function wayView(run: FlowRun, n: number): readonly HandoverView[] {
-  return handoversTo(run.journal, n).map(({ cause, step }) => {
+  return handoversTo(run, n).map(({ cause, step }) => {
     const { lane, symbol } = stepView(run, cause);
     const { edge } = stepView(run, step);
     return { cause, step, lane, symbol, ...(edge === undefined ? {} : { edge }) };

@@ -3,8 +3,8 @@ import type { FnInfo } from '../engine/fn';
 import { NO_STEP, type EdgeKind } from '../engine/journal';
 import type { Parameters, ThreadInfo } from '../engine/machine';
 import { lastWrite, stackAt, type Cursor } from '../engine/timeline';
-import { contextKind } from './contexts';
 import type { FlowRun } from './flow';
+import { stretchesTo, type Stretch } from './handovers';
 import { valueText, writesOf } from './text';
 
 /**
@@ -191,9 +191,6 @@ export interface TopologyReading {
 
 /** The steps of one thread that matter here, in rising order. */
 interface ThreadTrack {
-  /** Where a context begins something or is made to go on, and the step of another thread that made it. */
-  readonly starts: number[];
-  readonly causes: number[];
   /** Where a wire is passed, and which. */
   readonly steps: number[];
   readonly wires: number[];
@@ -298,22 +295,18 @@ function homesOf({ journal }: FlowRun, parts: readonly DrawnPart[]): Map<FnInfo,
 
 // ---- The way ----
 
-/** Reads the whole journal, once for a run: where contexts begin or are made to go on, and where wires are passed. */
+/** Reads the whole journal, once for a run, for where wires are passed. */
 function tracksOf(run: FlowRun, parts: readonly DrawnPart[], wires: readonly DrawnWire[]): readonly ThreadTrack[] {
   const { journal, threads } = run;
-  const tracks = threads.map((): ThreadTrack => ({ starts: [], causes: [], steps: [], wires: [] }));
+  const tracks = threads.map((): ThreadTrack => ({ steps: [], wires: [] }));
   const passed = passingsByWrites(run, parts, wires);
   const marks = marksBySite(run, wires);
   for (let n = 0; n < journal.length; n++) {
     const thread = journal.thread(n);
     const track = tracks[thread]!;
-    const cause = journal.cause(n);
-    if (cause !== NO_STEP || (journal.depth(n) === 0 && journal.kind(n) === 'enter' && begins(run, n, threads[thread]!, track))) {
-      track.starts.push(n);
-      track.causes.push(cause);
-    }
     for (const { wire, mark } of marks[journal.siteId(n)] ?? NO_MARKS) {
-      if (mark.kind === journal.kind(n) && isOn(threads[thread], mark) && isUnder(run, n, mark.under)) pass(track, n, wire);
+      if (!isOn(threads[thread], mark) || !isUnder(run, n, mark.under)) continue;
+      if (mark.kind === 'signal' ? journal.links[journal.linkId(n)]?.kind === mark.edge : journal.kind(n) === 'enter') pass(track, n, wire);
     }
     for (const wire of passed.get(n) ?? []) pass(track, n, wire);
   }
@@ -323,26 +316,6 @@ function tracksOf(run: FlowRun, parts: readonly DrawnPart[], wires: readonly Dra
 function pass({ steps, wires }: ThreadTrack, step: number, wire: number): void {
   steps.push(step);
   wires.push(wire);
-}
-
-/**
- * Whether an outermost function begins something new. A device acts by itself; interrupt handlers, workers and vCPUs go on with
- * what they were doing; programs and the guest do so unless something else ran in between.
- */
-function begins({ journal }: FlowRun, n: number, { context, index }: ThreadInfo, track: ThreadTrack): boolean {
-  if (track.starts.length === 0) return true;
-  switch (contextKind(context)) {
-    case 'device':
-      return true;
-    case 'hardirq':
-    case 'kworker':
-    case 'vcpu':
-      return false;
-    case 'qemu':
-    case 'guest':
-    case 'other':
-      return journal.thread(n - 1) !== index;
-  }
 }
 
 interface SiteMark {
@@ -356,33 +329,16 @@ const NO_MARKS: readonly SiteMark[] = [];
 
 /** The marks that steps on each site may be, by the site's number. */
 function marksBySite({ journal }: FlowRun, wires: readonly DrawnWire[]): readonly (readonly SiteMark[] | undefined)[] {
-  const edges = signalEdges(journal);
-  return journal.sites.map(({ fn, anchor }, site) => {
+  return journal.sites.map(({ fn, anchor }) => {
     const found: SiteMark[] = [];
     for (const [wire, { spec }] of wires.entries()) {
       for (const mark of spec.passed ?? []) {
-        const meant =
-          mark.kind === 'enter'
-            ? anchor === undefined && isNamed(fn, mark.fn)
-            : mark.kind === 'signal' && isNamed(fn, mark.fn) && edges.get(site)?.has(mark.edge) === true;
-        if (meant) found.push({ wire, mark });
+        // A function is entered on the site that has no identifier, and hands over on those that have one.
+        if (mark.kind !== 'write' && (mark.kind === 'enter') === (anchor === undefined) && isNamed(fn, mark.fn)) found.push({ wire, mark });
       }
     }
     return found.length === 0 ? undefined : found;
   });
-}
-
-/** The edges over which each site hands over. */
-function signalEdges(journal: FlowRun['journal']): ReadonlyMap<number, ReadonlySet<EdgeKind>> {
-  const edges = new Map<number, Set<EdgeKind>>();
-  for (let n = 0; n < journal.length; n++) {
-    if (journal.kind(n) !== 'signal') continue;
-    const site = journal.siteId(n);
-    let of = edges.get(site);
-    if (of === undefined) edges.set(site, (of = new Set()));
-    of.add(journal.links[journal.linkId(n)]?.kind ?? 'none');
-  }
-  return edges;
 }
 
 /** The steps that pass wires by writing a cell, asked of those cells' own lists. */
@@ -431,10 +387,10 @@ function wayTo(run: FlowRun, index: Index, cursor: Cursor): readonly Hop[] {
     if (cell === undefined || target === undefined || !index.parts[to]!.instances.some((all) => all.includes(target))) return [];
     return [{ wire, step: lastWrite(run, cell.id, position)?.step ?? Math.max(0, cell.component.born) }];
   });
-  if (position >= 0) {
-    const start = stretchStart(index, run.journal.thread(position), position);
-    for (const [wire, step] of wayBefore(run, index, start)) hops.set(wire, step);
-    for (const [wire, step] of passings(index, run.journal.thread(position), start.step, position)) hops.set(wire, step);
+  const [stretch] = position < 0 ? [] : stretchesTo(run, position);
+  if (stretch !== undefined) {
+    for (const [wire, step] of wayBefore(run, index, stretch)) hops.set(wire, step);
+    for (const [wire, step] of passings(index, stretch, position)) hops.set(wire, step);
   }
   const passed = [...hops].map(([wire, step]) => ({ wire, step })).sort((a, b) => a.step - b.step);
   return [...connected(index, passed), ...held].sort((a, b) => a.step - b.step);
@@ -451,37 +407,27 @@ function connected({ wires }: Index, way: readonly Hop[]): readonly Hop[] {
   return way.filter(({ wire }) => reached.has(wires[wire]!.from));
 }
 
-/** A stretch of one thread: from where it began or was made to go on. */
-interface Stretch {
-  readonly step: number;
-  readonly cause: number;
-}
-
 /** The wires passed before a stretch began, each with its last passing. */
-function wayBefore({ journal }: FlowRun, index: Index, { step, cause }: Stretch): ReadonlyMap<number, number> {
-  const known = index.ways.get(step);
+function wayBefore(run: FlowRun, index: Index, { first, cause }: Stretch): ReadonlyMap<number, number> {
+  const known = index.ways.get(first);
   if (known !== undefined) return known;
   const hops = new Map<number, number>();
-  for (let at = cause, left = FARTHEST; at !== NO_STEP && left > 0; left--) {
-    const thread = journal.thread(at);
-    const stretch = stretchStart(index, thread, at);
-    for (const [wire, passing] of passings(index, thread, stretch.step, at)) hops.set(wire, Math.max(passing, hops.get(wire) ?? NO_STEP));
-    at = stretch.cause;
+  let left = FARTHEST;
+  let last = cause;
+  for (const stretch of cause === NO_STEP ? [] : stretchesTo(run, cause)) {
+    for (const [wire, step] of passings(index, stretch, last)) hops.set(wire, Math.max(step, hops.get(wire) ?? NO_STEP));
+    last = stretch.cause;
+    if (--left === 0) break;
   }
   if (index.ways.size >= KEPT_WAYS) index.ways.clear();
-  index.ways.set(step, hops);
+  index.ways.set(first, hops);
   return hops;
 }
 
 const KEPT_WAYS = 64;
 
-function stretchStart({ tracks }: Index, thread: number, n: number): Stretch {
-  const { starts, causes } = tracks[thread]!;
-  const at = countUpTo(starts, n) - 1;
-  return at < 0 ? { step: 0, cause: NO_STEP } : { step: starts[at]!, cause: causes[at]! };
-}
-
-function* passings({ tracks }: Index, thread: number, first: number, last: number): Generator<readonly [wire: number, step: number]> {
+/** The wires that a stretch has passed up to its step `last`. */
+function* passings({ tracks }: Index, { thread, first }: Stretch, last: number): Generator<readonly [wire: number, step: number]> {
   const { steps, wires } = tracks[thread]!;
   for (let at = countUpTo(steps, first - 1); at < steps.length && steps[at]! <= last; at++) yield [wires[at]!, steps[at]!];
 }

@@ -580,12 +580,13 @@ function wayTo(steps: readonly StepView[], at: number): readonly HandoverView[] 
     (n: number) =>
       property(steps[n]!);
   const journal = {
+    length: steps.length,
     kind: read(({ kind }) => kind),
     thread: read(({ lane }) => lane),
     depth: read(({ depth }) => depth),
     cause: read(({ cause }) => cause ?? -1),
   };
-  return handoversTo(journal, at).map(({ cause, step }) => {
+  return handoversTo({ journal, threads: LANES }, at).map(({ cause, step }) => {
     const { lane, symbol } = steps[cause]!;
     const { edge } = steps[step]!;
     return { cause, step, lane, symbol, ...(edge === undefined ? {} : { edge }) };

@@ -5,6 +5,8 @@ import type { StepKind } from '../../../src/engine/journal';
 import { handoversTo } from '../../../src/flows/handovers';
 import { createSample } from '../../webview/sample';
 
+const THREADS = [{ context: 'device' }, { context: 'vcpu' }, { context: 'guest' }];
+
 /** Runs with any hand-overs: each step in any of three threads, brought about by any earlier step. */
 const journals = fc
   .array(
@@ -27,7 +29,7 @@ const journals = fc
 test('the way to any step ends, and goes back in time through the threads that it names', () => {
   fc.assert(
     fc.property(journals, (journal) => {
-      const way = handoversTo(journal, journal.length - 1);
+      const way = handoversTo({ journal, threads: THREADS }, journal.length - 1);
       way.forEach(({ cause, step }, index) => {
         const before = way[index - 1]?.cause ?? journal.length - 1;
         assert.ok(cause < step && step <= before);
