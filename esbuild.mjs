@@ -65,6 +65,7 @@ const tests = [
       'test/bench/main.ts',
       'test/conform/main.ts',
       'test/desktop/run.ts',
+      'test/webview/shots.ts',
       'test/workbench/start.ts',
       'test/workbench/code-shim.ts',
     ]),
