@@ -275,9 +275,11 @@ export function createDebugAdapter({ session, places }: DebugParts): RequestServ
       server.announce('initialized');
     },
     configurationDone() {
+      const stops = launched?.stopOnEntry ?? true;
+      if (!stops) session.seek(0);
       configured = true;
-      if (launched?.stopOnEntry === false) go(1);
-      else stand({ reason: 'entry' }, session.position);
+      if (stops) stand({ reason: 'entry' }, session.position);
+      else go(1);
     },
     async restart() {
       if (launched && !isRunOf(launched, current().run)) await explore(launched);

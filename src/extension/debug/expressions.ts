@@ -37,7 +37,7 @@ const componentsNamed = ({ run, cursor }: Moment, text: string): readonly Compon
  * @throws ArgumentError where none has, or several do
  */
 export function rowOfSource(moment: Moment, components: readonly Component[], text: string): Row {
-  const field = text.slice(text.lastIndexOf('->') + 1).replace(/^>/, '');
+  const field = text.split('->').at(-1) ?? text;
   const names = field.split('.').map((_, index, parts) => parts.slice(index).join('.'));
   for (const name of names) {
     const cells = components.flatMap((component) => component.cells.filter((cell) => cell.name === name || cell.name.endsWith(`.${name}`)));

@@ -136,6 +136,21 @@ test('a call’s line in the caller is a place to stop too', async () => {
   assert.deepEqual([caller?.name, caller?.line], ['irqfd_wakeup', lineOf('eventfd_ctx_do_read')]);
 });
 
+test('a step over a call stops at a breakpoint inside of it', async () => {
+  await using debug = await debugging();
+  await debug.launch({ flow: 'vfio-intx' });
+  await debug.client.setFunctionBreakpointsRequest({ breakpoints: [{ name: 'vfio_send_intx_eventfd' }, { name: 'irqfd_wakeup' }] });
+  await debug.stop(() => debug.client.continueRequest({ threadId: 1 }));
+  const outer = debug.session.position;
+  const threadId = debug.session.run!.journal.thread(outer) + 1;
+  let reason = 'step';
+  while (reason === 'step') reason = (await debug.stop(() => debug.client.nextRequest({ threadId }))).body.reason;
+  assert.equal(reason, 'function breakpoint');
+  const { run, position } = debug.session;
+  assert.equal(run?.journal.step(position).site.fn.name, 'irqfd_wakeup');
+  assert.ok(stackAt(run, position).some(({ enter }) => enter.n === outer));
+});
+
 test('function breakpoints, conditions, hit counts and logpoints', async () => {
   await using debug = await debugging();
   await debug.launch({ flow: 'vfio-intx' });
