@@ -4,9 +4,7 @@ import type { ComponentView, RunOutline, StateView } from '../protocol';
 import { createRow, type RowView } from './row';
 import type { Target } from './target';
 import { rowsOf, type Row } from './values';
-
-/** Which lines of a component a reader wants to see. */
-export type Wanted = (component: ComponentView, row: Row, written: boolean) => boolean;
+import type { Wanted } from './wanted';
 
 /** A component: its head, and its lines, which are made when it is first in demand. */
 export interface Card {

@@ -9,39 +9,67 @@ import { cellAt } from './values';
  */
 export interface Meaning {
   readonly element: HTMLElement;
-  show(run: RunOutline, target: Target, beside: HTMLElement): void;
   hide(): void;
   readonly visible: boolean;
 }
 
-const GAP = 4;
+/** What there is to say of an element. */
+export interface Explained {
+  readonly run: RunOutline;
+  readonly target: Target;
+}
 
-/** Makes the box; `hint` says what the keys do. */
-export function createMeaning(hint: string): Meaning {
+const GAP = 4;
+/** How long the pointer rests on a value before its meaning appears, in milliseconds. */
+const REST_MS = 500;
+
+/** Makes the box for the values in `tree`; `hint` says what the keys do there, `explain` what an element of it stands for. */
+export function createMeaning(tree: HTMLElement, hint: string, explain: (element: Element) => Explained | undefined): Meaning {
   const element = h('div', { class: 'meaning', role: 'tooltip', id: 'meaning', hidden: true });
   let described: HTMLElement | undefined;
+  let rest: ReturnType<typeof setTimeout> | undefined;
+
+  function hide(): void {
+    described?.removeAttribute('aria-describedby');
+    described = undefined;
+    element.hidden = true;
+  }
+
+  function show(beside: HTMLElement | null): void {
+    hide();
+    const explained = beside && explain(beside);
+    if (!explained) return;
+    described = beside;
+    element.replaceChildren(...contentOf(explained), h('p', { class: 'hint' }, hint));
+    element.hidden = false;
+    beside.setAttribute('aria-describedby', element.id);
+    place(element, beside);
+  }
+
+  tree.addEventListener('focusin', ({ target }) => (target as Element).matches(':focus-visible') && show(target as HTMLElement));
+  tree.addEventListener('focusout', hide);
+  tree.addEventListener('pointerover', ({ target }) => {
+    clearTimeout(rest);
+    const over = (target as Element).closest<HTMLElement>('.bit, .cell-name');
+    if (over) rest = setTimeout(() => show(over.closest('.bit') ?? over.closest('.cell')), REST_MS);
+  });
+  tree.addEventListener('pointerleave', ({ relatedTarget }) => {
+    clearTimeout(rest);
+    if (relatedTarget !== element) hide();
+  });
+  tree.addEventListener('scroll', hide, { passive: true });
+  element.addEventListener('pointerleave', hide);
+
   return {
     element,
+    hide,
     get visible() {
       return !element.hidden;
-    },
-    show(run, target, beside) {
-      described?.removeAttribute('aria-describedby');
-      described = beside;
-      element.replaceChildren(...contentOf(run, target), h('p', { class: 'hint' }, hint));
-      element.hidden = false;
-      beside.setAttribute('aria-describedby', element.id);
-      place(element, beside);
-    },
-    hide() {
-      described?.removeAttribute('aria-describedby');
-      described = undefined;
-      element.hidden = true;
     },
   };
 }
 
-function contentOf(run: RunOutline, { cell, field }: Target): readonly HTMLElement[] {
+function contentOf({ run, target: { cell, field } }: Explained): readonly HTMLElement[] {
   const found = cellAt(run, cell);
   const component = run.components[found?.component ?? -1];
   if (!found || !component) return [];

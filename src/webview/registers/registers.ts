@@ -4,21 +4,19 @@ import { SHOWN_STATE, type Host, type ShownState } from '../host';
 import type { Part } from '../part';
 import type { ComponentView, PositionView, RunOutline } from '../protocol';
 import { dropdown, searchField } from '../toolkit';
-import { createCard, type Card, type Wanted } from './card';
+import { createCard, type Card } from './card';
 import { moveFrom } from './keys';
 import { createMeaning } from './meaning';
 import { openEditor, typeOfField } from './editor';
 import { sameTarget, type Target } from './target';
 import { cellAt, fieldValue, withField } from './values';
+import { wantedBy } from './wanted';
 
 const SHOWN_TITLES: Readonly<Record<ShownState, string>> = {
   all: 'All',
   touched: 'Touched',
   changed: 'Changed',
 };
-
-/** How long the pointer rests on a value before its meaning appears, in milliseconds. */
-const REST_MS = 500;
 
 /** What becomes of what a reader does with a value. */
 export interface ValueActions {
@@ -46,15 +44,17 @@ export function createRegisters(host: Host, actions: ValueActions): Registers {
   const targets = new WeakMap<Element, Target>();
   const tree = h('div', { class: 'registers', role: 'tree', 'aria-label': 'State' });
   const nothing = h('p', { class: 'nothing', hidden: true });
-  const meaning = createMeaning('Enter: who wrote this?  F2: what if it were another value?');
+  const meaning = createMeaning(tree, 'Enter: who wrote this?  F2: what if it were another value?', (element) => {
+    const target = targets.get(element);
+    return target && latest && { run: latest.run, target };
+  });
   let cards: readonly Card[] = [];
   let filter = '';
   let latest: { readonly run: RunOutline; readonly position: PositionView } | undefined;
   let selected: Target | undefined;
-  let rest: ReturnType<typeof setTimeout> | undefined;
 
   const search = searchField('Filter', (text) => {
-    filter = text.trim().toLowerCase();
+    filter = text;
     show();
   });
   const shows = dropdown(
@@ -67,30 +67,15 @@ export function createRegisters(host: Host, actions: ValueActions): Registers {
     },
   );
 
-  function wanted(run: RunOutline): Wanted {
-    const { shownState } = host.recall();
-    const matches = (text: string): boolean => text.toLowerCase().includes(filter);
-    return (component, row, written) => {
-      const cells = component.cells.slice(row.from, row.to);
-      if (shownState === 'changed' && !written) return false;
-      if (shownState === 'touched' && !cells.some(({ touched }) => touched)) return false;
-      return filter === '' || matches(component.struct) || matches(component.name) || matches(row.name) || cells.some(namesBit);
-      function namesBit({ type }: ComponentView['cells'][number]): boolean {
-        const known = run.types[type];
-        return known?.kind === 'bits' && known.fields.some(({ name }) => matches(name));
-      }
-    };
-  }
-
   function show(): void {
     if (!latest) return;
     const { run, position } = latest;
     const was = new Map(position.state.changes.map((change) => [change.cell, change.was]));
-    const want = wanted(run);
+    const want = wantedBy(run, filter, host.recall().shownState);
     const visible = cards.map((card) => card.update(position.state, position.step, was, want));
     nothing.hidden = visible.includes(true);
     nothing.textContent =
-      filter !== ''
+      filter.trim() !== ''
         ? 'No state matches the filter.'
         : host.recall().shownState === 'changed'
           ? 'This step changes no state.'
@@ -208,35 +193,16 @@ export function createRegisters(host: Host, actions: ValueActions): Registers {
     event.preventDefault();
   }
 
-  function explain(element: HTMLElement | null): void {
-    const target = element && targets.get(element);
-    if (!target || !latest) return meaning.hide();
-    meaning.show(latest.run, target, element);
-  }
-
   tree.addEventListener('click', onClick);
   tree.addEventListener('dblclick', ({ target }) => {
     const item = (target as Element).closest<HTMLElement>('.bit, .cell');
     if (item) edit(item);
   });
   tree.addEventListener('keydown', onKey);
-  tree.addEventListener('focusin', ({ target }) => (target as Element).matches(':focus-visible') && explain(target as HTMLElement));
-  tree.addEventListener('focusout', () => meaning.hide());
-  tree.addEventListener('pointerover', ({ target }) => {
-    clearTimeout(rest);
-    const element = (target as Element).closest<HTMLElement>('.bit, .cell-name');
-    if (element) rest = setTimeout(() => explain(element.closest('.bit') ?? element.closest('.cell')), REST_MS);
-  });
-  tree.addEventListener('pointerleave', ({ relatedTarget }) => {
-    clearTimeout(rest);
-    if (relatedTarget !== meaning.element) meaning.hide();
-  });
-  meaning.element.addEventListener('pointerleave', () => meaning.hide());
   // What the reader stands on stays in sight when the room for it changes.
   new ResizeObserver(() => {
     if (tree.contains(document.activeElement)) document.activeElement?.scrollIntoView({ block: 'nearest' });
   }).observe(tree);
-  tree.addEventListener('scroll', () => meaning.hide(), { passive: true });
   tree.addEventListener('scrollend', () => host.remember({ scroll: tree.scrollTop }));
 
   return {

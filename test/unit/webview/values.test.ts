@@ -3,8 +3,12 @@ import test from 'node:test';
 import * as fc from 'fast-check';
 import { bit, bitsOf, formatValue as formatInEngine, register, vectors, type CellType as EngineType } from '../../../src/engine/cell';
 import type { BitFieldView, CellType } from '../../../src/webview/protocol';
+import type { ShownState } from '../../../src/webview/host';
+import { wantedBy } from '../../../src/webview/registers/wanted';
+import { createSample } from '../../webview/sample';
 import { bitsSet, fieldText, fieldValue, formatValue, readTyped, rowsOf, withField } from '../../../src/webview/registers/values';
 
+const { outline } = createSample(1);
 const word = fc.integer({ min: 0, max: 0xffffffff });
 const field: fc.Arbitrary<BitFieldView> = fc
   .tuple(fc.integer({ min: 0, max: 31 }), fc.integer({ min: 1, max: 32 }))
@@ -100,4 +104,24 @@ test('the words of a wide register are one line', () => {
     { name: 'isr', from: 3, to: 5 },
     { name: 'count[0]', from: 5, to: 6 },
   ]);
+});
+
+test('a filter finds structures, instances, cells and bits, among what is to be shown', () => {
+  const fields = [{ name: 'REMOTE_IRR', low: 14, width: 1 }];
+  const types: readonly CellType[] = [{ kind: 'int' }, { kind: 'bits', bits: 32, fields }];
+  const cells = [
+    { name: 'id', type: 0, touched: false },
+    { name: 'redirtbl[21]', type: 1, touched: true },
+  ];
+  const component = { struct: 'kvm_ioapic', name: 'VM 1', doc: '', born: 0, first: 0, cells };
+  const rows = rowsOf(component, types);
+  const found = (filter: string, shown: ShownState, written = false) =>
+    rows.filter((row) => wantedBy({ ...outline, types }, filter, shown)(component, row, written)).map(({ name }) => name);
+  assert.deepEqual(found('', 'all'), ['id', 'redirtbl[21]']);
+  assert.deepEqual(found('', 'touched'), ['redirtbl[21]']);
+  assert.deepEqual(found('', 'changed'), []);
+  assert.deepEqual(found(' Remote ', 'all'), ['redirtbl[21]']);
+  assert.deepEqual(found('vm 1', 'all', true), ['id', 'redirtbl[21]']);
+  assert.deepEqual(found('KVM_IO', 'touched'), ['redirtbl[21]']);
+  assert.deepEqual(found('isr', 'all'), []);
 });
