@@ -40,105 +40,102 @@ export interface Picture {
   readonly writes: Uint32Array;
 }
 
-/** Paints pictures on a canvas. A frame costs what it shows, however long the run is: a column of pixels is one look at the pyramid. */
-export function createPainter(canvas: HTMLCanvasElement): (picture: Picture, palette: Palette, ratio: number) => void {
-  const context = canvas.getContext('2d')!;
-  let columns = 0;
-  let heights = new Float32Array();
-  let densities = new Uint8Array();
-  /** 1 at the first column of a step that stands alone. */
-  let starts = new Uint8Array();
-  let counts = new Uint32Array();
-  let highs = new Uint16Array();
+/** What each column of pixels shows of each lane. */
+interface Samples {
+  readonly columns: number;
+  readonly laneCount: number;
+  /** For each lane an entry for each column: heights in device pixels, and how busy the lane was, from 0 to `DENSITIES`. */
+  readonly heights: Uint16Array;
+  readonly densities: Uint8Array;
+  /** 1 for a column that stays free between two steps. */
+  readonly gaps: Uint8Array;
+}
 
-  function makeRoom(width: number, laneCount: number): void {
-    if (width === columns && laneCount === counts.length) return;
-    columns = width;
-    heights = new Float32Array(width * laneCount);
-    densities = new Uint8Array(width * laneCount);
-    starts = new Uint8Array(width);
-    counts = new Uint32Array(laneCount);
-    highs = new Uint16Array(laneCount);
-  }
-
-  /** Looks up what each column of pixels shows. */
-  function sample({ pyramid, range, steps }: Picture, apart: boolean): void {
-    const { laneCount, highest } = pyramid;
-    let known = -1;
-    for (let column = 0; column < columns; column++) {
-      const first = Math.min(steps.length - 1, Math.floor(range.first + (column / columns) * range.span));
-      const end = Math.max(first + 1, Math.min(steps.length, Math.floor(range.first + ((column + 1) / columns) * range.span)));
-      // Where a step is wider than a pixel, its columns are alike.
-      if (end > first + 1 || first !== known) pyramid.summarize(first, end, counts, highs);
-      starts[column] = Number(apart && first !== known);
-      known = end === first + 1 ? first : -1;
-      for (let lane = 0; lane < laneCount; lane++) {
-        const entry = lane * columns + column;
-        heights[entry] = highs[lane]! > 0 ? FLOOR + (1 - FLOOR) * (highs[lane]! / highest) : 0;
-        densities[entry] = Math.ceil(Math.sqrt(counts[lane]! / (end - first)) * DENSITIES);
-      }
+/** Looks at a run through the pyramid: what a column holds costs the same in any run. */
+function sample({ steps, pyramid, range }: Picture, columns: number, tallest: number, gap: number): Samples {
+  const { laneCount, highest } = pyramid;
+  const heights = new Uint16Array(columns * laneCount);
+  const densities = new Uint8Array(columns * laneCount);
+  const gaps = new Uint8Array(columns);
+  const counts = new Uint32Array(laneCount);
+  const highs = new Uint16Array(laneCount);
+  const grain = pyramid.grainWithin(range.span / columns);
+  // On the boundaries of buckets, so that no column is pieced together from small ones.
+  const edge = (column: number): number => Math.floor((range.first + (column / columns) * range.span) / grain) * grain;
+  let known = -1;
+  for (let column = 0; column < columns; column++) {
+    const first = Math.min(steps.length - 1, edge(column));
+    const end = Math.max(first + 1, Math.min(steps.length, edge(column + 1)));
+    // Where a step is wider than a pixel, its columns are alike.
+    if (end > first + 1 || first !== known) pyramid.summarize(first, end, counts, highs);
+    if (first !== known) gaps.fill(1, Math.max(0, column - gap), column);
+    known = end === first + 1 ? first : -1;
+    for (let lane = 0; lane < laneCount; lane++) {
+      const [count, high] = [counts[lane]!, highs[lane]!];
+      if (count === 0) continue;
+      const entry = lane * columns + column;
+      heights[entry] = Math.max(1, Math.round((FLOOR + (1 - FLOOR) * (high / highest)) * tallest));
+      densities[entry] = Math.ceil(Math.sqrt(count / (end - first)) * DENSITIES);
     }
   }
+  return { columns, laneCount, heights, densities, gaps };
+}
+
+/** Paints pictures on a canvas. A frame costs what it shows, however long the run is. */
+export function createPainter(canvas: HTMLCanvasElement): (picture: Picture, palette: Palette, ratio: number) => void {
+  const context = canvas.getContext('2d')!;
+  let image = new ImageData(1, 1);
 
   return (picture, palette, ratio) => {
     const { range, position, pyramid } = picture;
     const { laneCount } = pyramid;
     const { pitch, lanes, marks, height } = bandsFor(laneCount);
-    makeRoom(canvas.width, laneCount);
+    const columns = canvas.width;
     const stepWidth = columns / range.span;
     const gap = stepWidth >= 5 * ratio ? hair(ratio) : 0;
-    sample(picture, gap > 0);
-    context.clearRect(0, 0, canvas.width, canvas.height);
     const xOf = (place: number): number => partOf(range, place) * columns;
-    const here = Math.round(xOf(position + 1));
-    drawRules(picture, xOf);
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    drawLanes(sample(picture, columns, (pitch - 3) * ratio, gap));
+    // What is drawn next goes behind the lanes.
+    context.globalCompositeOperation = 'destination-over';
     drawHandovers(picture, xOf);
-    for (let lane = 0; lane < laneCount; lane++) drawLane(lane);
+    drawRules(picture, xOf);
+    context.globalCompositeOperation = 'source-over';
     drawMarks(picture.matches, palette.match, MARKS - 3);
     drawMarks(picture.writes, palette.write, MARKS - 3);
     drawAxis(xOf);
     drawCursor(xOf);
 
+    /** Skylines: as high as the calls are deep, as full as the lane was busy. Pixel by pixel, which costs less than rectangles. */
+    function drawLanes({ heights, densities, gaps }: Samples): void {
+      const tall = Math.max(1, Math.round(lanes * ratio));
+      if (image.width !== columns || image.height !== tall) image = new ImageData(columns, tall);
+      const pixels = new Uint32Array(image.data.buffer);
+      pixels.fill(0);
+      const here = Math.round(xOf(position + 1));
+      for (let lane = 0; lane < laneCount; lane++) {
+        const bottom = Math.round(((lane + 1) * pitch - 1) * ratio);
+        const colour = palette.lanes[lane] ?? 0;
+        for (let column = 0; column < columns; column++) {
+          const entry = lane * columns + column;
+          const size = heights[entry]!;
+          if (size === 0 || gaps[column] === 1) continue;
+          const future = column >= here;
+          const outlined = future && palette.highContrast;
+          const alpha = outlined ? 1 : (BASE_ALPHA + ((1 - BASE_ALPHA) * densities[entry]!) / DENSITIES) * (future ? FUTURE : 1);
+          // The bytes of a pixel are red, green, blue, alpha, the first in the lowest bits.
+          const pixel = (colour | (Math.round(alpha * 255) << 24)) >>> 0;
+          const lowest = outlined ? bottom - size + hair(ratio) : bottom;
+          for (let y = Math.max(0, bottom - size); y < lowest; y++) pixels[y * columns + column] = pixel;
+        }
+      }
+      context.putImageData(image, 0, 0);
+    }
+
     function drawRules({ chapters }: Picture, x: (place: number) => number): void {
       context.fillStyle = palette.line;
       for (const chapter of chapters) if (chapter > 0) context.fillRect(Math.round(x(chapter)), 0, hair(ratio), Math.round(lanes * ratio));
       context.fillRect(0, Math.round(lanes * ratio), columns, hair(ratio));
-    }
-
-    /** A skyline: as high as the calls are deep, as full as the lane was busy. */
-    function drawLane(lane: number): void {
-      context.fillStyle = palette.lanes[lane] ?? palette.text;
-      const bottom = Math.round(((lane + 1) * pitch - 1) * ratio);
-      const tallest = (pitch - 3) * ratio;
-      const row = lane * columns;
-      let column = 0;
-      while (column < columns) {
-        const fraction = heights[row + column]!;
-        const density = densities[row + column]!;
-        const future = column >= here;
-        let end = column + 1;
-        while (
-          end < columns &&
-          heights[row + end] === fraction &&
-          densities[row + end] === density &&
-          starts[end] === 0 &&
-          end >= here === future
-        )
-          end++;
-        if (fraction > 0) {
-          const tall = Math.max(Math.ceil(ratio), Math.round(fraction * tallest));
-          const wide = Math.max(1, end - column - gap);
-          if (future && palette.highContrast) {
-            context.globalAlpha = 1;
-            context.fillRect(column, bottom - tall, wide, hair(ratio));
-          } else {
-            context.globalAlpha = (BASE_ALPHA + ((1 - BASE_ALPHA) * density) / DENSITIES) * (future ? FUTURE : 1);
-            context.fillRect(column, bottom - tall, wide, tall);
-          }
-        }
-        column = end;
-      }
-      context.globalAlpha = 1;
     }
 
     /** From the step that hands over, along its lane, and down or up to the one that takes over. */

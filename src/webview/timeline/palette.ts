@@ -2,7 +2,8 @@ import { h } from '../dom';
 
 /** The colours of the picture. A canvas cannot read variables, so each is read from an element that styles paint with them. */
 export interface Palette {
-  readonly lanes: readonly string[];
+  /** Red, green and blue as the bytes of a pixel, the first in the lowest bits. */
+  readonly lanes: readonly number[];
   readonly text: string;
   readonly faint: string;
   readonly line: string;
@@ -27,9 +28,28 @@ export function createSwatches(): { readonly element: HTMLElement; read(lanes: r
       const [text = '', faint = '', line = '', cursor = '', match = '', write = ''] = swatches.map(colourOf);
       const { fontFamily } = getComputedStyle(element);
       const highContrast = document.body.classList.contains('vscode-high-contrast');
-      return { lanes: lanes.map(colourOf), text, faint, line, cursor, match, write, font: fontFamily, highContrast };
+      return {
+        lanes: lanes.map((lane) => pixelOf(colourOf(lane))),
+        text,
+        faint,
+        line,
+        cursor,
+        match,
+        write,
+        font: fontFamily,
+        highContrast,
+      };
     },
   };
+}
+
+/** A colour in any of CSS's ways to write one, as a canvas paints it. */
+function pixelOf(colour: string): number {
+  const context = new OffscreenCanvas(1, 1).getContext('2d')!;
+  context.fillStyle = colour;
+  context.fillRect(0, 0, 1, 1);
+  const [red = 0, green = 0, blue = 0] = context.getImageData(0, 0, 1, 1).data;
+  return red | (green << 8) | (blue << 16);
 }
 
 /** Calls when the theme has changed: VS Code puts its variables on the root and its kind on the body. */

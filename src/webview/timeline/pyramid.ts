@@ -1,13 +1,15 @@
 import type { StepColumns } from '../protocol';
 
 /** Steps in a bucket of the lowest level, and buckets of one level in a bucket of the next. */
-const [BASE, FACTOR] = [16, 4];
+const [BASE, FACTOR] = [16, 2];
 
 /** What stretches of a run hold, lane by lane, summed up in ever larger buckets: any stretch is told from a few of them. */
 export interface Pyramid {
   readonly laneCount: number;
   /** The greatest height of the run. */
   readonly highest: number;
+  /** The steps in the largest buckets that fit into so many steps: stretches that begin and end on them are told at once. */
+  grainWithin(steps: number): number;
   /**
    * Tells of steps `[first, end)` how many each lane has, and how high its highest stands: its depth and one more, or 0 where it
    * has none. Both arrays get an entry for each lane.
@@ -77,6 +79,7 @@ export function createPyramid({ length, lanes, depths }: StepColumns, laneCount:
   return {
     laneCount,
     highest,
+    grainWithin: (steps) => levels.findLast(({ size }) => size <= steps)?.size ?? 1,
     summarize(first, end, counts, heights) {
       counts.fill(0);
       heights.fill(0);

@@ -139,9 +139,12 @@ export function createTimeline(host: Host): Part {
     setText(spoken, `Showing steps ${Math.floor(range.first)} to ${Math.floor(last)}`);
   }
 
-  function zoom(factor: number, at = (shown?.position.step ?? 0) + 0.5): void {
+  /** Zooms around the position, or around the middle when that is out of sight. */
+  function zoom(factor: number): void {
     if (!shown) return;
-    look(zoomed(range, shown.run.length, factor, at));
+    const here = shown.position.step + 0.5;
+    const part = partOf(range, here);
+    look(zoomed(range, shown.run.length, factor, part >= 0 && part <= 1 ? here : range.first + range.span / 2));
     say();
   }
 
