@@ -4,7 +4,7 @@ import { compile, printValue } from './expressions';
 import type { FlowRun } from './flow';
 import { cellsNamed } from './names';
 import { stepIn, type Direction } from './navigate';
-import { standing, type Place } from './sites';
+import { sitesOf, standing, type Place } from './sites';
 import { isProblem } from './syntax';
 
 /**
@@ -96,18 +96,12 @@ export function problemOf(run: FlowRun, { condition, hitCondition, logMessage, .
     return `“${hitCondition}” is no hit count: expected 5, >= 5 or % 2`;
   switch (where.kind) {
     case 'site':
-      return standsSomewhere(run, ({ key }) => where.sites.has(key)) ? undefined : 'this run does not come here';
+      return sitesOf(run).some(({ key }) => where.sites.has(key)) ? undefined : 'this run does not come here';
     case 'function':
       return run.journal.sites.some(({ fn }) => fn.name === where.name) ? undefined : `this run does not call ${where.name}`;
     case 'cell':
       return cellsNamed(run, where.cell).length > 0 ? undefined : `there is no ${where.cell} in this run`;
   }
-}
-
-function standsSomewhere(run: FlowRun, isMeant: (place: Place) => boolean): boolean {
-  const placesAt = standing(run);
-  for (let step = 0; step < run.journal.length; step++) if (placesAt(step).some(isMeant)) return true;
-  return false;
 }
 
 /** A stop, ready for a run. */
@@ -220,32 +214,28 @@ type Way<S extends Stop> = (step: number) => Candidate<S> | undefined;
 
 /** One look at each step, for all stops of places and functions together. */
 function wayOfPlaces<S extends Stop>(run: FlowRun, direction: Direction, all: readonly Armed<S>[], until: number): Way<S> {
-  const { journal } = run;
   const armed = all.filter(({ stop }) => stop.kind !== 'cell');
-  const placesAt = standing(run);
-  const reachedAt = new Map<readonly Place[], readonly Armed<S>[]>();
-  const isMeant = ({ stop }: Armed<S>, places: readonly Place[]): boolean => {
-    const [{ fn, anchor }] = places as readonly [Place];
-    switch (stop.kind) {
-      case 'site':
-        return places.some(({ key }) => stop.sites.has(key));
-      case 'function':
-        return fn.name === stop.name && anchor === undefined;
-      case 'cell':
-        return false;
-    }
-  };
+  const { at, places } = standing(run);
+  const reached = places.map((here) => armed.filter(({ stop }) => standsOn(stop, here)));
   return (from) => {
     if (armed.length === 0) return undefined;
     for (let step = from + direction; (until - step) * direction >= 0; step += direction) {
-      if (journal.kind(step) === 'return') continue;
-      const places = placesAt(step);
-      let reached = reachedAt.get(places);
-      if (reached === undefined) reachedAt.set(places, (reached = armed.filter((each) => isMeant(each, places))));
-      if (reached.length > 0) return { step, reached };
+      const here = reached[at[step]!]!;
+      if (here.length > 0) return { step, reached: here };
     }
     return undefined;
   };
+}
+
+function standsOn(stop: Stop, places: readonly Place[]): boolean {
+  switch (stop.kind) {
+    case 'site':
+      return places.some(({ key }) => stop.sites.has(key));
+    case 'function':
+      return places[0]?.fn.name === stop.name && places[0].anchor === undefined;
+    case 'cell':
+      return false;
+  }
 }
 
 /** The writes to a cell that a stop is of, from the cell's own list. */

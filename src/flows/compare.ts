@@ -44,7 +44,9 @@ export function compare(a: FlowRun, b: FlowRun): Comparison {
   const [ofA, ofB] = likenesses(a, b);
   const partnersOfA = lineUp(ofA, ofB);
   const partnersOfB = new Int32Array(ofB.length).fill(-1);
-  for (const [step, partner] of partnersOfA.entries()) if (partner !== -1) partnersOfB[partner] = step;
+  partnersOfA.forEach((partner, step) => {
+    if (partner !== -1) partnersOfB[partner] = step;
+  });
   const differences = differencesOf(partnersOfA, partnersOfB);
   const writesOtherwise = otherWrites(a, b, partnersOfA);
   const [difference] = differences;
@@ -93,7 +95,6 @@ export function stateDifferences(a: FlowRun, cursorA: Cursor, b: FlowRun, cursor
 function likenesses(a: FlowRun, b: FlowRun): readonly [Int32Array, Int32Array] {
   const places = new Map<string, number>();
   const threads = new Map<string, number>();
-  const steps = new Map<number, number>();
   const sides = [a, b].map(({ journal, threads: own }) => ({
     journal,
     sites: journal.sites.map(({ fn, anchor }) => numbered(places, siteKey(fn, anchor))),
@@ -102,7 +103,7 @@ function likenesses(a: FlowRun, b: FlowRun): readonly [Int32Array, Int32Array] {
   const [ofA, ofB] = sides.map(({ journal, sites, lanes }) =>
     Int32Array.from({ length: journal.length }, (_, n) => {
       const place = sites[journal.siteId(n)]! * threads.size + lanes[journal.thread(n)]!;
-      return numbered(steps, place * STEP_KINDS.length + STEP_KINDS.indexOf(journal.kind(n)));
+      return place * STEP_KINDS.length + STEP_KINDS.indexOf(journal.kind(n));
     }),
   );
   return [ofA!, ofB!];
@@ -147,13 +148,14 @@ function otherWrites(a: FlowRun, b: FlowRun, partners: Int32Array): readonly num
       : one.new === other.new;
   };
   const found: number[] = [];
-  for (const [step, partner] of partners.entries()) {
-    if (partner === -1) continue;
+  partners.forEach((partner, step) => {
+    if (partner === -1) return;
     const [x, endX] = a.journal.writesOf(step);
     const [y, endY] = b.journal.writesOf(partner);
+    if (x === endX && y === endY) return;
     const alike = endX - x === endY - y && Array.from({ length: endX - x }, (_, index) => same(x + index, y + index)).every(Boolean);
     if (!alike) found.push(step);
-  }
+  });
   return found;
 }
 
@@ -162,9 +164,9 @@ function counterpart(partners: Int32Array): (step: number) => Counterpart {
   /** The partner of the last step up to each that has one. */
   const before = new Int32Array(partners.length);
   let last = 0;
-  for (const [step, partner] of partners.entries()) {
+  partners.forEach((partner, step) => {
     if (partner !== -1) last = partner;
     before[step] = last;
-  }
+  });
   return (step) => ({ step: before[step] ?? 0, same: partners[step] !== undefined && partners[step] !== -1 });
 }

@@ -5,7 +5,7 @@
 
 /** How many comparisons a difference may cost, roughly: a fraction of a second. */
 const WORK = 50_000_000;
-const LEAST_COST = 64;
+const LEAST_COST = 128;
 
 /**
  * The partner in `b` of each entry of `a`, -1 for none: equal entries in equal order, as many as there can be. Where a stretch has very many
@@ -95,12 +95,18 @@ function furthestReaching(a: Int32Array, b: Int32Array, maxCost: number): (box: 
 
 const FAR = 0x7fffffff;
 
-/** The furthest point of the search from the beginning. */
-function furthestOf({ aEnd, bEnd }: Box, on: Int32Array, zero: number, low: number, high: number): Point {
-  let best: Point = { a: 0, b: 0 };
+/** The furthest point of the search from the beginning: of several, the one nearest to the straight way through the box. */
+function furthestOf({ a, aEnd, b, bEnd }: Box, on: Int32Array, zero: number, low: number, high: number): Point {
+  const slope = (bEnd - b) / (aEnd - a);
+  let best: Point = { a, b };
+  let [reach, detour] = [0, 0];
   for (let diagonal = low; diagonal <= high; diagonal += 2) {
     const i = Math.min(on[zero + diagonal]!, aEnd, bEnd + diagonal);
-    if (i + i - diagonal > best.a + best.b) best = { a: i, b: i - diagonal };
+    const j = i - diagonal;
+    const aside = Math.abs((i - a) * slope - (j - b));
+    if (i + j < reach || (i + j === reach && aside >= detour)) continue;
+    best = { a: i, b: j };
+    [reach, detour] = [i + j, aside];
   }
   return best;
 }

@@ -1,5 +1,5 @@
 import { referenceOf, type FnInfo } from '../engine/fn';
-import { NO_STEP } from '../engine/journal';
+import { NO_STEP, type Journal } from '../engine/journal';
 import { anchorKey, type Anchor, type Reference } from '../engine/reference';
 import type { Run } from '../engine/timeline';
 import { callAnchor } from './places';
@@ -23,34 +23,54 @@ export const siteKey = ({ name, home }: FnInfo, anchor: Anchor | undefined): str
   `${home.world}:${home.path} ${name}${anchor === undefined ? '' : ` ${anchorKey(anchor)}`}`;
 
 /** Every place that some step of a run stands on, once. */
-export function sitesOf(run: Run): readonly Place[] {
-  const placesAt = standing(run);
-  const places = new Map<string, Place>();
-  for (let step = 0; step < run.journal.length; step++) for (const place of placesAt(step)) places.set(place.key, place);
-  return [...places.values()];
+export const sitesOf = (run: Run): readonly Place[] => [
+  ...new Map(standing(run).places.flatMap((places) => places.map((place) => [place.key, place]))).values(),
+];
+
+/** Where all steps of a run stand. */
+export interface Standing {
+  /** By step, an index into `places`; 0 is nowhere, where returns are. */
+  readonly at: Uint32Array;
+  readonly places: readonly (readonly Place[])[];
 }
 
-/** Reads a run's steps: the places that each stands on. Equal places of steps are equal objects. */
-export function standing({ journal }: Run): (step: number) => readonly Place[] {
-  const known = new Map<number, readonly Place[]>();
-  const place = (fn: FnInfo, anchor: Anchor | undefined): Place => ({
-    key: siteKey(fn, anchor),
-    fn,
-    anchor,
-    reference: referenceOf(fn, anchor),
-  });
-  return (step) => {
-    const caller = journal.kind(step) === 'enter' ? journal.parent(step) : NO_STEP;
-    const site = journal.siteId(step);
-    const { length } = journal.sites;
-    const id = caller === NO_STEP ? site : (journal.linkId(step) * length + journal.siteId(caller) + 1) * length + site;
-    let places = known.get(id);
-    if (places === undefined) {
-      const { fn, anchor } = journal.sites[site]!;
-      const call = caller === NO_STEP ? undefined : callAnchor(journal.step(step));
-      places = [place(fn, anchor), ...(call === undefined ? [] : [place(journal.sites[journal.siteId(caller)]!.fn, call)])];
-      known.set(id, places);
-    }
-    return places;
-  };
+const known = new WeakMap<Journal, Standing>();
+
+/** Reads where a run's steps stand, each once, whoever asks how often. */
+export function standing({ journal }: Run): Standing {
+  const held = known.get(journal) ?? readStanding(journal);
+  known.set(journal, held);
+  return held;
 }
+
+function readStanding(journal: Journal): Standing {
+  const { length } = journal.sites;
+  const at = new Uint32Array(journal.length);
+  const places: (readonly Place[])[] = [[]];
+  /** By site, and for a function that is called, by its caller's site and the link besides. */
+  const indexes = new Map<number, number>();
+  for (let step = 0; step < journal.length; step++) {
+    const kind = journal.kind(step);
+    if (kind === 'return') continue;
+    const caller = kind === 'enter' ? journal.parent(step) : NO_STEP;
+    const site = journal.siteId(step);
+    const id = caller === NO_STEP ? site : (journal.linkId(step) * length + journal.siteId(caller) + 1) * length + site;
+    let index = indexes.get(id);
+    if (index === undefined) indexes.set(id, (index = places.push(placesOf(journal, step, caller)) - 1));
+    at[step] = index;
+  }
+  return { at, places };
+}
+
+function placesOf(journal: Journal, step: number, caller: number): readonly Place[] {
+  const { fn, anchor } = journal.sites[journal.siteId(step)]!;
+  const call = caller === NO_STEP ? undefined : callAnchor(journal.step(step));
+  return [placeOf(fn, anchor), ...(call === undefined ? [] : [placeOf(journal.sites[journal.siteId(caller)]!.fn, call)])];
+}
+
+const placeOf = (fn: FnInfo, anchor: Anchor | undefined): Place => ({
+  key: siteKey(fn, anchor),
+  fn,
+  anchor,
+  reference: referenceOf(fn, anchor),
+});
