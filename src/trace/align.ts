@@ -79,7 +79,7 @@ export function align(
 
   let held = 0;
   let compared = 0;
-  const sequences = new Map<string, Seen[]>();
+  const sequences = new Map<string, Known[]>();
   const flush = (): void => {
     const matches: Match[] = [];
     for (const sequence of sequences.values()) {
@@ -98,9 +98,10 @@ export function align(
     }
     if (!common.has(each.key) || (each.by === 'event' && !names.event.has(each.key))) continue;
     const ancestors = each.ancestors.filter((key) => common.has(key));
+    const known = { ...each, ancestors, between: each.ancestors[0] !== ancestors[0], detour: false };
     const sequence = sequences.get(each.sequence);
-    if (sequence === undefined) sequences.set(each.sequence, [{ ...each, ancestors }]);
-    else sequence.push({ ...each, ancestors });
+    if (sequence === undefined) sequences.set(each.sequence, [known]);
+    else sequence.push(known);
     if (++held >= MAX_PART) flush();
     if (++compared >= enough) break;
   }
@@ -153,19 +154,39 @@ function knowledgeOf(runs: readonly FlowRun[], occurring: ReadonlySet<string>): 
   return { common, outermost, innermost, calls };
 }
 
+/** An entry in a recording with those of its callers that both sides know. */
+interface Known extends Seen {
+  /** Whether it was called by way of a function that the flow does not know. */
+  readonly between: boolean;
+  /** Whether that function makes it for somebody else, as far as the flow tells: the flow never makes this call, or one around it. */
+  readonly detour: boolean;
+}
+
 /** Without what somebody else does with the same functions. */
-function withoutForeign(sequence: readonly Seen[], knowledge: Knowledge): readonly Seen[] {
-  const own: Seen[] = [];
+function withoutForeign(sequence: readonly Known[], knowledge: Knowledge): readonly Known[] {
+  const own: Known[] = [];
   for (let start = 0, end = 1; start < sequence.length; start = end++) {
     while (end < sequence.length && sequence[end]!.ancestors.length > 0) end++;
     const tree = sequence.slice(start, end);
-    if (!isForeign(tree, knowledge)) own.push(...tree);
+    if (!isForeign(tree, knowledge)) own.push(...withDetours(tree, knowledge));
   }
   return own;
 }
 
+/** Finds what a function that the flow does not know has called, where the flow never makes that call, and all below it. */
+function withDetours(tree: readonly Known[], { calls }: Knowledge): readonly Known[] {
+  let from = Number.POSITIVE_INFINITY;
+  return tree.map((each) => {
+    const { key, between, ancestors } = each;
+    const caller = ancestors[0];
+    if (ancestors.length <= from)
+      from = between && caller !== undefined && !calls.has(call(caller, key)) ? ancestors.length : Number.POSITIVE_INFINITY;
+    return { ...each, detour: ancestors.length >= from };
+  });
+}
+
 /** An outermost call of what the flow never enters outermost; one that called nothing where the flow's do; one whose every call is none of the flow's. */
-function isForeign(tree: readonly Seen[], { outermost, innermost, calls }: Knowledge): boolean {
+function isForeign(tree: readonly Known[], { outermost, innermost, calls }: Knowledge): boolean {
   const { key, exact, ancestors } = tree[0]!;
   if (!exact || ancestors.length > 0) return false;
   if (!outermost.has(key)) return true;
@@ -232,7 +253,10 @@ interface Match {
   readonly run: Entered;
 }
 
+/** What the way is chosen by: a difference weighs 1, and so little what was only seen on a stack that it never outweighs an entry. */
 const MATCH = 2;
+const VAGUE_MATCH = 1;
+const STACK_MATCH = 1 / 64;
 /** For a single call it is never worth while to go on elsewhere and come back. */
 const BREAK = 2;
 const NEVER = -0x40000000;
@@ -243,7 +267,7 @@ const STEP_RUN = 3;
 const JUMPED = 4;
 
 /** The best way of one thread's entries through the run: counts what differs, and gives what matched. */
-function alignSequence(recorded: readonly Seen[], side: RunSide, deepest: number, tally: Tally): readonly Match[] {
+function alignSequence(recorded: readonly Known[], side: RunSide, deepest: number, tally: Tally): readonly Match[] {
   const run = side.get(recorded[0]!.lane) ?? [];
   const n = recorded.length;
   const m = run.length;
@@ -254,7 +278,7 @@ function alignSequence(recorded: readonly Seen[], side: RunSide, deepest: number
   const leave = (j: number): number => (j === 0 || run[j - 1]!.last ? 0 : BREAK);
 
   // A recording begins and ends where it was cut.
-  let row = new Int32Array(width);
+  let row = new Float64Array(width);
   for (let i = 0; i < n; i++) {
     const { key, ancestors } = recorded[i]!;
     // Only from here on may the way go on elsewhere: what was begun is over.
@@ -270,10 +294,10 @@ function alignSequence(recorded: readonly Seen[], side: RunSide, deepest: number
         }
       }
     }
-    const next = new Int32Array(width);
+    const next = new Float64Array(width);
     const vague = isVague(recorded[i]!);
     const gap = vague ? 0 : 1;
-    const match = vague ? 1 : MATCH;
+    const match = recorded[i]!.by === 'stack' ? STACK_MATCH : vague ? VAGUE_MATCH : MATCH;
     for (let j = 0; j < width; j++) {
       const other = j === 0 ? undefined : run[j - 1]!;
       const both = other !== undefined && other.key === key && compatible(recorded[i]!, other) ? row[j - 1]! + match : NEVER;
@@ -290,11 +314,11 @@ function alignSequence(recorded: readonly Seen[], side: RunSide, deepest: number
   return wayBack(recorded, run, { ways, jumpFrom, land, leave }, j, deepest, tally);
 }
 
-/** Who called it, or whether it was called anew, is not known: it counts if it fits, and may be somebody else's if not. */
-const isVague = ({ by, ancestors, exact }: Seen): boolean => by === 'stack' || (ancestors.length === 0 && !exact);
+/** Who called it, or for whom, or whether it was called anew, is not known: it counts if it fits, and may be somebody else's if not. */
+const isVague = ({ by, ancestors, exact, detour }: Known): boolean => by === 'stack' || detour || (ancestors.length === 0 && !exact);
 
 /** An outermost call that calls nothing known: anybody's. */
-const isAlone = (recorded: readonly Seen[], i: number): boolean =>
+const isAlone = (recorded: readonly Known[], i: number): boolean =>
   recorded[i]!.ancestors.length === 0 && (recorded[i + 1]?.ancestors.length ?? 0) === 0;
 
 interface Ways {
@@ -305,7 +329,7 @@ interface Ways {
 }
 
 function wayBack(
-  recorded: readonly Seen[],
+  recorded: readonly Known[],
   run: readonly (Entered & { readonly cost: number })[],
   { ways, jumpFrom, land, leave }: Ways,
   end: number,

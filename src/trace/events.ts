@@ -2,10 +2,13 @@
 export interface Emitter {
   readonly name: string;
   readonly when: 'entry' | 'return';
+  /** Not quite at its end: as soon as this function, which it calls, has returned. */
+  readonly behind?: string;
 }
 
 const entry = (name: string): Emitter => ({ name, when: 'entry' });
 const end = (name: string): Emitter => ({ name, when: 'return' });
+const behind = (callee: string, name: string): Emitter => ({ name, when: 'return', behind: callee });
 
 /** Trace events of the kernel. */
 export const KERNEL_EVENTS: ReadonlyMap<string, Emitter> = new Map([
@@ -37,6 +40,6 @@ export const USER_EVENTS: ReadonlyMap<string, Emitter> = new Map([
   ['vfio_msix_vector_do_use', entry('vfio_msix_vector_do_use')],
   ['vfio_msix_vector_release', entry('vfio_msix_vector_release')],
   ['vfio_region_mmaps_set_enabled', end('vfio_region_mmaps_set_enabled')],
-  ['vfio_region_read', end('vfio_region_read')],
-  ['vfio_region_write', end('vfio_region_write')],
+  ['vfio_region_read', behind('ksys_pread64', 'vfio_region_read')],
+  ['vfio_region_write', behind('ksys_pwrite64', 'vfio_region_write')],
 ]);

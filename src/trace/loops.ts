@@ -26,12 +26,10 @@ export function once<T extends InOrder>(entries: readonly T[]): readonly T[] {
   const open: Node<T>[] = [];
   for (const entry of entries) {
     const node: Node<T> = { entry, inner: [] };
-    const depth = entry.ancestors.length;
-    // A caller that is not the one that is open leaves a gap: such an entry stands by itself.
-    open.length = Math.min(open.length, depth);
-    if (depth === 0 || open.length < depth) roots.push(node);
-    else open[depth - 1]!.inner.push(node);
-    if (open.length === depth) open.push(node);
+    // Who called may be known by a stack only, and not stand before: what is open around it is then further out.
+    while (open.length > 0 && open.at(-1)!.entry.ancestors.length >= entry.ancestors.length) open.pop();
+    (open.at(-1)?.inner ?? roots).push(node);
+    open.push(node);
   }
   return roots.flatMap((root) => reduced(root).entries);
 }

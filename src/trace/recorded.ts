@@ -41,8 +41,8 @@ const TRACER = /^(__traceiter_|trace_event_|__bpf_trace_|perf_trace_|event_trigg
 
 /** The functions that a recording's items tell of, in the order of each thread. A window's beginning is passed on. */
 export function* seen(items: Iterable<TraceItem>): Generator<Seen | { readonly window: string }, void, void> {
-  /** By sequence: the functions that are open as far as callers and stacks tell, outermost first. */
-  const paths = new Map<string, string[]>();
+  /** By sequence. */
+  const paths = new Map<string, Path>();
   for (const item of items) {
     switch (item.kind) {
       case 'window':
@@ -88,46 +88,106 @@ function* seenInNote(
   if (event !== undefined) yield { key: event, ancestors, by: 'event', part: false, ...where };
 }
 
-function* seenInEntry(entry: Entry, paths: Map<string, string[]>): Generator<Seen, void, void> {
-  const { at, task, context, stack, stackWorld } = entry;
-  const lane = laneOf(context, task);
-  const sequence = sequenceOf(context, task);
+function* seenInEntry(entry: Entry, paths: Map<string, Path>): Generator<Seen, void, void> {
+  const { at, task, context, stack, stackWorld, part } = entry;
+  const where = { at, lane: laneOf(context, task), sequence: sequenceOf(context, task), depth: 0 };
   const frames = stack.filter((name) => !TRACER.test(name)).map((name) => keyOf(stackWorld, name));
   const event = entry.kind === 'note' ? functionOfEvent(entry.name, entry.details) : undefined;
   const own = entry.kind === 'entry' ? keyOf(entry.world, entry.name) : (event ?? frames[0]);
   if (own === undefined) return;
+  const by = entry.kind === 'entry' ? 'entry' : event === undefined ? 'stack' : 'event';
+  const world: TracedWorld = own.startsWith('kernel ') ? 'kernel' : 'user';
   // A program's stack and the kernel's are recorded apart.
-  const stackKey = `${own.split(' ', 1)[0]} ${sequence}`;
-  let path = paths.get(stackKey);
-  if (path === undefined) {
-    if (paths.size >= MAX_PATHS) paths.clear();
-    paths.set(stackKey, (path = []));
-  }
-  const outer = frames[0] === own ? frames.slice(1) : [...frames];
-  if (outer.length === 0 && entry.caller !== undefined) outer.push(keyOf(entry.world, entry.caller));
+  const pathIn = (of: TracedWorld): Path => pathOf(paths, `${of} ${where.sequence}`);
+  if (isSystemCall(entry)) pathIn('kernel').length = 0;
 
-  // Stacks are cut at their outer end, so the outermost frame may lie within what is open or around it.
-  const outward = outer.toReversed();
-  const known = outward.findIndex((frame) => path.includes(frame));
-  let open = 0;
-  for (const frame of known === -1 ? outward : outward.slice(known)) {
-    const found = path.indexOf(frame, open);
-    if (found !== -1) {
-      open = found + 1;
-      continue;
-    }
-    path.length = open;
-    if (frames.length > 0)
-      yield { key: frame, at, lane, sequence, ancestors: path.toReversed(), depth: 0, exact: true, by: 'stack', part: false };
-    open = path.push(frame);
+  if (frames.length === 0 && entry.caller === undefined) {
+    close(pathIn(world), ENDS.get(own));
+    yield { key: own, ancestors: [], exact: false, by, part, ...where };
+    return;
+  }
+  const outer = frames.length === 0 ? [keyOf(entry.world, entry.caller!)] : frames[0] === own ? frames.slice(1) : frames;
+  const path = pathIn(frames.length > 0 ? stackWorld : world);
+  const { open, opened } = follow(path, outer);
+  if (frames.length > 0) for (const { key, ancestors } of opened) yield { key, ancestors, exact: true, by: 'stack', part: false, ...where };
+  // A program's function, or a system call's stub, has no frame of its own yet, and the one that is passed over for it is its caller's.
+  const callerLacks = entry.kind === 'entry' && stackWorld === 'user' && frames.length > 0;
+  // Where the program was does not tell who called in the kernel.
+  if (frames.length > 0 && world !== stackWorld) {
+    path.length = Math.min(path.length, callerLacks ? open + 1 : open);
+    yield { key: own, ancestors: [], exact: false, by, part, ...where };
+    return;
   }
   // A half that the compiler split off is entered right behind the other one, or instead of it.
-  if (entry.part && path.at(-1) === own) return;
-  path.length = open;
-  const by = entry.kind === 'entry' ? 'entry' : event === undefined ? 'stack' : 'event';
-  const exact = frames.length > 0 && stackWorld === 'kernel';
-  yield { key: own, at, lane, sequence, ancestors: path.toReversed(), depth: 0, exact, by, part: entry.part };
-  path.push(own);
+  if (part && path.at(-1)?.key === own) return;
+  path.length = Math.min(path.length, callerLacks ? open + 1 : open);
+  yield { key: own, ancestors: keysInward(path), exact: frames.length > 0 && world === 'kernel', by, part, ...where };
+  path.push({ key: own, callerLacks: callerLacks && path.length === open });
+}
+
+/** `sys_ioctl(…)`: it begins anew in the kernel. */
+const isSystemCall = ({ kind, world, caller, stack, stackWorld }: Entry): boolean =>
+  kind === 'entry' && world === 'kernel' && caller === undefined && (stack.length === 0 || stackWorld === 'user');
+
+/**
+ * Brings a path in line with a stack, which is given innermost first. The result: how many functions of the path the stack
+ * has open, and which of them had not been seen to be open.
+ */
+function follow(
+  path: Path,
+  stack: readonly string[],
+): { readonly open: number; readonly opened: readonly { readonly key: string; readonly ancestors: readonly string[] }[] } {
+  const opened: { readonly key: string; readonly ancestors: readonly string[] }[] = [];
+  // Stacks are cut at their outer end, so the outermost frame may lie within what is open or around it.
+  const outward = stack.toReversed();
+  const known = outward.findIndex((frame) => path.some(({ key }) => key === frame));
+  let open = 0;
+  for (const key of known === -1 ? outward : outward.slice(known)) {
+    const found = path.findIndex((each, index) => index >= open && each.key === key);
+    const next = path[open];
+    if (found !== -1) {
+      open = found + 1;
+    } else if (next?.callerLacks === true) {
+      // Of what is open at this place the caller was not known: here it is.
+      next.callerLacks = false;
+      path.splice(open++, 0, { key, callerLacks: false });
+    } else {
+      path.length = open;
+      opened.push({ key, ancestors: keysInward(path) });
+      open = path.push({ key, callerLacks: false });
+    }
+  }
+  return { open, opened };
+}
+
+/** The functions that are open as far as callers and stacks tell, outermost first. */
+type Path = { readonly key: string; /** There is a caller between it and the one before. */ callerLacks: boolean }[];
+
+/** By the key of an event at a function's end: the function. */
+const ENDS: ReadonlyMap<string, string> = new Map(
+  [...KERNEL_EVENTS.values(), ...USER_EVENTS.values()].flatMap(({ name, when, behind }) =>
+    when === 'entry' || behind !== undefined
+      ? []
+      : (['kernel', 'user'] as const).map((world): [string, string] => [keyOf(world, name, 'return'), keyOf(world, name)]),
+  ),
+);
+
+/** A function has ended, and what it called. */
+function close(path: Path, ended: string | undefined): void {
+  const index = path.findIndex(({ key }) => key === ended);
+  if (index !== -1) path.length = index;
+}
+
+/** Innermost first. */
+const keysInward = (path: Path): readonly string[] => path.map(({ key }) => key).toReversed();
+
+function pathOf(paths: Map<string, Path>, key: string): Path {
+  const known = paths.get(key);
+  if (known !== undefined) return known;
+  if (paths.size >= MAX_PATHS) paths.clear();
+  const path: Path = [];
+  paths.set(key, path);
+  return path;
 }
 
 /** The function that emits a trace event, or that a workqueue event is about. */

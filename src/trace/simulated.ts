@@ -1,7 +1,8 @@
-import { NO_STEP } from '../engine/journal';
+import type { FnInfo } from '../engine/fn';
+import { NO_STEP, type Journal, type Step } from '../engine/journal';
 import { contextKind, type ContextKind } from '../flows/contexts';
 import type { FlowRun } from '../flows/flow';
-import { KERNEL_EVENTS, USER_EVENTS } from './events';
+import { KERNEL_EVENTS, USER_EVENTS, type Emitter } from './events';
 import { keyOf, type Lane } from './recorded';
 
 /** A run in the form of a recording: functions that were entered, thread by thread, and who handed over to whom. */
@@ -46,9 +47,19 @@ const worldOf = (world: string): 'kernel' | 'user' | undefined => {
   }
 };
 
-const RETURNS: ReadonlySet<string> = new Set(
-  [...KERNEL_EVENTS.values(), ...USER_EVENTS.values()].filter(({ when }) => when === 'return').map(({ name }) => name),
+/** By name: the functions whose end an event tells of, and behind which of their calls it comes if not behind them. */
+const RETURNS: ReadonlyMap<string, Emitter> = new Map(
+  [...KERNEL_EVENTS.values(), ...USER_EVENTS.values()].filter(({ when }) => when === 'return').map((emitter) => [emitter.name, emitter]),
 );
+
+/** The function whose end an event tells of where a step returns from a function, and the step that entered it. */
+function ended(journal: Journal, { parent, site: { fn } }: Step): { readonly fn: FnInfo; readonly entered: number } | undefined {
+  const caller = journal.parent(parent);
+  const around = caller === NO_STEP ? undefined : journal.step(caller).site.fn;
+  if (around !== undefined && RETURNS.get(around.name)?.behind === fn.name) return { fn: around, entered: caller };
+  const own = RETURNS.get(fn.name);
+  return own !== undefined && own.behind === undefined ? { fn, entered: parent } : undefined;
+}
 
 /** Functions that last over a hand-over to their own thread: loops, and whatever waits. A recording shows each once, or never. */
 export function waiting({ journal }: FlowRun): ReadonlySet<string> {
@@ -97,9 +108,13 @@ export function entered(run: FlowRun, known: (key: string) => boolean): readonly
       const kept = key !== undefined && known(key);
       ancestorsOf.set(n, kept ? [key, ...outer] : (ancestorsOf.get(step.parent) ?? []));
       if (kept) enter(step.thread, { key, step: n, lane: laneOf(thread.context), ancestors: outer });
-    } else if (step.kind === 'return' && world !== undefined && RETURNS.has(step.site.fn.name)) {
-      const key = keyOf(world, step.site.fn.name, 'return');
-      if (known(key)) enter(step.thread, { key, step: n, lane: laneOf(thread.context), ancestors: outer });
+    } else if (step.kind === 'return') {
+      const end = ended(journal, step);
+      const endWorld = end === undefined ? undefined : worldOf(end.fn.home.world);
+      if (end === undefined || endWorld === undefined) continue;
+      const key = keyOf(endWorld, end.fn.name, 'return');
+      const around = (ancestorsOf.get(end.entered) ?? []).filter((each) => each.startsWith(endWorld));
+      if (known(key)) enter(step.thread, { key, step: n, lane: laneOf(thread.context), ancestors: around });
     }
   }
   return perThread.flatMap((drafts) =>
