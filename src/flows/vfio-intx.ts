@@ -67,11 +67,11 @@ function setUp(parameters: Parameters): World {
   const mode = parameters['lapic'] as LapicMode;
   const noapic = parameters['guest-irq'] === 'pic';
   const split = parameters['guest-irq'] === 'split';
+  const gsi = parameters['guest-irq'] === 'isa' ? PIC_GSI : GSI;
   const memslot = kvm_memory_slot('BAR 0');
   const kvm = kvm_vm({
-    // QEMU lists the PIC’s pins before the I/O APIC’s, so the PIC hears of a change first.
     irqchip_mode: split ? 'KVM_IRQCHIP_SPLIT' : 'KVM_IRQCHIP_KERNEL',
-    routing: split ? split_irq_routes() : [picEntry(PIC_GSI), ioapicEntry(PIC_GSI), ioapicEntry(GSI)],
+    routing: split ? split_irq_routes() : routes(parameters['routing'] === 'qemu'),
     // As firmware leaves it: all masked, and level-triggered where PCI interrupts may come.
     pic: noapic ? NOAPIC_PIC : { master: { imr: 0xff }, slave: { imr: 0xff, elcr: 0x0c } },
     memslots: new Map([[BAR0_SLOT, memslot]]),
@@ -95,7 +95,7 @@ function setUp(parameters: Parameters): World {
   running().thread('vcpu', 'vCPU 0', 'vcpu', PRIORITY.vcpu, () => kvm_vcpu_thread_fn(q, q.board.cpus[0]!));
 
   const parts = { vcpu, device, bar: { address: BAR0_ADDR, memslot }, config: { address: vfioConfigAddress(0) } };
-  const made = noapic ? noapic_guest(parts, PIC_GSI) : guest(parts, GSI, VECTOR);
+  const made = noapic ? noapic_guest(parts, PIC_GSI) : guest(parts, gsi, VECTOR);
   guest_context(made, PRIORITY.guest);
   device_context(device, made, parameters);
   return { device, guest: made };
@@ -115,6 +115,12 @@ function device_context(device: PciFunction, { driver }: Guest, parameters: Para
     }
   });
 }
+
+/** What a line of the board's is routed to, in the order in which KVM serves it. */
+const routes = (byQemu: boolean): KvmIrqRoutingEntry[] => [
+  ...(byQemu ? [picEntry(PIC_GSI), ioapicEntry(PIC_GSI)] : [ioapicEntry(PIC_GSI), picEntry(PIC_GSI)]),
+  ioapicEntry(GSI),
+];
 
 const ioapicEntry = (gsi: number): KvmIrqRoutingEntry => ({
   gsi,
@@ -167,12 +173,25 @@ export const vfio_intx = flow<World>({
       name: 'guest-irq',
       title: 'The guest’s interrupt controller',
       description:
-        'A guest booted with noapic uses the 8259 pair, where the board routes the device to IRQ 10; it ends an interrupt before its handler runs. With a split irqchip the I/O APIC is QEMU’s: a pin is a message to KVM, injected at once, and the end of the interrupt has to be passed on to QEMU.',
+        'Without ACPI a guest finds the device on the ISA interrupt that firmware has routed it to, IRQ 10. A guest booted with noapic uses the 8259 pair, on the same IRQ; it ends an interrupt before its handler runs. With a split irqchip the I/O APIC is QEMU’s: a pin is a message to KVM, injected at once, and the end of the interrupt has to be passed on to QEMU.',
       default: 'ioapic',
       choices: [
         { value: 'ioapic', title: 'I/O APIC: GSI 21' },
+        { value: 'isa', title: 'I/O APIC by the MP table (acpi=off): IRQ 10' },
         { value: 'pic', title: '8259 (noapic): IRQ 10' },
         { value: 'split', title: 'QEMU’s I/O APIC (kernel-irqchip=split): GSI 21' },
+      ],
+    },
+    {
+      kind: 'choice',
+      name: 'routing',
+      title: 'KVM’s routing table',
+      description:
+        'A line below 16 goes to the 8259 pair and to the I/O APIC. QEMU’s table has the 8259 first. KVM’s own, which is there from KVM_CREATE_IRQCHIP on and which smaller programs than QEMU keep, has the I/O APIC first.',
+      default: 'qemu',
+      choices: [
+        { value: 'qemu', title: 'QEMU’s: the 8259 first' },
+        { value: 'default', title: 'KVM’s own: the I/O APIC first' },
       ],
     },
     {
@@ -320,6 +339,18 @@ export const vfio_intx = flow<World>({
       title: 'Every interrupt twice: the 8259’s order',
       prose: `Linux drives the 8259 by \`handle_level_irq\`: mask, **end of interrupt**, then the handler. KVM’s ack notifier hangs on that early end, so it lowers the line and asks vfio-pci to unmask while the device still asserts. It is injected again, before the handler has run; after the handler Linux unmasks the input, and a second interrupt comes that finds nothing to do. Four interrupts of the device are eight of the guest.`,
       parameters: { 'guest-irq': 'pic', interrupts: 2 },
+    },
+    {
+      id: 'both-controllers',
+      title: 'One line, two controllers',
+      prose: `Without ACPI the guest finds its device on IRQ 10, and takes it from pin 10 of the I/O APIC. But that GSI is an ISA interrupt: KVM’s routing table has **two** entries for it, and \`kvm_set_irq\` drives both controllers each time, the 8259 too, which this guest has masked. The table here is KVM’s own, with the I/O APIC first; QEMU’s has the 8259 first. What the guest ends is the I/O APIC’s interrupt, and that alone calls the resampler.`,
+      parameters: { 'guest-irq': 'isa', routing: 'default', interrupts: 1 },
+    },
+    {
+      id: 'both-controllers-8259',
+      title: 'One line, two controllers: the 8259’s side',
+      prose: `The same line, in a guest that uses the 8259 pair: now the I/O APIC’s pin 10 is masked, and follows the line all the same. \`kvm_set_irq\` tells it first, where \`ioapic_set_irq\` notes the level in \`irr\` and stops at the mask, and then the 8259, which interrupts. Its early end of interrupt lowers the line at **both**, in the same order.`,
+      parameters: { 'guest-irq': 'pic', routing: 'default', interrupts: 1 },
     },
     {
       id: 'exclusive-line',

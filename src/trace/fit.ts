@@ -18,30 +18,48 @@ export interface Fit {
 export function alignBest(flow: Flow, given: Readonly<Record<string, unknown>>, lines: () => Iterable<string>): Fit {
   const start = resolveParameters(flow, given);
   const others = [...deviations(flow, start)];
-  const fit = (parameters: Parameters): Fit => ({
-    parameters,
-    alignment: align(waysOf(flow, parameters, false), others, lines, ENOUGH_TO_CHOOSE),
-  });
-  let best = fit(start);
-  // One parameter at a time, and again, since which value of one fits may depend on another.
+  const known = new Map<string, Fit>();
+  const fit = (parameters: Parameters): Fit => {
+    const key = JSON.stringify(parameters);
+    const found = known.get(key) ?? { parameters, alignment: align(waysOf(flow, parameters, false), others, lines, ENOUGH_TO_CHOOSE) };
+    known.set(key, found);
+    return found;
+  };
+  // A preset is a situation that several parameters make together, which is not found one by one.
+  const starts = [start, ...flow.presets.map(({ parameters = {} }) => resolveParameters(flow, { ...parameters, ...given }))].map(fit);
+  let [best] = starts as [Fit, ...Fit[]];
+  for (const each of starts.toSorted((a, b) => compare(b.alignment, a.alignment)).slice(0, STARTS)) {
+    if (best.alignment.score === 1) break;
+    const top = climb(flow, given, each, fit);
+    if (compare(top.alignment, best.alignment) > 0) best = top;
+  }
+  return { parameters: best.parameters, alignment: align(waysOf(flow, best.parameters, true), others, lines) };
+}
+
+/** Changes one parameter at a time for the better, and again, since which value of one fits may depend on another. */
+function climb(flow: Flow, given: Readonly<Record<string, unknown>>, start: Fit, fit: (parameters: Parameters) => Fit): Fit {
+  let best = start;
   for (let before: Fit | undefined; before !== best;) {
     before = best;
     for (const spec of flow.parameters) {
       if (spec.name in given) continue;
       for (const value of valuesOf(spec)) {
-        if (value === best.parameters[spec.name]) continue;
         const other = fit({ ...best.parameters, [spec.name]: value });
-        if (isBetter(other.alignment, best.alignment)) best = other;
+        if (compare(other.alignment, best.alignment) > 0) best = other;
       }
     }
   }
-  return { parameters: best.parameters, alignment: align(waysOf(flow, best.parameters, true), others, lines) };
+  return best;
 }
+
+/** From so many situations the best is looked for. */
+const STARTS = 3;
 
 /** Entries of a recording by which runs are told apart. */
 const ENOUGH_TO_CHOOSE = 4_000;
 
-const isBetter = (a: Alignment, b: Alignment): boolean => a.score > b.score || (a.score === b.score && a.matched > b.matched);
+/** Positive if `a` fits better. */
+const compare = (a: Alignment, b: Alignment): number => a.score - b.score || a.matched - b.matched;
 
 /** A run, and what the stimuli bring about when all has come to rest, one after the other and, if `each`, alone too. */
 function waysOf(flow: Flow, parameters: Parameters, each: boolean): readonly Way[] {

@@ -200,6 +200,9 @@ export function own_ioapic({ board, main_loop_tlg, address_space_memory }: Proce
   return ioapic;
 }
 
+/** How a guest finds its device where firmware’s routing to an ISA interrupt is left on. */
+const ROUTED_TO_ISA: ReadonlySet<unknown> = new Set(['isa', 'pic']);
+
 /** The root bus of the q35 board, with the LPC bridge that routes its interrupts. */
 export function root_bus(kvm_state: KVMState, ioapic?: IOAPICCommonState): PCIBus {
   const bus = pci_bus('pcie.0', {
@@ -207,7 +210,7 @@ export function root_bus(kvm_state: KVMState, ioapic?: IOAPICCommonState): PCIBu
     set_irq: withOpaque(pc_q35_init.set_irq, () => lpc),
     route_intx_to_irq: withOpaque(pc_q35_init.route_intx_to_irq, () => lpc),
   });
-  const lpc = ich9_lpc(bus, LPC_DEVFN, gsis(kvm_state, ioapic), running().parameters['guest-irq'] === 'pic');
+  const lpc = ich9_lpc(bus, LPC_DEVFN, gsis(kvm_state, ioapic), ROUTED_TO_ISA.has(running().parameters['guest-irq']));
   return bus;
 }
 

@@ -95,6 +95,19 @@ test('how often a loop goes round makes no difference', () => {
   assert.equal(aligned(run, lines).score, 1);
 });
 
+test('what a function that the flow does not know makes for somebody else is not compared', () => {
+  const run = simulated();
+  const calls = recorded(run);
+  const at = calls.findIndex(({ name }) => name === 'kvm_set_irq') + 1;
+  const { depth, line } = calls[at]!;
+  const below = (name: string, by: number): string => line.replace(/\| +\w+\(\) \{$/, `|  ${'  '.repeat(depth + by)}${name}() {`);
+  const detour = (stranger: string): number => {
+    const lines = calls.map((each) => each.line);
+    return aligned(run, [...lines.slice(0, at), below(stranger, 0), below('eventfd_ctx_fdget', 1), ...lines.slice(at)]).onlyInTrace.count;
+  };
+  assert.deepEqual([detour('somebody_else'), detour('kvm_irq_map_gsi')], [0, 1]);
+});
+
 test('calls in another order do not agree', () => {
   const run = simulated();
   const { score } = aligned(

@@ -3,6 +3,7 @@ import test from 'node:test';
 import { callText } from '../../../src/trace/call';
 import { MAX_LINE, parseSymbol } from '../../../src/trace/line';
 import { readTrace, type CallTree, type Entry, type Skip, type TraceItem } from '../../../src/trace/read';
+import { seen } from '../../../src/trace/recorded';
 import { recording } from './support';
 
 const WIDE = ' '.repeat(15);
@@ -214,4 +215,28 @@ test('the recordings are understood but for what their cuts and one mark of two 
       lines,
       file,
     );
+});
+
+test('a program’s stack that lacks its innermost caller is made whole from the stacks around it', () => {
+  const probed = (name: string, ...callers: readonly string[]): string[] => [
+    ` qemu-7  [000] .....  1.000001: ${name}: (0x5555)`,
+    ' qemu-7  [000] .....  1.000002: <user stack trace>',
+    ...[`${name}+0x0`, ...callers.map((caller) => `${caller}+0x12`)].map((frame) => ` =>  <000055555577fd4a> [${frame}]`),
+  ];
+  const lines = [
+    ...probed('vfio_intx_interrupt', 'main_loop_wait'),
+    ...probed('pci_set_irq', 'aio_dispatch', 'main_loop_wait'),
+    ...probed('pci_irq_handler', 'vfio_intx_interrupt', 'aio_dispatch', 'main_loop_wait'),
+    ...probed('vfio_mmap_set_enabled', 'aio_dispatch', 'main_loop_wait'),
+  ];
+  const entries = [...seen(readTrace(lines))].flatMap((each) => ('window' in each || each.by !== 'entry' ? [] : [each]));
+  assert.deepEqual(
+    entries.map(({ key, ancestors }) => [key, ...ancestors].map((each) => each.slice('user '.length)).join(' < ')),
+    [
+      'vfio_intx_interrupt < main_loop_wait',
+      'pci_set_irq < vfio_intx_interrupt < aio_dispatch < main_loop_wait',
+      'pci_irq_handler < pci_set_irq < vfio_intx_interrupt < aio_dispatch < main_loop_wait',
+      'vfio_mmap_set_enabled < vfio_intx_interrupt < aio_dispatch < main_loop_wait',
+    ],
+  );
 });
