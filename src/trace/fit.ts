@@ -26,7 +26,7 @@ export function alignBest(flow: Flow, given: Readonly<Record<string, unknown>>, 
     return found;
   };
   // A preset is a situation that several parameters make together, which is not found one by one.
-  const starts = [start, ...flow.presets.map(({ parameters = {} }) => resolveParameters(flow, { ...parameters, ...given }))].map(fit);
+  const starts = [start, ...flow.presets.map(({ parameters }) => resolveParameters(flow, { ...parameters, ...given }))].map(fit);
   let [best] = starts as [Fit, ...Fit[]];
   for (const each of starts.toSorted((a, b) => compare(b.alignment, a.alignment)).slice(0, STARTS)) {
     if (best.alignment.score === 1) break;
