@@ -189,15 +189,9 @@ export interface TopologyReading {
   readonly parts: readonly PartReading[];
 }
 
-/** The steps of one thread that matter here, in rising order. */
-interface ThreadTrack {
-  /** Where a wire is passed, and which. */
-  readonly steps: number[];
-  readonly wires: number[];
-}
-
 interface Index extends DrawnTopology {
-  readonly tracks: readonly ThreadTrack[];
+  /** Each thread's passings of wires, in the order of their steps. */
+  readonly tracks: readonly (readonly Hop[])[];
   /** The way up to the beginning of a stretch, by the stretch's first step: steps beside each other ask for the same one. */
   readonly ways: Map<number, ReadonlyMap<number, number>>;
   /** For each function that code of drawn parts names, those parts. */
@@ -295,27 +289,23 @@ function homesOf({ journal }: FlowRun, parts: readonly DrawnPart[]): Map<FnInfo,
 
 // ---- The way ----
 
-/** Reads the whole journal, once for a run, for where wires are passed. */
-function tracksOf(run: FlowRun, parts: readonly DrawnPart[], wires: readonly DrawnWire[]): readonly ThreadTrack[] {
+/** Where each thread passes wires: read from the whole journal, once for a run. */
+function tracksOf(run: FlowRun, parts: readonly DrawnPart[], wires: readonly DrawnWire[]): readonly (readonly Hop[])[] {
   const { journal, threads } = run;
-  const tracks = threads.map((): ThreadTrack => ({ steps: [], wires: [] }));
-  const passed = passingsByWrites(run, parts, wires);
+  const tracks = threads.map((): Hop[] => []);
   const marks = marksBySite(run, wires);
   for (let n = 0; n < journal.length; n++) {
+    const here = marks[journal.siteId(n)];
+    if (here === undefined) continue;
     const thread = journal.thread(n);
-    const track = tracks[thread]!;
-    for (const { wire, mark } of marks[journal.siteId(n)] ?? NO_MARKS) {
+    for (const { wire, mark } of here) {
       if (!isOn(threads[thread], mark) || !isUnder(run, n, mark.under)) continue;
-      if (mark.kind === 'signal' ? journal.links[journal.linkId(n)]?.kind === mark.edge : journal.kind(n) === 'enter') pass(track, n, wire);
+      if (mark.kind === 'signal' ? journal.links[journal.linkId(n)]?.kind === mark.edge : journal.kind(n) === 'enter')
+        tracks[thread]!.push({ wire, step: n });
     }
-    for (const wire of passed.get(n) ?? []) pass(track, n, wire);
   }
-  return tracks;
-}
-
-function pass({ steps, wires }: ThreadTrack, step: number, wire: number): void {
-  steps.push(step);
-  wires.push(wire);
+  for (const hop of passingsByWrites(run, parts, wires)) tracks[journal.thread(hop.step)]!.push(hop);
+  return tracks.map((track) => track.sort((a, b) => a.step - b.step || a.wire - b.wire));
 }
 
 interface SiteMark {
@@ -324,8 +314,6 @@ interface SiteMark {
 }
 
 const isOn = (thread: ThreadInfo | undefined, mark: Mark): boolean => mark.thread === undefined || mark.thread === thread?.id;
-
-const NO_MARKS: readonly SiteMark[] = [];
 
 /** The marks that steps on each site may be, by the site's number. */
 function marksBySite({ journal }: FlowRun, wires: readonly DrawnWire[]): readonly (readonly SiteMark[] | undefined)[] {
@@ -341,10 +329,9 @@ function marksBySite({ journal }: FlowRun, wires: readonly DrawnWire[]): readonl
   });
 }
 
-/** The steps that pass wires by writing a cell, asked of those cells' own lists. */
-function passingsByWrites(run: FlowRun, parts: readonly DrawnPart[], wires: readonly DrawnWire[]): ReadonlyMap<number, readonly number[]> {
-  const { journal } = run;
-  const passed = new Map<number, number[]>();
+/** The passings of wires by writes, asked of the written cells' own lists. */
+function* passingsByWrites(run: FlowRun, parts: readonly DrawnPart[], wires: readonly DrawnWire[]): Generator<Hop> {
+  const { journal, threads } = run;
   for (const [wire, { spec }] of wires.entries()) {
     for (const mark of spec.passed ?? []) {
       if (mark.kind !== 'write') continue;
@@ -354,13 +341,11 @@ function passingsByWrites(run: FlowRun, parts: readonly DrawnPart[], wires: read
         for (let at = 0; at < writes.count; at++) {
           const { step } = writes.at(at);
           if (mark.fn !== undefined && !isNamed(journal.sites[journal.siteId(step)]!.fn, mark.fn)) continue;
-          if (isOn(run.threads[journal.thread(step)], mark) && isUnder(run, step, mark.under))
-            passed.set(step, [...(passed.get(step) ?? []), wire]);
+          if (isOn(threads[journal.thread(step)], mark) && isUnder(run, step, mark.under)) yield { wire, step };
         }
       }
     }
   }
-  return passed;
 }
 
 const isCell = (name: string, meant: string): boolean => (meant.endsWith('*') ? name.startsWith(meant.slice(0, -1)) : name === meant);
@@ -390,7 +375,7 @@ function wayTo(run: FlowRun, index: Index, cursor: Cursor): readonly Hop[] {
   const [stretch] = position < 0 ? [] : stretchesTo(run, position);
   if (stretch !== undefined) {
     for (const [wire, step] of wayBefore(run, index, stretch)) hops.set(wire, step);
-    for (const [wire, step] of passings(index, stretch, position)) hops.set(wire, step);
+    for (const { wire, step } of passings(index, stretch, position)) hops.set(wire, step);
   }
   const passed = [...hops].map(([wire, step]) => ({ wire, step })).sort((a, b) => a.step - b.step);
   return [...connected(index, passed), ...held].sort((a, b) => a.step - b.step);
@@ -415,7 +400,7 @@ function wayBefore(run: FlowRun, index: Index, { first, cause }: Stretch): Reado
   let left = FARTHEST;
   let last = cause;
   for (const stretch of cause === NO_STEP ? [] : stretchesTo(run, cause)) {
-    for (const [wire, step] of passings(index, stretch, last)) hops.set(wire, Math.max(step, hops.get(wire) ?? NO_STEP));
+    for (const { wire, step } of passings(index, stretch, last)) hops.set(wire, Math.max(step, hops.get(wire) ?? NO_STEP));
     last = stretch.cause;
     if (--left === 0) break;
   }
@@ -427,18 +412,18 @@ function wayBefore(run: FlowRun, index: Index, { first, cause }: Stretch): Reado
 const KEPT_WAYS = 64;
 
 /** The wires that a stretch has passed up to its step `last`. */
-function* passings({ tracks }: Index, { thread, first }: Stretch, last: number): Generator<readonly [wire: number, step: number]> {
-  const { steps, wires } = tracks[thread]!;
-  for (let at = countUpTo(steps, first - 1); at < steps.length && steps[at]! <= last; at++) yield [wires[at]!, steps[at]!];
+function* passings({ tracks }: Index, { thread, first }: Stretch, last: number): Generator<Hop> {
+  const track = tracks[thread]!;
+  for (let at = firstFrom(track, first); at < track.length && track[at]!.step <= last; at++) yield track[at]!;
 }
 
-/** How many of rising numbers are not above a limit. */
-function countUpTo(values: readonly number[], limit: number): number {
+/** The index of the first passing at a step or after it. */
+function firstFrom(track: readonly Hop[], step: number): number {
   let low = 0;
-  let high = values.length;
+  let high = track.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (values[middle]! <= limit) low = middle + 1;
+    if (track[middle]!.step < step) low = middle + 1;
     else high = middle;
   }
   return low;
