@@ -1,6 +1,8 @@
 import type { Cursor } from '../engine/timeline';
 import type { FlowRun } from '../flows/flow';
-import { PART_WORLDS, readTopology, topologyOf, type PartWorld, type Shown } from '../flows/topology';
+import { topologyOf } from '../flows/drawnTopology';
+import { PART_WORLDS, type PartWorld, type Shown } from '../flows/topology';
+import { readTopology } from '../flows/topologyReading';
 import type { TopologyStateView, TopologyView } from '../webview/protocol';
 
 /** What the webviews get to see of a run's topology. */

@@ -5,7 +5,10 @@ import { createCursor } from '../../../src/engine/timeline';
 import { CATALOGUE, requireFlow } from '../../../src/flows/catalogue';
 import { defaults, presetInputs, simulate, type Flow, type FlowRun } from '../../../src/flows/flow';
 import { combinations, everyRun } from '../../../src/flows/places';
-import { readTopology, topologyOf, type DrawnTopology, type Hop, type Topology } from '../../../src/flows/topology';
+import { topologyOf, type DrawnTopology } from '../../../src/flows/drawnTopology';
+import type { Hop } from '../../../src/flows/passedWires';
+import type { Topology } from '../../../src/flows/topology';
+import { readTopology } from '../../../src/flows/topologyReading';
 
 /** So many further runs are searched for what the presets have not shown. */
 const FURTHER = 90;
