@@ -3,10 +3,10 @@ import { NO_STEP } from '../engine/journal';
 import { stackAt } from '../engine/timeline';
 import { CATALOGUE } from '../flows/catalogue';
 import { contextKind, type ContextKind } from '../flows/contexts';
-import { presetOf, type Chapter, type Flow, type Preset } from '../flows/flow';
+import { presetOf, type Chapter, type Flow, type FlowRun, type Preset } from '../flows/flow';
 import type { Session } from '../flows/session';
 import { resultText, writesOf, writeText } from '../flows/text';
-import { chainOf, type Chain } from './chain';
+import { chainOf, type Chain, type ChainNode } from './chain';
 
 /** The trees of the side bar: the catalogue, and the call chain of the run. */
 
@@ -97,50 +97,36 @@ function flowItem(node: FlowNode, session: Session): vscode.TreeItem {
   }
 }
 
-/** A step of the run in the chain: a thread's outermost function, or a step inside one. */
-interface ChainNode {
-  readonly step: number;
-}
-
 /** *Call chain*: every function of the run in the order in which it ran, with what it called and wrote. */
 export function registerChainTree(session: Session): vscode.Disposable {
   const changed = new vscode.EventEmitter<void>();
-  let chain: Chain | undefined;
-  /** One node object per step, as the view knows its elements by identity. */
-  const nodes = new Map<number, ChainNode>();
-  const nodeOf = (step: number): ChainNode => {
-    const node = nodes.get(step) ?? { step };
-    nodes.set(step, node);
-    return node;
-  };
+  /** Made when somebody looks. */
+  let made: { readonly run: FlowRun; readonly chain: Chain } | undefined;
+  function chain(): Chain | undefined {
+    const { run } = session;
+    if (run !== undefined && made?.run !== run) made = { run, chain: chainOf(run) };
+    return run && made?.chain;
+  }
 
   const view = vscode.window.createTreeView<ChainNode>('virtflow.chain', {
     treeDataProvider: {
       onDidChangeTreeData: changed.event,
-      getChildren: (node) => chain?.below(node?.step ?? NO_STEP).map(nodeOf) ?? [],
-      getParent({ step }) {
-        const above = chain?.above(step) ?? NO_STEP;
-        return above === NO_STEP ? undefined : nodeOf(above);
-      },
-      getTreeItem: ({ step }) => chainItem(session, step, chain?.hasBelow(step) ?? false),
+      getChildren: (node) => [...(chain()?.children(node) ?? [])],
+      getParent: (node) => chain()?.parent(node),
+      getTreeItem: (node) =>
+        node.kind === 'step' ? chainItem(session, node.step, chain()!.hasChildren(node.step)) : partItem(chain()!, node),
     },
   });
   const stop = session.onDidChange((change) => {
-    if (change === 'run') {
-      chain = session.run && chainOf(session.run);
-      nodes.clear();
-      changed.fire();
-    }
+    if (change === 'run') changed.fire();
     void follow();
   });
 
   async function follow(): Promise<void> {
     const { run, position } = session;
     if (run === undefined || !view.visible || position === NO_STEP) return;
-    if (chain === undefined) return;
-    const node = nodeOf(chain.shown(position));
     view.message = `Step ${position} of ${run.journal.length - 1}: ${stackAt(run, position)[0]?.enter.site.fn.name ?? ''}`;
-    await Promise.resolve(view.reveal(node, { select: true, focus: false, expand: false })).catch(() => undefined);
+    await Promise.resolve(view.reveal(chain()!.shown(position), { select: true, focus: false, expand: false })).catch(() => undefined);
   }
 
   return vscode.Disposable.from(
@@ -160,6 +146,14 @@ const ICONS: Readonly<Record<ContextKind, string>> = {
   guest: 'account',
   other: 'circle',
 };
+
+/** Some of the many steps of a function. */
+function partItem(chain: Chain, node: ChainNode): vscode.TreeItem {
+  const [first, last] = chain.span(node);
+  const item = new vscode.TreeItem(`Steps ${first} to ${last}`, vscode.TreeItemCollapsibleState.Collapsed);
+  item.iconPath = new vscode.ThemeIcon('ellipsis');
+  return item;
+}
 
 function chainItem(session: Session, n: number, hasChildren: boolean): vscode.TreeItem {
   const run = session.run!;

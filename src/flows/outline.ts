@@ -33,7 +33,7 @@ export function outlineOf(run: FlowRun, world: World, path: string): Outline {
     if (lines === undefined) functions.set(fn, (lines = new Map()));
     return lines;
   };
-  for (let n = 0; n < run.journal.length; n++) {
+  for (const n of distinctSteps(run)) {
     const step = run.journal.step(n);
     const { fn, anchor, note } = step.site;
     if (step.kind === 'enter') {
@@ -46,6 +46,29 @@ export function outlineOf(run: FlowRun, world: World, path: string): Outline {
     }
   }
   return render(world, path, functions);
+}
+
+const distinct = new WeakMap<FlowRun, readonly number[]>();
+
+/** The first step of each kind: those that follow at the same place, reached the same way from the same place, say the same in an outline. */
+function distinctSteps(run: FlowRun): readonly number[] {
+  const known = distinct.get(run);
+  if (known !== undefined) return known;
+  const { journal } = run;
+  const seen = new Set<number>();
+  const steps: number[] = [];
+  for (let n = 0; n < journal.length; n++) {
+    const parent = journal.parent(n);
+    const from = parent === NO_STEP ? 0 : journal.siteId(parent) + 1;
+    const place = (from * journal.links.length + journal.linkId(n)) * journal.sites.length + journal.siteId(n);
+    // A function's end stands where its beginning does.
+    const key = journal.kind(n) === 'return' ? -1 : place;
+    if (seen.has(key)) continue;
+    seen.add(key);
+    steps.push(n);
+  }
+  distinct.set(run, steps);
+  return steps;
 }
 
 function callText({ link, site }: Step, { token }: Anchor): string {

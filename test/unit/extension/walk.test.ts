@@ -137,8 +137,8 @@ async function assertViewsAgree(session: Session, debug: Debugger, chain: Chain)
   for (const { id } of cells) assert.equal(panel.state.values[id], session.cursor!.value(id));
 
   const shown = chain.shown(position);
-  assert.equal(journal.step(shown).site.fn.name, panel.here.symbol);
-  assert.ok(chain.below(chain.above(shown)).includes(shown), 'the tree has the step below its function');
+  assert.equal(journal.step(shown.step).site.fn.name, panel.here.symbol);
+  assert.ok(chain.children(chain.parent(shown)).includes(shown), 'the tree has the step below its function');
 
   const threadId = step.thread + 1;
   const { stackFrames } = (await debug.ask('stackTrace', { threadId })) as DebugProtocol.StackTraceResponse['body'];
