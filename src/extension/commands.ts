@@ -37,6 +37,7 @@ export function registerCommands(parts: Parts): vscode.Disposable[] {
     'virtflow.returnToBase': () => session.returnToBase(),
     'virtflow.keepFork': () => session.keepFork(),
     'virtflow.compareWith': () => (session.run ? compareWith(panel, comparing) : noRun()),
+    'virtflow.compareWithBase': () => (panel.open(), comparing.chooseBase()),
     'virtflow.whoWrote': (place) => (session.run ? whoWrote(session, place) : noRun()),
     'virtflow.setValue': (place) => (session.run ? setValue(session, place) : noRun()),
     'virtflow.openPanel': () => panel.open(),

@@ -13,6 +13,8 @@ import { pause } from './progress';
 export interface Comparing extends vscode.Disposable {
   /** Asks which run to compare with, and makes it. */
   choose(): Promise<void>;
+  /** Goes back to what the run was forked from. */
+  chooseBase(): void;
   /** The two runs; undefined while there is nothing to compare with. */
   view(): ComparisonView | undefined;
   /** What differs in state where the session stands. */
@@ -33,10 +35,19 @@ const SLICE = 20_000;
 export function createComparing(session: Session): Comparing {
   const listeners = new Set<() => void>();
   let chosen: Other | undefined;
+  /** What the run was forked from when the reader chose: a new fork is compared with its own base. */
+  let base: FlowRun | undefined;
   let pair: Pair | undefined;
 
+  function choose(other: Other | undefined): void {
+    chosen = other;
+    base = session.base?.run;
+    for (const listener of [...listeners]) listener();
+  }
+
   function other(): Other | undefined {
-    if (chosen?.run.flow !== session.run?.flow) chosen = undefined;
+    const isNewFork = session.base !== undefined && session.base.run !== base;
+    if (isNewFork || chosen?.run.flow !== session.run?.flow) chosen = undefined;
     return chosen ?? (session.base && { title: 'Original run', run: session.base.run });
   }
 
@@ -64,9 +75,9 @@ export function createComparing(session: Session): Comparing {
       if (picked === undefined) return;
       const made = picked.inputs && (await make(run.flow, picked.inputs, picked.label));
       if (picked.inputs && made === undefined) return;
-      chosen = made && { title: picked.label, run: made };
-      for (const listener of [...listeners]) listener();
+      choose(made && { title: picked.label, run: made });
     },
+    chooseBase: () => choose(undefined),
     view() {
       const shown = current();
       return shown && comparisonView(shown);

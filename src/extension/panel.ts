@@ -33,6 +33,7 @@ const COMMANDS: Readonly<Record<PanelCommand, string>> = {
   returnToBase: 'virtflow.returnToBase',
   keepFork: 'virtflow.keepFork',
   compareWith: 'virtflow.compareWith',
+  compareWithBase: 'virtflow.compareWithBase',
 };
 
 /** Registers both webviews. */

@@ -352,6 +352,7 @@ export const PANEL_COMMANDS = [
   'returnToBase',
   'keepFork',
   'compareWith',
+  'compareWithBase',
 ] as const;
 export type PanelCommand = (typeof PANEL_COMMANDS)[number];
 

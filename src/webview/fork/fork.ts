@@ -21,6 +21,7 @@ export function createFork(host: Host): Part<RunOutline> {
       'div',
       { class: 'fork-actions' },
       textButton('Return to Original Run', 'primary', () => host.command('returnToBase')),
+      textButton('Compare', 'secondary', () => host.command('compareWithBase')),
       textButton('Keep', 'secondary', () => host.command('keepFork')),
     ),
   );

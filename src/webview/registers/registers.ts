@@ -86,7 +86,7 @@ export function createRegisters(host: Host, actions: ValueActions): Registers {
   /** Exactly one element of the tree is reached by Tab. */
   function keepTabStop(): void {
     const current = tree.querySelector<HTMLElement>('[tabindex="0"]');
-    if (current?.isConnected && current.getClientRects().length > 0) return;
+    if (current && current.closest('[hidden]') === null) return;
     if (current) current.tabIndex = -1;
     const first = tree.querySelector<HTMLElement>('.component:not([hidden])');
     if (first) first.tabIndex = 0;

@@ -235,9 +235,11 @@ suite('the registers', () => {
     await tell({ type: 'run', run: { ...sample.run, fork }, position: sample.positionAt(MASKED) });
     assert.match(await strip.innerText(), new RegExp(`Another run from step ${MASKED} on\\s+vfio_pci_irq_ctx\\(INTx\\)\\.masked = false`));
     await strip.getByRole('button', { name: 'Return to Original Run' }).click();
+    await strip.getByRole('button', { name: 'Compare' }).click();
     await strip.getByRole('button', { name: 'Keep' }).click();
-    assert.deepEqual(sent.slice(-2), [
+    assert.deepEqual(sent.slice(-3), [
       { type: 'command', command: 'returnToBase' },
+      { type: 'command', command: 'compareWithBase' },
       { type: 'command', command: 'keepFork' },
     ]);
   });
