@@ -97,7 +97,8 @@ endToEnd(
     const stopped = await stepOf(workbench);
     await workbench.screenshot('debug-breakpoint');
 
-    // Variables: the state is there, down to single bits.
+    // Variables: what the function was called with, and the state, down to single bits.
+    await variable(workbench, 'argument 1, kvm_kernel_irqfd').waitFor();
     await open(variable(workbench, 'Interrupt State'));
     await open(variable(workbench, 'pci_function'));
     await open(variable(workbench, 'PCI_COMMAND'));
@@ -133,7 +134,7 @@ endToEnd(
     await page.keyboard.type('pci_function.INTx = true');
     await page.keyboard.press('Enter');
     await page.locator('.repl .monaco-list-row', { hasText: 'What if' }).waitFor();
-    await toolbar(workbench, 'Return to Original Run').waitFor();
+    await stoppedThread(workbench).filter({ hasText: 'You' }).waitFor();
     await workbench.screenshot('debug-what-if');
     await press(workbench, 'Return to Original Run')();
     await eventually(
