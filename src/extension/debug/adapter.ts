@@ -413,7 +413,7 @@ function forkText({ run, position }: Session, { step }: Base): string {
   const edit = run?.inputs.edits?.find(({ at }) => at === position - STEPS_TO_EDIT);
   const cell = edit && run?.cells[cellsNamed(run, edit.cell)[0] ?? NO_STEP];
   const what = run && edit && cell ? `you set ${edit.cell} to ${valueText(run, cell, edit.value)}, and ` : '';
-  const where = step === NO_STEP ? 'from the start' : `from step ${step + 1} on`;
+  const where = step === NO_STEP ? 'from the start' : `behind step ${step}`;
   const fault = run?.ending.kind === 'fault' ? ` It ${endingText(run)}` : '';
   return `What if: ${what}this is another run ${where}. “Virtflow: Return to Original Run” goes back.${fault}`;
 }

@@ -151,7 +151,7 @@ test('a step over a call stops at a breakpoint inside of it', async () => {
   assert.ok(stackAt(run, position).some(({ enter }) => enter.n === outer));
 });
 
-test('function breakpoints, conditions, hit counts and logpoints', async () => {
+test('function breakpoints, conditions and hit counts', async () => {
   await using debug = await debugging();
   await debug.launch({ flow: 'vfio-intx' });
   const { body } = await debug.client.setFunctionBreakpointsRequest({
@@ -220,6 +220,55 @@ test('expressions are evaluated, completed, and refused in words', async () => {
     targets.map(({ label }) => label),
     ['pci_function.PCI_COMMAND'],
   );
+});
+
+test('a logpoint says what it is asked for as the run passes, and does not stop it', async () => {
+  await using debug = await debugging({ [PATH]: EVENTFD });
+  await debug.launch({ flow: 'vfio-intx' });
+  const said: string[] = [];
+  debug.client.on('output', (event: DebugProtocol.OutputEvent) => said.push(event.body.output));
+  await debug.client.setBreakpointsRequest({
+    source: FILE,
+    breakpoints: [{ line: lineOf('irqfd_inject'), logMessage: 'step {$step} by {$thread}' }],
+  });
+  const { body } = await debug.stop(() => debug.client.continueRequest({ threadId: 1 }));
+  assert.equal(body.reason, 'step');
+  const { run } = debug.session;
+  const passed = Array.from({ length: run!.journal.length }, (_, step) => step).filter(
+    (step) => run!.journal.kind(step) === 'enter' && run!.journal.step(step).site.fn.name === 'irqfd_inject',
+  );
+  assert.ok(passed.length > 0);
+  assert.deepEqual(
+    said,
+    passed.map((step) => `step ${step} by ${run!.threads[run!.journal.thread(step)]?.title}\n`),
+  );
+});
+
+test('one jumps to the steps that come to a line', async () => {
+  await using debug = await debugging({ [PATH]: EVENTFD });
+  await debug.launch({ flow: 'vfio-intx' });
+  const lines = (await debug.client.send('breakpointLocations', {
+    source: FILE,
+    line: 1,
+    endLine: 99,
+  })) as DebugProtocol.BreakpointLocationsResponse;
+  assert.ok(lines.body.breakpoints.some(({ line }) => line === lineOf('irqfd_inject')));
+  const { targets } = (await debug.client.gotoTargetsRequest({ source: FILE, line: lineOf('irqfd_inject') })).body;
+  assert.equal(targets.length, 1);
+  await debug.stop(() => debug.client.gotoRequest({ threadId: 1, targetId: targets[0]!.id }));
+  const { run, position } = debug.session;
+  assert.equal(run?.journal.step(position).site.fn.name, 'irqfd_inject');
+});
+
+test('C under the mouse is the field of what the function has at hand', async () => {
+  await using debug = await debugging();
+  await debug.launch({ flow: 'vfio-intx' });
+  await debug.client.setFunctionBreakpointsRequest({ breakpoints: [{ name: 'eventfd_ctx_do_read' }] });
+  const { body } = await debug.stop(() => debug.client.continueRequest({ threadId: 1 }));
+  const [top] = await framesOf(debug, body.threadId);
+  const over = (expression: string) => debug.client.evaluateRequest({ expression, context: 'hover', frameId: top!.id });
+  assert.match((await over('ctx->count')).body.result, /^\d+/);
+  await assert.rejects(over('ctx->nothing'), Error);
 });
 
 test('setting a variable is a what-if: another run from there on, which says so, and the way back', async () => {
