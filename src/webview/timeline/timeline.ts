@@ -10,21 +10,16 @@ import { createSeeker } from '../seeker';
 import { describeStep, formatCount } from '../words';
 import { bandsFor, createPainter } from './draw';
 import { createFind } from './find';
+import { steerByKeys, steerByPointer, steerByWheel, ZOOM, type Steering } from './gestures';
 import { createLandmarks } from './landmarks';
 import { createSwatches, onThemeChange, type Palette } from './palette';
 import { createPyramid, type Pyramid } from './pyramid';
-import { isWhole, panned, partOf, showing, stepAtPart, wholeOf, zoomed, type Range } from './range';
+import { isWhole, partOf, showing, stepAtPart, wholeOf, zoomed, type Range } from './range';
 import { createTooltip } from './tooltip';
 
 /** More lanes than this share the last band. */
 const MOST_LANES = 24;
-/** How much one press of a key or button zooms, and how much a wheel does for each pixel that it says. */
-const [ZOOM, WHEEL] = [1.6, 0.0022];
-/** The part of what is in sight that a key moves by. */
-const PAGE = 0.1;
-/** A pointer that moved no further, in pixels, has clicked. */
-const STEADY = 3;
-/** How close to the cursor or a mark, in pixels, is on it. */
+/** How close to a mark, in pixels, is on it. */
 const NEAR = 5;
 /** Steps that are looked at for one in the lane under the pointer. */
 const LOOKED_AT = 4096;
@@ -71,7 +66,6 @@ export function createTimeline(host: Host): Part {
   const seeker = createSeeker(host);
   const find = createFind(host, seeker, () => redraw());
   const paint = createPainter(canvas);
-  const seekOncePerFrame = latestPerFrame((step: number) => seeker.seek(step));
   const drawOncePerFrame = latestPerFrame(draw);
   const tools = h(
     'div',
@@ -87,7 +81,6 @@ export function createTimeline(host: Host): Part {
   let palette: Palette | undefined;
   let history: HistoryView | undefined;
   let hovered: number | undefined;
-  let dragging: 'position' | 'view' | undefined;
 
   new ResizeObserver(([entry]) => {
     const [box] = entry?.devicePixelContentBoxSize ?? [];
@@ -108,7 +101,7 @@ export function createTimeline(host: Host): Part {
     if (!shown) return;
     const { run, pyramid, handovers, chapters, position } = shown;
     palette ??= swatches.read([...names.querySelectorAll('.icon')]);
-    const writes = history === undefined ? find.writes : history.steps;
+    const writes = find.writes.length > 0 || history === undefined ? find.writes : history.steps;
     const picture = {
       steps: run.steps,
       pyramid,
@@ -154,63 +147,24 @@ export function createTimeline(host: Host): Part {
     say();
   }
 
-  // ---- Pointer ----
-
-  const partAt = ({ clientX }: MouseEvent): number => {
-    const { left, width } = strip.getBoundingClientRect();
-    return (clientX - left) / Math.max(1, width);
-  };
-
-  strip.addEventListener('pointerdown', (event) => {
-    if (!shown || event.button !== 0) return;
-    const [start, begin] = [event.clientX, range];
-    const { run, position } = shown;
-    const width = Math.max(1, strip.clientWidth);
-    const onCursor = Math.abs(partOf(range, position.step + 0.5) - partAt(event)) * width <= NEAR;
-    const mode = onCursor || isWhole(range, run.length) ? 'position' : 'view';
-    let moved = false;
-    strip.setPointerCapture(event.pointerId);
-    const move = (at: PointerEvent): void => {
-      moved ||= Math.abs(at.clientX - start) > STEADY;
-      if (!moved) return;
-      dragging = mode;
-      tooltip.hide();
-      if (mode === 'view') look(panned(begin, run.length, ((start - at.clientX) / width) * begin.span));
-      else seekOncePerFrame(stepAtPart(range, run.length, Math.max(0, Math.min(1, partAt(at)))));
-    };
-    const release = (at: PointerEvent): void => {
-      strip.removeEventListener('pointermove', move);
-      dragging = undefined;
-      if (!moved && at.type === 'pointerup') seeker.seek(stepUnder(at));
-    };
-    strip.addEventListener('pointermove', move);
-    strip.addEventListener('pointerup', release, { once: true });
-    strip.addEventListener('pointercancel', release, { once: true });
-  });
-
-  strip.addEventListener('pointermove', (event) => {
-    if (!shown || dragging) return;
-    hover(stepUnder(event), partAt(event));
-  });
-  strip.addEventListener('pointerleave', () => hover(undefined, 0));
-
-  function hover(step: number | undefined, part: number): void {
-    hovered = step;
-    if (shown && step !== undefined) tooltip.show(shown.run, step, part, writtenAt(step));
+  function hover(at: { readonly step: number; readonly part: number } | undefined): void {
+    if (hovered === undefined && at === undefined) return;
+    hovered = at?.step;
+    if (shown && at) tooltip.show(shown.run, at.step, at.part, writtenAt(at.step));
     else tooltip.hide();
     redraw();
   }
 
   /** The step that a pointer means: a mark that is near, or the first in the lane under it among those that share its pixel. */
-  function stepUnder(event: MouseEvent): number {
+  function stepUnder(part: number, y: number): number {
     if (!shown) return 0;
     const { steps, length } = shown.run;
     const pixel = range.span / Math.max(1, strip.clientWidth);
-    const place = range.first + partAt(event) * range.span;
+    const place = range.first + part * range.span;
     const near = nearest([find.matches, find.writes, history?.steps], place - 0.5, NEAR * pixel);
     if (near !== undefined) return near;
-    const first = stepAtPart(range, length, partAt(event));
-    const lane = Math.floor((event.clientY - strip.getBoundingClientRect().top) / bandsFor(shown.pyramid.laneCount).pitch);
+    const first = stepAtPart(range, length, part);
+    const lane = Math.floor(y / bandsFor(shown.pyramid.laneCount).pitch);
     const end = Math.min(length, first + Math.min(LOOKED_AT, Math.max(1, pixel)));
     for (let n = first; n < end; n++) if (steps.lanes[n] === lane) return n;
     return first;
@@ -223,62 +177,19 @@ export function createTimeline(host: Host): Part {
     return `${history.cell} = ${history.texts[history.values[index] ?? -1] ?? ''}`;
   }
 
-  strip.addEventListener(
-    'wheel',
-    (event) => {
-      if (!shown) return;
-      const { length } = shown.run;
-      const sideways = event.shiftKey ? event.deltaY || event.deltaX : event.deltaX;
-      const moves = event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY);
-      // What is whole already gives the wheel back to the page.
-      if (isWhole(range, length) && (moves || event.deltaY > 0)) return;
-      event.preventDefault();
-      if (moves) look(panned(range, length, (sideways / Math.max(1, strip.clientWidth)) * range.span));
-      else {
-        const pixels = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? event.deltaY * 16 : event.deltaY;
-        const strength = event.ctrlKey ? 4 : 1;
-        look(
-          zoomed(
-            range,
-            length,
-            Math.exp(Math.max(-200, Math.min(200, pixels)) * WHEEL * strength),
-            range.first + partAt(event) * range.span,
-          ),
-        );
-      }
-    },
-    { passive: false },
-  );
-
-  // ---- Keyboard ----
-
-  strip.addEventListener('keydown', (event) => {
-    if (!shown || event.altKey || event.ctrlKey || event.metaKey) return;
-    const { run, position } = shown;
-    const from = seeker.from(position.step);
-    const page = Math.max(1, Math.round(range.span * PAGE));
-    const seek = (step: number): void => seeker.seek(Math.max(0, Math.min(run.length - 1, step)));
-    const actions: Readonly<Record<string, () => void>> = {
-      ArrowRight: () => (event.shiftKey ? look(panned(range, run.length, page)) : seek(from + 1)),
-      ArrowLeft: () => (event.shiftKey ? look(panned(range, run.length, -page)) : seek(from - 1)),
-      ArrowUp: () => seek(from + 1),
-      ArrowDown: () => seek(from - 1),
-      PageUp: () => seek(from + page),
-      PageDown: () => seek(from - page),
-      Home: () => seek(0),
-      End: () => seek(run.length - 1),
-      '+': () => zoom(1 / ZOOM),
-      '=': () => zoom(1 / ZOOM),
-      '-': () => zoom(ZOOM),
-      '0': fit,
-      Enter: () => host.command('revealSource'),
-      ' ': () => host.command('togglePlay'),
-    };
-    const action = actions[event.key];
-    if (!action) return;
-    event.preventDefault();
-    action();
-  });
+  const steering: Steering = {
+    stance: () => shown && { range, length: shown.run.length, step: shown.position.step },
+    look,
+    zoom,
+    fit,
+    seek: seeker.seek,
+    scrub: latestPerFrame(seeker.seek),
+    stepUnder,
+    hover,
+  };
+  const pointer = steerByPointer(strip, steering);
+  steerByWheel(strip, steering);
+  steerByKeys(strip, steering, seeker.from, host);
   document.addEventListener('keydown', (event) => {
     if (event.key !== 'f' || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey || !shown) return;
     event.preventDefault();
@@ -338,7 +249,7 @@ export function createTimeline(host: Host): Part {
       strip.setAttribute('aria-valuetext', describeStep(run, position.step));
       landmarks.showStep(position.step);
       find.showPosition(position);
-      const next = dragging ? range : showing(range, run.length, position.step);
+      const next = pointer.dragging ? range : showing(range, run.length, position.step);
       if (first || next !== range) look(next);
       else redraw();
     },
