@@ -100,12 +100,14 @@ function likenesses(a: FlowRun, b: FlowRun): readonly [Int32Array, Int32Array] {
     sites: journal.sites.map(({ fn, anchor }) => numbered(places, siteKey(fn, anchor))),
     lanes: own.map(({ id }) => numbered(threads, id)),
   }));
-  const [ofA, ofB] = sides.map(({ journal, sites, lanes }) =>
-    Int32Array.from({ length: journal.length }, (_, n) => {
+  const [ofA, ofB] = sides.map(({ journal, sites, lanes }) => {
+    const numbers = new Int32Array(journal.length);
+    for (let n = 0; n < numbers.length; n++) {
       const place = sites[journal.siteId(n)]! * threads.size + lanes[journal.thread(n)]!;
-      return place * STEP_KINDS.length + STEP_KINDS.indexOf(journal.kind(n));
-    }),
-  );
+      numbers[n] = place * STEP_KINDS.length + STEP_KINDS.indexOf(journal.kind(n));
+    }
+    return numbers;
+  });
   return [ofA!, ofB!];
 }
 
@@ -150,8 +152,8 @@ function otherWrites(a: FlowRun, b: FlowRun, partners: Int32Array): readonly num
   const found: number[] = [];
   partners.forEach((partner, step) => {
     if (partner === -1) return;
-    const [x, endX] = a.journal.writesOf(step);
-    const [y, endY] = b.journal.writesOf(partner);
+    const [x, y] = [a.journal.writesBefore(step), b.journal.writesBefore(partner)];
+    const [endX, endY] = [a.journal.writesBefore(step + 1), b.journal.writesBefore(partner + 1)];
     if (x === endX && y === endY) return;
     const alike = endX - x === endY - y && Array.from({ length: endX - x }, (_, index) => same(x + index, y + index)).every(Boolean);
     if (!alike) found.push(step);

@@ -151,8 +151,9 @@ async function assertViewsAgree(session: Session, debug: Debugger, chain: Chain)
     ((await debug.ask('variables', { variablesReference: reference })) as DebugProtocol.VariablesResponse['body']).variables;
   const component = components.filter(({ born, cells: own }) => born <= position && own.length > 0)[position % 7];
   if (component === undefined) return;
-  const structs = await open(scopes.at(-1)!.variablesReference);
-  const struct = structs.find(({ name }) => name === component.struct)!;
+  const structs = await open(scopes.find(({ name }) => name === 'Interrupt State')!.variablesReference);
+  const struct = structs.find(({ name }) => name === component.struct);
+  assert.ok(struct, `no ${component.struct} in the debugger`);
   const rows = await open(struct.variablesReference);
   const own =
     struct.type === component.struct
