@@ -2,7 +2,6 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Browser } from 'playwright-core';
 import { requireFlow } from '../../src/flows/catalogue';
-import { presetInputs } from '../../src/flows/flow';
 import { createSession, type Session } from '../../src/flows/session';
 import { startBrowser } from '../workbench/browser';
 import { ROOT } from '../workbench/paths';
@@ -13,22 +12,24 @@ import { openReal } from './real';
 
 interface Shot {
   readonly flow: string;
-  readonly preset?: string;
-  /** The function at which the run stands: the first time after the stimuli, or after `chapter` begins. */
+  /** Parameters that make the run a fork of the flow as it is by default. */
+  readonly fork?: Readonly<Record<string, unknown>>;
+  /** The function at which the run stands, when it is entered for the last time. */
   readonly at: string;
-  readonly chapter?: string;
   readonly tab: 'sequence' | 'topology' | 'compare';
+  /** Whether one sees what may be changed about the run. */
+  readonly experiment?: true;
 }
 
 const SHOTS: readonly Shot[] = [
   { flow: 'mdev-mtty', at: 'mtty_trigger_interrupt', tab: 'sequence' },
   { flow: 'vfio-probe', at: 'vfio_pci_core_register_device', tab: 'sequence' },
   { flow: 'vfio-msi', at: 'post_by_hardware', tab: 'topology' },
-  { flow: 'vfio-intx', at: 'irqfd_inject', tab: 'sequence' },
+  { flow: 'vfio-intx', at: 'irqfd_inject', tab: 'sequence', experiment: true },
   { flow: 'pic', at: 'pic_read_irq', tab: 'sequence' },
   { flow: 'ioapic', at: 'ioapic_service', tab: 'topology' },
   { flow: 'acrn-virtio-console', at: 'acrn_ioreq_dispatch', tab: 'topology' },
-  { flow: 'virtio-kvm', at: 'irqfd_wakeup', tab: 'compare' },
+  { flow: 'virtio-kvm', fork: { ioeventfd: false }, at: 'virtio_pci_notify', tab: 'compare' },
 ];
 const THEMES: readonly Theme[] = ['light', 'dark'];
 
@@ -53,10 +54,11 @@ async function main(names: readonly string[]): Promise<void> {
   }
 }
 
-function sessionFor({ flow: id, preset, at }: Shot): Session {
+function sessionFor({ flow: id, fork, at }: Shot): Session {
   const flow = requireFlow(id);
   const session = createSession();
-  session.explore(flow, preset === undefined ? {} : presetInputs(flow, preset));
+  session.explore(flow);
+  if (fork !== undefined) session.setParameters(fork);
   const { journal } = session.run!;
   const found = Array.from({ length: journal.length }, (_, n) => n).findLast(
     (n) => journal.kind(n) === 'enter' && journal.step(n).site.fn.name === at,
@@ -66,8 +68,12 @@ function sessionFor({ flow: id, preset, at }: Shot): Session {
   return session;
 }
 
-async function take(browser: Browser, { tab }: Shot, session: Session, theme: Theme): Promise<Buffer> {
-  const webview = await openReal(browser, { view: 'panel', theme, width: 1440, height: 900, memory: { tab } }, session);
+async function take(browser: Browser, { tab, experiment }: Shot, session: Session, theme: Theme): Promise<Buffer> {
+  const webview = await openReal(
+    browser,
+    { view: 'panel', theme, width: 1440, height: 900, memory: { tab, experiment: experiment === true } },
+    session,
+  );
   try {
     await webview.show();
     await webview.page.waitForTimeout(300);
@@ -75,7 +81,7 @@ async function take(browser: Browser, { tab }: Shot, session: Session, theme: Th
     if (webview.complaints.length > 0) throw new Error(webview.complaints.join('\n'));
     // Chromium's screenshots are PNG or JPEG only by way of Playwright; its protocol has WebP too, a third of the size.
     const protocol = await webview.page.context().newCDPSession(webview.page);
-    const { data } = await protocol.send('Page.captureScreenshot', { format: 'webp', quality: 85 });
+    const { data } = await protocol.send('Page.captureScreenshot', { format: 'webp', quality: 72 });
     return Buffer.from(data, 'base64');
   } finally {
     await webview.close();

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import { readFileSync, statSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { statSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, suite, test } from 'node:test';
 import type { Browser, Locator } from 'playwright-core';
 import type { PositionView, RunView } from '../../../src/webview/protocol';
 import { layOut } from '../../../src/webview/sequence/layout';
-import { moveTo, openWebview, outlineAt, runAt, THEMES, type Webview, type WebviewOptions } from '../../webview/harness';
+import { moveTo, openWebview, outlineAt, runAt, type Webview, type WebviewOptions } from '../../webview/harness';
 import { createSample, type Sample } from '../../webview/sample';
 import { startBrowser } from '../../workbench/browser';
 import { ROOT } from '../../workbench/paths';
@@ -261,29 +260,6 @@ suite('the webviews', () => {
   test('the script is small', () => {
     assert.ok(statSync(path.join(ROOT, 'dist/webview/panel.js')).size < 220 * 1024);
   });
-
-  const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-  for (const theme of THEMES) {
-    for (const options of [panel, { ...panel, width: 720 }, state] as readonly WebviewOptions[]) {
-      view(`${options.view} at ${options.width ?? 1400} is accessible in ${theme}`, { ...options, theme }, async ({ page, tell }) => {
-        await page.evaluate(axe);
-        await tell({ type: 'empty' });
-        assert.deepEqual(await violations(), []);
-        await tell(options.view === 'state' ? outlineAt(sample, MASKED) : runAt(sample, MASKED));
-        assert.deepEqual(await violations(), []);
-
-        function violations(): Promise<readonly string[]> {
-          return page.evaluate(async () => {
-            const { axe: checker } = globalThis as unknown as {
-              axe: { run(): Promise<{ violations: { id: string; nodes: { html: string; failureSummary: string }[] }[] }> };
-            };
-            const { violations: found } = await checker.run();
-            return found.flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html}\n${failureSummary}`));
-          });
-        }
-      });
-    }
-  }
 });
 
 async function isInSight(element: Locator, container: Locator): Promise<boolean> {
