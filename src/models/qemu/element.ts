@@ -1,4 +1,5 @@
-import type { Instance } from '../../engine/cell';
+import { COMPONENT, type Instance } from '../../engine/cell';
+import { running } from '../../engine/running';
 
 /** A cell that C reaches by an index: an element of `irq_count[]`, a register in `config[]`. */
 export interface Element {
@@ -9,13 +10,17 @@ export interface Element {
  * Gives one cell of a structure to code that finds it by number.
  * @param wmask the bits that a write changes: all of them unless given
  */
-export function element<K extends string>(instance: Record<K, number>, key: K, wmask = 0xffffffff): Element {
+export function element<K extends string>(instance: Record<K, number> & Instance, key: K, wmask = 0xffffffff): Element {
+  const fields: Record<K, number> = instance;
+  const machine = running();
+  // Found once: reading a property whose name is not the same every time takes longer than all else that is done with it.
+  const { id } = instance[COMPONENT].cells.find(({ name }) => name === key)!;
   return {
     get value(): number {
-      return instance[key];
+      return machine.peek(id);
     },
     set value(value: number) {
-      instance[key] = ((instance[key] & ~wmask) | (value & wmask)) >>> 0;
+      fields[key] = ((machine.peek(id) & ~wmask) | (value & wmask)) >>> 0;
     },
   };
 }
