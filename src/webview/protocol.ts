@@ -119,7 +119,7 @@ export interface TopologyView {
 export interface PartStateView {
   /** Whether it exists already. */
   readonly there: boolean;
-  /** The `id`s of the components that it stands for. */
+  /** The components that it stands for, by their index in the run's. */
   readonly components: readonly number[];
   /** Index into the part's cells, and the value as people read it. */
   readonly cells: readonly { readonly cell: number; readonly value: string; readonly changed: boolean }[];
@@ -627,6 +627,7 @@ export function isPositionIn(
     way.every(({ lane }) => lane < lanes.length) &&
     state.parts.length === parts.length &&
     state.parts.every(({ cells }, index) => cells.every(({ cell }) => cell < (parts[index]?.cells.length ?? 0))) &&
+    state.parts.every((part) => part.components.every((component) => component < components.length)) &&
     state.way.every(({ wire }) => wire < wires.length) &&
     (state.active === undefined || state.active < parts.length)
   );

@@ -1,14 +1,14 @@
 import { h } from '../dom';
 import type { Host } from '../host';
 import { icon } from '../icons';
-import type { PositionView, RunView } from '../protocol';
+import type { PositionView, RunOutline } from '../protocol';
 import { contextOfWorld } from './canvas';
 import { blockedWords } from './wording';
 
 /** Below the picture: the selected part, or the one that the current step is in, and everything that blocks. */
 export interface Inspector {
   readonly element: HTMLElement;
-  show(run: RunView, position: PositionView, part: number | undefined): void;
+  show(run: RunOutline, position: PositionView, part: number | undefined): void;
 }
 
 /** Makes the inspector. */
@@ -33,11 +33,8 @@ export function createInspector(host: Host): Inspector {
           'p',
           { class: `inspected ctx-${contextOfWorld(world)}` },
           h('strong', {}, part.title),
-          h(
-            'span',
-            { class: 'whence' },
-            [part.struct === part.title ? undefined : part.struct, part.file].filter((text) => text !== undefined).join(' · '),
-          ),
+          ...(state?.components ?? []).map((component) => createInstance(run.components[component])),
+          part.file === undefined ? undefined : h('span', { class: 'whence' }, part.file),
           link(host, 'reached at step', passed),
           link(host, 'written at step', state?.writtenAt),
         );
@@ -50,6 +47,11 @@ export function createInspector(host: Host): Inspector {
       );
     },
   };
+}
+
+/** The name of an instance, with what it is as its tooltip. */
+function createInstance(component: RunOutline['components'][number] | undefined): HTMLElement | undefined {
+  return component && h('span', { class: 'whence', title: component.doc }, `${component.struct}(${component.name})`);
 }
 
 function link(host: Host, words: string, step: number | undefined): HTMLElement | undefined {
