@@ -105,7 +105,8 @@ test('what a function that the flow does not know makes for somebody else is not
     const lines = calls.map((each) => each.line);
     return aligned(run, [...lines.slice(0, at), below(stranger, 0), below('eventfd_ctx_fdget', 1), ...lines.slice(at)]).onlyInTrace.count;
   };
-  assert.deepEqual([detour('somebody_else'), detour('kvm_irq_map_gsi')], [0, 1]);
+  assert.equal(detour('somebody_else'), 0);
+  assert.ok(detour('kvm_irq_map_gsi') > 0, 'below a function of the flow the same call is a difference');
 });
 
 test('calls in another order do not agree', () => {
