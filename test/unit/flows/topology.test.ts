@@ -7,7 +7,7 @@ import { defaults, presetInputs, simulate, type Flow, type FlowRun } from '../..
 import { combinations, everyRun } from '../../../src/flows/places';
 import { topologyOf, type DrawnTopology } from '../../../src/flows/drawnTopology';
 import type { Hop } from '../../../src/flows/passedWires';
-import type { Topology } from '../../../src/flows/topology';
+import type { PartSpec, Topology } from '../../../src/flows/topology';
 import { readTopology } from '../../../src/flows/topologyReading';
 
 /** So many further runs are searched for what the presets have not shown. */
@@ -28,7 +28,7 @@ function* otherRuns(flow: Flow): Generator<FlowRun> {
 
 /** What runs of a flow had of its declaration. */
 interface Seen {
-  readonly parts: Set<string>;
+  readonly parts: Set<PartSpec>;
   readonly wires: Set<object>;
   readonly reasons: Set<string>;
 }
@@ -39,7 +39,8 @@ const nothing = (): Seen => ({ parts: new Set(), wires: new Set(), reasons: new 
 function look(run: FlowRun, every: number, seen: Seen, visit?: (drawn: DrawnTopology, way: readonly Hop[], step: number) => void): void {
   const drawn = topologyOf(run);
   const cursor = createCursor(run);
-  for (const { spec } of drawn.parts) seen.parts.add(spec.id);
+  for (const { spec } of drawn.parts) seen.parts.add(spec);
+  assert.equal(new Set(drawn.parts.map(({ spec }) => spec.id)).size, drawn.parts.length, 'two parts of one run have the same id');
   for (let step = 0; step < run.journal.length; step += every) {
     cursor.seek(step);
     const { way, parts } = readTopology(run, cursor);
@@ -70,9 +71,7 @@ for (const flow of CATALOGUE) {
   test(`${flow.id}: whatever is declared is there, and lit, in some run, and the way hangs together`, () => {
     const { parts, wires } = flow.topology;
     const seen = nothing();
-    const ids = parts.map(({ id }) => id);
-    assert.equal(new Set(ids).size, ids.length, 'two parts have the same id');
-    const unseen = () => ids.filter((id) => !seen.parts.has(id));
+    const unseen = () => parts.filter((part) => !seen.parts.has(part)).map(({ id }) => id);
     const unlit = () => wires.filter((wire) => !seen.wires.has(wire)).map(({ from, to, label, kind }) => `${from} ${label ?? kind} ${to}`);
     const check = (run: FlowRun): void =>
       look(run, 5, seen, (drawn, way, step) => assert.ok(hangsTogether(drawn, way), `step ${step} with ${JSON.stringify(run.inputs)}`));
