@@ -187,7 +187,7 @@ function globImports() {
 
 /**
  * The models without the engine, to measure them alone: coroutines become plain functions, which is the same as long as none of them waits, and
- * model functions get no frames.
+ * the modules of test/bench/bare stand for those of the engine: calls without frames, structures without a journal.
  *
  * @returns {esbuild.Plugin}
  */
@@ -195,8 +195,17 @@ function bareModels() {
   return {
     name: 'bare models',
     setup(build) {
-      const bareFn = path.resolve('test/bench/bare/fn.ts');
-      build.onResolve({ filter: /\/engine\/fn$/ }, ({ importer }) => (importer === bareFn ? undefined : { path: bareFn }));
+      const bare = path.resolve('test/bench/bare');
+      const replaced = new Map(
+        ['src/engine/fn', 'src/engine/cell', 'src/engine/steps', 'src/models/qemu/element'].map((module) => [
+          path.resolve(module),
+          path.join(bare, `${path.basename(module)}.ts`),
+        ]),
+      );
+      build.onResolve({ filter: /^\./ }, ({ path: module, resolveDir }) => {
+        const instead = resolveDir === bare ? undefined : replaced.get(path.resolve(resolveDir, module));
+        return instead === undefined ? undefined : { path: instead };
+      });
       build.onLoad({ filter: /\.ts$/ }, ({ path: file }) => ({
         contents: readFileSync(file, 'utf8')
           .replaceAll(/\bfunction\s*\*/g, 'function ')

@@ -4,7 +4,7 @@ import { bareMachine } from './machine';
 
 /**
  * The models of QEMU's interrupt controllers by themselves. This module is built apart, by `bareModels` in esbuild.mjs: the very same sources, but
- * their coroutines are plain functions and their functions have no frames. What is typed as a coroutine here is the result itself.
+ * their coroutines are plain functions, calls have no frames, and cells are fields. What is typed as a coroutine here is the result itself.
  */
 
 type Plain<T> = { readonly [K in keyof T]: T[K] extends (...args: infer A) => Generator<unknown, infer R> ? (...args: A) => R : T[K] };

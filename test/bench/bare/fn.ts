@@ -1,4 +1,4 @@
-import { source as engineSource, type Definitions, type Fn, type Link, type Registration } from '../../../src/engine/fn';
+import { source as engineSource, type Definitions, type Fn, type Link, type Pointer, type Registration } from '../../../src/engine/fn';
 import type { Run } from '../../../src/engine/machine';
 
 export * from '../../../src/engine/fn';
@@ -19,3 +19,23 @@ export function source(...[world, path, formerly]: Parameters<typeof engineSourc
     },
   };
 }
+
+/** Calls of all kinds are calls, and a pointer needs no more than whom it reaches. */
+export const via = <F>(_wrapper: string, target: F): F => target;
+export const architecturally = <F>(_kind: string, target: F): F => target;
+export const through = <A extends readonly unknown[], R>(_kind: string, _token: string, to: Pointer<A, R>): Fn<A, R> => to.target;
+
+const NOWHERE: Registration = { world: 'hardware', path: '', symbol: '', formerly: [] };
+
+export const addressOf = <A extends readonly unknown[], R>(target: Fn<A, R>): Pointer<A, R> => ({ target, registration: NOWHERE });
+
+export const bound = <T, A extends readonly unknown[], R>(target: Fn<[T, ...A], R>, first: () => T): Fn<A, R> =>
+  Object.assign((...args: A) => target(first(), ...args), {
+    info: target.info,
+    over: (_link: Link, ...args: A) => target(first(), ...args),
+  });
+
+export const boundPointer = <T, A extends readonly unknown[], R>(callback: Pointer<[T, ...A], R>, first: () => T): Pointer<A, R> => ({
+  target: bound(callback.target, first),
+  registration: callback.registration,
+});

@@ -15,8 +15,11 @@ const { fn, ops } = source('qemu', 'hw/intc/i8259.c');
 const get_priority = fn(
   'The highest priority among some inputs, 0 first; rotation decides which input that is. 8 if there is none.',
   function* get_priority(s: PICCommonState, mask: number) {
-    for (let priority = 0; priority < 8; priority++) if (mask & (1 << ((priority + s.priority_add) & 7))) return priority;
-    return 8;
+    if (mask === 0) return 8;
+    const { priority_add } = s;
+    let priority = 0;
+    while ((mask & (1 << ((priority + priority_add) & 7))) === 0) priority++;
+    return priority;
   },
 );
 
@@ -211,9 +214,12 @@ const pic_ioport_read = fn(
       s.poll = false;
       return irq >= 0 ? irq | 0x80 : 0;
     }
-    const register = addr !== 0 ? 'imr' : s.read_reg_select ? 'isr' : 'irr';
-    at(register);
-    return s[register];
+    if (addr !== 0) {
+      at('imr');
+      return s.imr;
+    }
+    at(s.read_reg_select ? 'isr' : 'irr');
+    return s.read_reg_select ? s.isr : s.irr;
   },
 );
 

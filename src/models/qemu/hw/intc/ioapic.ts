@@ -66,8 +66,9 @@ const ioapic_service = fn(
   'Sends what is requested, over all pins. A level pin sends once and then waits for the end of the interrupt: that is what remote IRR is for.',
   function* ioapic_service(s: IOAPICCommonState) {
     const { board } = s;
-    for (const [pin, entry] of s.ioredtbl.entries()) {
+    for (let pin = 0; pin < IOAPIC_NUM_PINS; pin++) {
       if (!(s.irr & (1 << pin))) continue;
+      const entry = s.ioredtbl[pin]!;
       const info: IoapicEntryInfo = yield* ioapic_entry_parse(board, entry);
       if (info.masked) continue;
       if (!info.level) s.irr &= ~(1 << pin);
@@ -140,8 +141,8 @@ export const ioapic_eoi_broadcast = fn(
   'A local APIC has ended a level-triggered vector: every entry with that vector may send again, and does so if its line is still high.',
   function* ioapic_eoi_broadcast(board: Board, vector: number) {
     for (const s of board.ioapics) {
-      for (const [n, entry] of s.ioredtbl.entries()) {
-        const { low } = entry;
+      for (let n = 0; n < IOAPIC_NUM_PINS; n++) {
+        const { low } = s.ioredtbl[n]!;
         if ((low.value & IOAPIC_VECTOR_MASK) !== vector || !(low.value & IOAPIC_LVT_TRIGGER_MODE)) continue;
         if (board.kvm_state !== undefined) yield* kvm_resample_fd_notify(board.kvm_state, n);
         if (!(low.value & IOAPIC_LVT_REMOTE_IRR)) continue;

@@ -1,0 +1,6 @@
+export * from '../../../src/engine/steps';
+
+/** Without the engine nobody stands anywhere. */
+export function at(): void {}
+export function atCall(): void {}
+export function atWrite(): void {}
