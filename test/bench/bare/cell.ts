@@ -7,40 +7,51 @@ export * from '../../../src/engine/cell';
  * as it is to a compiler: accessors that all structures shared would look every field up anew.
  */
 
-/** An element of an array: a field that is reached by an index as well. */
-export interface Held<V = unknown> {
-  value: V;
+/** An element of an array of words: a field that is reached by an index as well. What it holds fits a small integer, which is fast. */
+export class Word {
+  private held: number;
+
+  constructor(initial: number) {
+    this.held = initial | 0;
+  }
+  get value(): number {
+    return this.held >>> 0;
+  }
+  set value(value: number) {
+    this.held = value | 0;
+  }
 }
 
-const ELEMENTS = Symbol('elements');
+const WORDS = Symbol('words');
 
 /** The element that a structure's key names. */
-export const elementOf = (instance: Instance, key: string): Held<number> =>
-  (instance as unknown as Readonly<Record<typeof ELEMENTS, ReadonlyMap<string, Held<number>>>>)[ELEMENTS].get(key)!;
+export const wordOf = (instance: Instance, key: string): Word =>
+  (instance as unknown as Readonly<Record<typeof WORDS, ReadonlyMap<string, Word>>>)[WORDS].get(key)!;
 
 type Fields = Readonly<Record<string, Pick<Field<never>, 'type'>>>;
 
 /** `struct` for models without the engine. */
 export function struct<F extends Fields>(_name: string, _doc: string, fields: F) {
   const all = Object.entries(fields as unknown as Readonly<Record<string, Field<unknown>>>);
-  const members = all.map(([key, { type }], n) => {
-    const name = JSON.stringify(key);
-    const place = isElement(key) ? `this.field${n}.value` : `this.field${n}`;
-    const value = 'bits' in type ? `(value & ${type.bits === 32 ? -1 : (1 << type.bits) - 1}) >>> 0` : 'value';
-    return `get ${name}() { return ${place}; } set ${name}(value) { ${place} = ${value}; }`;
-  });
+  const words = all.filter(([key, { initial }]) => key.includes('[') && typeof initial === 'number');
+  const members = all.map(([key, field], n) =>
+    accessors(JSON.stringify(key), words.some(([word]) => word === key) ? `this.field${n}.value` : `this.field${n}`, field),
+  );
   const assignments = all.map((_, n) => `this.field${n} = fields[${n}];`);
   // oxlint-disable-next-line typescript/no-implied-eval -- the code is made of the names of cells, here
   const Structure = new Function(`return class { constructor(fields) { ${assignments.join(' ')} } ${members.join(' ')} }`)() as new (
     fields: readonly unknown[],
   ) => Struct<F>;
   return (_instance: string, initial: Readonly<Record<string, unknown>> = {}): Struct<F> => {
-    const held = all.map(([key, field]) => {
-      const value = initial[key] ?? field.initial;
-      return isElement(key) ? { value } : value;
-    });
-    return Object.assign(new Structure(held), { [ELEMENTS]: new Map(all.map(([key], n) => [key, held[n]])) });
+    const first = ([key, field]: (typeof all)[number]): unknown => initial[key] ?? field.initial;
+    const elements = new Map(words.map((word) => [word[0], new Word(first(word) as number)]));
+    const instance = new Structure(all.map((each) => elements.get(each[0]) ?? first(each)));
+    return Object.assign(instance, { [WORDS]: elements });
   };
 }
 
-const isElement = (key: string): boolean => key.includes('[');
+function accessors(key: string, place: string, { type }: Field<unknown>): string {
+  const bits = 'bits' in type ? type.bits : undefined;
+  const held = bits === undefined ? 'value' : bits === 32 ? 'value | 0' : `value & ${(1 << bits) - 1}`;
+  return `get ${key}() { return ${bits === 32 ? `${place} >>> 0` : place}; } set ${key}(value) { ${place} = ${held}; }`;
+}
