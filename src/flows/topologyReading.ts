@@ -100,7 +100,18 @@ function readPart(run: FlowRun, cursor: Cursor, part: DrawnPart, changed: Readon
     there: true,
     components: mine,
     cells: shown,
-    blocked: (spec.blocked ?? []).flatMap(({ when, because }) => (when(read) ? [because] : [])),
+    blocked: (spec.blocked ?? []).flatMap(({ when, because }) => (holds(when, read) ? [because] : [])),
     written: lastTouched(run, mine, position),
   };
+}
+
+/** Whether a condition holds of cells that are there: of what is not allocated yet, nothing does. */
+function holds(when: (cell: ReadCell) => boolean, read: ReadCell): boolean {
+  let there = true;
+  const value = when((name) => {
+    const held = read(name);
+    there &&= !Number.isNaN(held);
+    return held;
+  });
+  return value && there;
 }

@@ -124,7 +124,7 @@ export const ioapicTopology: Topology = {
   parts: [
     routing,
     { ...ioapic(10), ...inKernel },
-    { ...ioapic(8), id: 'ioapic8', title: 'kvm_ioapic, pin 8', code: [], ...inKernel },
+    { ...ioapic(8), id: 'ioapic8', title: 'kvm_ioapic, pin 8', code: [], blocked: [], ...inKernel },
     ...CPUS.flatMap((cpu) => [lapic, { ...posted, blocked: [] }, vcpu].map((part) => ofCpu(part, cpu))),
     ...CPUS.map((cpu) => ofCpu(guestCpu, cpu)),
     lineDevice('device', 'device'),

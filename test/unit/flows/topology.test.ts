@@ -208,3 +208,14 @@ const comparable = (reading: ReturnType<typeof readTopology>): unknown => ({
   ...reading,
   parts: reading.parts.map((part) => ({ ...part, components: part.components.map(({ id }) => id) })),
 });
+
+test('what is not allocated yet blocks nothing', () => {
+  for (const flow of CATALOGUE) {
+    const run = simulate(flow, { parameters: defaults(flow), stimuli: [], seed: 0 });
+    const cursor = createCursor(run);
+    cursor.seek(0);
+    const { parts } = topologyOf(run);
+    for (const [index, { blocked }] of readTopology(run, cursor).parts.entries())
+      for (const reason of blocked) assert.doesNotMatch(reason, /Remote IRR is set/, `${flow.id} ${parts[index]!.spec.id}`);
+  }
+});
