@@ -11,9 +11,9 @@ const INTERRUPTS = 2000;
 /** How often a sample performs them: once takes no longer than what else a busy machine does between. */
 const REPEATS = 20;
 
-/** Why the I/O APIC has more to do than v86’s, which is QEMU’s way and not the engine’s. */
+/** What ours does, as QEMU’s, and v86’s does not. It explains little: each left out for a trial, the figure changed by less than a tenth. */
 const SENDS =
-  ' (ours, as QEMU’s, goes over all 24 pins and sends through address space, regions and lock; v86’s looks at one pin and calls its local APIC)';
+  ' (ours looks at all 24 pins and sends through address space, regions and lock; v86’s does neither, which is only a small part of the difference)';
 
 type Perform = (operations: readonly Operation[]) => number[];
 
