@@ -26,7 +26,7 @@ export interface Formula {
 /** What can be asked for besides cells. */
 export const VARIABLES: readonly { readonly name: string; readonly means: string }[] = [
   { name: '$step', means: 'The number of the step' },
-  { name: '$thread', means: 'The thread that it is on, to compare with a name: $thread == "vcpu"' },
+  { name: '$thread', means: 'The thread that it is on, to compare with a name: $thread == "vCPU 0"' },
   { name: '$result', means: 'What the function returned that returned just before' },
 ];
 
