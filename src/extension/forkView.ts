@@ -1,7 +1,7 @@
 import type { FlowRun, Inputs, ParameterSpec } from '../flows/flow';
 import { cellsNamed } from '../flows/names';
 import type { Base } from '../flows/session';
-import { valueText } from '../flows/text';
+import { endingText, valueText } from '../flows/text';
 import type { ForkView } from '../webview/protocol';
 
 /** What a fork is to those who look at it: what was changed, and up to where it is the run that it came from. */
@@ -12,8 +12,10 @@ export function forkView(run: FlowRun, base: Base): ForkView {
     const known = new Set(of.map((each) => JSON.stringify(each)));
     return (each: T): boolean => !known.has(JSON.stringify(each));
   };
+  const stopsShort = run.ending.kind === 'fault' || run.ending.kind === 'limit';
   return {
     ...(base.step < 0 ? {} : { step: base.step }),
+    ...(stopsShort ? { ending: endingText(run) } : {}),
     changes: [
       ...run.flow.parameters.flatMap((spec) => parameterChange(spec, run.inputs, past)),
       ...stimuli.filter(isNew(past.stimuli)).map(({ name }) => run.flow.stimuli.find((stimulus) => stimulus.name === name)?.title ?? name),

@@ -66,7 +66,7 @@ export function endingText({ ending }: FlowRun): string {
     case 'time':
       return `after ${ending.milliseconds} ms only timers are left.`;
     case 'limit':
-      return 'stopped at the limit: the models were still going, as in an interrupt storm.';
+      return 'stops at the limit: the models were still going, as in an interrupt storm.';
     case 'fault':
       return `stops where a model could not go on from what was set by hand: ${ending.problem}.`;
   }

@@ -145,6 +145,8 @@ export interface ForkView {
   readonly step?: number;
   /** What was changed, each in a few words: `pic(master).isr = 0x00`. */
   readonly changes: readonly string[];
+  /** How it ends, where that is not by coming to rest. */
+  readonly ending?: string;
 }
 
 /** A run without its steps: all that the side bar gets to know. */
@@ -672,7 +674,7 @@ const OUTLINE: { readonly [K in keyof RunOutline]-?: Check } = {
   parameters: listOf(isParameter),
   stimuli: listOf(shape<StimulusView>({ name: text, title: text, description: text })),
   injected: listOf(shape<RunView['injected'][number]>({ title: text, at: whole })),
-  fork: optional(shape<ForkView>({ step: optional(whole), changes: listOf(text) })),
+  fork: optional(shape<ForkView>({ step: optional(whole), changes: listOf(text), ending: optional(text) })),
   chapters: listOf(shape<ChapterView>({ title: text, step: whole })),
   topology: isTopology,
   components: listOf(

@@ -37,5 +37,7 @@ export function createFork(host: Host): Part<RunOutline> {
   };
 }
 
-const whereWords = ({ step }: ForkView): string =>
-  step === undefined ? 'Another run from its first step on' : `Another run from step ${formatCount(step)} on`;
+function whereWords({ step, ending }: ForkView): string {
+  const where = step === undefined ? 'Another run from its first step on' : `Another run from step ${formatCount(step)} on`;
+  return ending === undefined ? where : `${where}, which ${ending}`;
+}

@@ -231,9 +231,9 @@ suite('the registers', () => {
     const strip = page.getByRole('region', { name: 'What if' });
     await tell(runAt(sample, MASKED));
     assert.equal(await strip.count(), 0);
-    const fork = { step: MASKED, changes: ['vfio_pci_irq_ctx(INTx).masked = false'] };
+    const fork = { step: MASKED, changes: ['vfio_pci_irq_ctx(INTx).masked = false'], ending: 'stops at the limit.' };
     await tell({ type: 'run', run: { ...sample.run, fork }, position: sample.positionAt(MASKED) });
-    assert.match(await strip.innerText(), new RegExp(`Another run from step ${MASKED} on\\s+vfio_pci_irq_ctx\\(INTx\\)\\.masked = false`));
+    assert.match(await strip.innerText(), new RegExp(`Another run from step ${MASKED} on, which stops at the limit.\\s+vfio_pci_irq_ctx\\(INTx\\)\\.masked = false`));
     await strip.getByRole('button', { name: 'Return to Original Run' }).click();
     await strip.getByRole('button', { name: 'Compare' }).click();
     await strip.getByRole('button', { name: 'Keep' }).click();
