@@ -33,6 +33,8 @@ export function alignCommand([id]: readonly string[], { set = [], trace, json }:
 }
 
 const CHUNK = 1 << 16;
+/** How a compressed file begins. */
+const GZIP = 0x1f8b;
 
 /** A file's lines, read piece by piece. Of a line that is longer than any tracer's only the beginning is kept. */
 function* linesOf(file: string): Generator<string, void, void> {
@@ -41,7 +43,10 @@ function* linesOf(file: string): Generator<string, void, void> {
     const buffer = Buffer.alloc(CHUNK);
     const decoder = new StringDecoder('utf8');
     let rest = '';
+    let first = true;
     for (let length = readSync(fd, buffer); length > 0; length = readSync(fd, buffer)) {
+      if (first && buffer.readUInt16BE() === GZIP) throw new ParameterError(`--trace ${file}: compressed, expected text: gunzip it first`);
+      first = false;
       const lines = (rest + decoder.write(buffer.subarray(0, length))).split('\n');
       rest = (lines.pop() ?? '').slice(0, MAX_LINE + 1);
       yield* lines;

@@ -194,3 +194,9 @@ test('what export cannot do it says, and writes nothing', () => {
     assert.equal(out, '');
   }
 });
+
+test('a compressed recording is refused, with what to do', () => {
+  const { status, err } = virtflow('align', 'vfio-intx', '--trace', 'test/fixtures/traces/f1a-intx-kvm-setup.graph.txt.gz');
+  assert.notEqual(status, 0);
+  assert.match(err, /f1a-intx-kvm-setup\.graph\.txt\.gz: compressed, expected text: gunzip it first/);
+});
