@@ -50,6 +50,8 @@ function bytesPerStep(): Figure {
   const collect = globalThis.gc;
   if (collect === undefined) throw new Error('the bench measures memory: run node with --expose-gc');
   const used = (): number => {
+    // The second waits for what the first left to be swept meanwhile: the buffers of the sample before.
+    collect();
     collect();
     const { heapUsed, arrayBuffers } = process.memoryUsage();
     return heapUsed + arrayBuffers;
