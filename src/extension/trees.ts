@@ -151,6 +151,7 @@ const ICONS: Readonly<Record<ContextKind, string>> = {
 function partItem(chain: Chain, node: ChainNode): vscode.TreeItem {
   const [first, last] = chain.span(node);
   const item = new vscode.TreeItem(`Steps ${first} to ${last}`, vscode.TreeItemCollapsibleState.Collapsed);
+  item.id = `${first} to ${last}`;
   item.iconPath = new vscode.ThemeIcon('ellipsis');
   return item;
 }
@@ -162,6 +163,8 @@ function chainItem(session: Session, n: number, hasChildren: boolean): vscode.Tr
   const thread = run.threads[step.thread]!;
   const label = step.kind === 'enter' ? fn.name : (anchor?.token ?? fn.name);
   const item = new vscode.TreeItem(label, hasChildren ? vscode.TreeItemCollapsibleState.Collapsed : vscode.TreeItemCollapsibleState.None);
+  // By an id: VS Code finds a node that it has not shown yet by its label else, and siblings often have the same.
+  item.id = String(n);
   const writes = writesOf(run, n).map((write) => writeText(run, write));
   const details = [
     step.parent === NO_STEP ? thread.title : undefined,

@@ -119,3 +119,20 @@ function loop(): string {
   symlinkSync('Makefile', path.join(root, 'Makefile'));
   return root;
 }
+
+endToEnd('the call chain goes along to a step far away', async (workbench) => {
+  const { page } = workbench;
+  await workbench.openContainer('Virtflow');
+  await page.locator('.sidebar .monaco-list-row', { hasText: 'VFIO INTx' }).first().click();
+  await workbench.webview('panel').locator('body[data-state=ready]').waitFor({ state: 'attached' });
+  const chain = page.locator('.pane', { has: page.locator('.pane-header[aria-label*="Call Chain"]') });
+  for (const step of ['7', '1301']) {
+    await workbench.runCommand('Virtflow: Go to Step…');
+    const input = page.locator('.quick-input-widget input[type=text]');
+    await input.fill(step);
+    await page.keyboard.press('Enter');
+    await chain.getByText(`Step ${step} of`).waitFor();
+    const selected = chain.locator('.monaco-list-row.selected');
+    await selected.filter({ hasText: step === '7' ? 'vfio_device_fops_read' : 'KVM_REQ_EVENT' }).waitFor();
+  }
+});
