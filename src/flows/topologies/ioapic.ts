@@ -1,6 +1,7 @@
 import type { Parameters } from '../../engine/machine';
 import { entering, onThread, writing, type PartSpec, type Topology, type WireSpec } from '../topology';
 import { guestCpu, ioapic, lapic, posted, routing, vcpu } from './kvm';
+import { qemuIoapic } from './qemu';
 
 /** The I/O APIC: from a device’s line to one of two CPUs, through KVM’s I/O APIC or QEMU’s. */
 
@@ -23,17 +24,6 @@ const gsi: PartSpec = {
   kind: 'route',
   world: 'qemu',
   code: ['hw/i386/x86.c', 'hw/core/irq.c', 'hw/i386/kvm/ioapic.c', 'qemu:kvm_set_irq'],
-};
-
-const qemuIoapic: PartSpec = {
-  id: 'qemu-ioapic',
-  title: 'IOAPICCommonState',
-  kind: 'controller',
-  world: 'qemu',
-  of: ['IOAPICCommonState'],
-  code: ['hw/intc/ioapic.c'],
-  shows: ['irr'],
-  ...split,
 };
 
 const CPUS = [0, 1] as const;
@@ -130,7 +120,7 @@ export const ioapicTopology: Topology = {
     lineDevice('device', 'device'),
     lineDevice('rtc', 'real-time clock'),
     gsi,
-    qemuIoapic,
+    { ...qemuIoapic, shows: ['irr'], ...split },
   ],
   wires: [
     { from: 'device', to: 'gsi', kind: 'line', passed: [writing('device', 'line')] },

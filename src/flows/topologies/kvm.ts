@@ -180,6 +180,17 @@ export const guestCpu: PartSpec = {
   ],
 };
 
+/** The guest’s driver of QEMU’s teaching device, by the model that it is. */
+export const eduDriver = (code: string): PartSpec => ({
+  id: 'driver',
+  title: 'edu_driver',
+  kind: 'driver',
+  world: 'guest',
+  of: ['edu_driver'],
+  code: [code],
+  shows: ['handled', 'spurious'],
+});
+
 /** QEMU’s main loop, which polls what it was given to watch. */
 export const mainLoop: PartSpec = {
   id: 'loop',

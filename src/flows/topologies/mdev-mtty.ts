@@ -1,6 +1,7 @@
 import { entering, handing, writing, type PartSpec, type Topology } from '../topology';
 import { eventfd, signalled } from './host';
 import { delivery, guestCpu, inject, ioapic, irqfd, lapic, mainLoop, pirToIrr, posted, resampler, routing, vcpu } from './kvm';
+import { vfioLine } from './qemu';
 
 /** mtty: a serial port that a kernel module makes up, given to a guest or to a program. */
 
@@ -27,22 +28,6 @@ const port = (index: number): PartSpec => ({
   code: ['handle_bar_write', 'handle_bar_read'],
   shows: ['uart_reg[UART_IER]', 'count'],
 });
-
-const vfio: PartSpec = {
-  id: 'vfio',
-  title: 'VFIOPCIDevice',
-  kind: 'driver',
-  world: 'qemu',
-  of: ['VFIOPCIDevice'],
-  code: ['hw/vfio/pci.c', 'hw/vfio/common.c'],
-  shows: ['intx.pending', 'intx.kvm_accel'],
-  blocked: [
-    {
-      when: (cell) => cell('intx.pending') !== 0,
-      because: 'intx.pending is set: QEMU waits for the guest’s next access to a BAR before it unmasks the device.',
-    },
-  ],
-};
 
 const driver: PartSpec = {
   id: 'driver',
@@ -81,7 +66,7 @@ export const mdevMtty: Topology = {
     vcpu,
     guestCpu,
     driver,
-    vfio,
+    vfioLine,
     mainLoop,
     program,
   ],

@@ -1,7 +1,8 @@
 import type { Parameters } from '../../engine/machine';
 import { entering, handing, type PartSpec, type Topology } from '../topology';
 import { eventfd, hostIrq, hostLine, hostPin, intxContext, pciFunction, signalled } from './host';
-import { delivery, guestCpu, inject, ioapic, irqfd, lapic, mainLoop, pic, posted, resampler, routing, vcpu } from './kvm';
+import { delivery, eduDriver, guestCpu, inject, ioapic, irqfd, lapic, mainLoop, pic, posted, resampler, routing, vcpu } from './kvm';
+import { qemuIoapic, vfioLine } from './qemu';
 
 /** VFIO INTx: from the device’s line to the guest’s handler, and back to the line. */
 
@@ -18,42 +19,6 @@ const virqfd: PartSpec = {
   code: ['virqfd_inject'],
   shows: ['WORK_STRUCT_PENDING'],
   blocked: [{ when: (cell) => cell('WORK_STRUCT_PENDING') !== 0, because: 'The work is queued: no worker has taken it yet.' }],
-};
-
-const device: PartSpec = {
-  id: 'vfio',
-  title: 'VFIOPCIDevice',
-  kind: 'driver',
-  world: 'qemu',
-  of: ['VFIOPCIDevice'],
-  code: ['hw/vfio/pci.c', 'hw/vfio/common.c'],
-  shows: ['intx.pending', 'intx.kvm_accel'],
-  blocked: [
-    {
-      when: (cell) => cell('intx.pending') !== 0,
-      because: 'intx.pending is set: QEMU waits for the guest’s next access to a BAR before it unmasks the device.',
-    },
-  ],
-};
-
-const qemuIoapic: PartSpec = {
-  id: 'qemu-ioapic',
-  title: 'IOAPICCommonState',
-  kind: 'controller',
-  world: 'qemu',
-  of: ['IOAPICCommonState'],
-  code: ['hw/intc/ioapic.c'],
-  ...by('split'),
-};
-
-const driver: PartSpec = {
-  id: 'driver',
-  title: 'edu_driver',
-  kind: 'driver',
-  world: 'guest',
-  of: ['edu_driver'],
-  code: ['edu_driver'],
-  shows: ['handled', 'spurious'],
 };
 
 export const vfioIntx: Topology = {
@@ -76,10 +41,10 @@ export const vfioIntx: Topology = {
     posted,
     vcpu,
     guestCpu,
-    driver,
-    device,
+    eduDriver('edu_driver'),
+    vfioLine,
     { ...mainLoop, ...throughQemu },
-    qemuIoapic,
+    { ...qemuIoapic, ...by('split') },
   ],
   wires: [
     ...hostLine,

@@ -1,7 +1,7 @@
 import type { Parameters } from '../../engine/machine';
 import { entering, handing, type PartSpec, type Topology } from '../topology';
 import { eventfd, intxContext, signalled } from './host';
-import { delivery, guestCpu, irqfd, lapic, mainLoop, pirToIrr, posted, routing, vcpu, vectors } from './kvm';
+import { delivery, eduDriver, guestCpu, irqfd, lapic, mainLoop, pirToIrr, posted, routing, vcpu, vectors } from './kvm';
 
 /** VFIO MSI and MSI-X: a message that is posted into the guest by the hardware, or goes through the host, or through QEMU. */
 
@@ -65,16 +65,6 @@ const vfio: PartSpec = {
   ],
 };
 
-const driver: PartSpec = {
-  id: 'driver',
-  title: 'edu_driver',
-  kind: 'driver',
-  world: 'guest',
-  of: ['edu_driver'],
-  code: ['edu_msi_driver'],
-  shows: ['handled', 'spurious'],
-};
-
 export const vfioMsi: Topology = {
   parts: [
     device,
@@ -90,7 +80,7 @@ export const vfioMsi: Topology = {
     wakeup,
     vcpu,
     guestCpu,
-    driver,
+    eduDriver('edu_msi_driver'),
     vfio,
     mainLoop,
   ],
