@@ -42,6 +42,7 @@ import { own_ioapic, qemu_process, type Process } from '../models/qemu/machine';
 import { qemu_init_subsystems, qemu_main_loop } from '../models/qemu/softmmu/runstate';
 import { flow, type FlowStimuli } from './flow';
 import { ioapicTopology } from './topologies/ioapic';
+import { qemuVersion } from './parameters';
 
 /** I/O APIC and local APIC: from a line that rises in QEMU to the guest's handler, and back to remote IRR. */
 
@@ -237,14 +238,7 @@ export const ioapic = flow<World>({
         { value: '6.12', title: 'Linux 6.12' },
       ],
     },
-    {
-      kind: 'choice',
-      name: 'qemu',
-      title: 'QEMU',
-      description: 'The QEMU that is modelled.',
-      default: '7.2',
-      choices: [{ value: '7.2', title: 'QEMU 7.2' }],
-    },
+    qemuVersion,
     {
       kind: 'number',
       name: 'interrupts',

@@ -38,6 +38,7 @@ import { since } from '../models/version';
 import { flow, type Flow } from './flow';
 import { mdevMtty } from './topologies/mdev-mtty';
 import { presetOn, type Occasion } from './occasions';
+import { qemuVersion } from './parameters';
 
 /** mdev and mtty: a serial card made of nothing, from the module to a guest's interrupt handler. */
 
@@ -261,14 +262,7 @@ export const mdev_mtty: Flow = flow<World>({
         { value: 'svm-x2apic', title: 'AMD-V without AVIC, x2APIC: the EOI is a WRMSR' },
       ],
     },
-    {
-      kind: 'choice',
-      name: 'qemu',
-      title: 'QEMU',
-      description: 'The QEMU that is modelled.',
-      default: '7.2',
-      choices: [{ value: '7.2', title: 'QEMU 7.2' }],
-    },
+    qemuVersion,
     {
       kind: 'number',
       name: 'characters',

@@ -19,6 +19,7 @@ import { edu_fact_thread } from '../models/qemu/hw/misc/edu';
 import { pc_machine, pc_main, type PcMachine } from '../models/qemu/pc_machine';
 import { flow } from './flow';
 import { picTopology } from './topologies/pic';
+import { qemuVersion } from './parameters';
 
 /** The 8259 pair of a PC: in QEMU and in KVM, from a device's line to the guest's handler and its end of interrupt. */
 
@@ -125,14 +126,7 @@ export const pic = flow<World>({
         { value: '6.12', title: 'Linux 6.12' },
       ],
     },
-    {
-      kind: 'choice',
-      name: 'qemu',
-      title: 'QEMU',
-      description: 'The QEMU that is modelled.',
-      default: '7.2',
-      choices: [{ value: '7.2', title: 'QEMU 7.2' }],
-    },
+    qemuVersion,
     {
       kind: 'choice',
       name: 'guest',

@@ -34,6 +34,7 @@ import { ICH9_LPC_PIRQ_ROUT_IRQEN } from '../models/qemu/hw/isa/lpc_ich9';
 import { bar0, BAR0_ADDR, BAR0_SLOT, lpcConfigAddress, qemu, qemu_main, vfioConfigAddress } from '../models/qemu/machine';
 import { flow } from './flow';
 import { vfioIntx } from './topologies/vfio-intx';
+import { pciExpress, qemuVersion } from './parameters';
 
 /** VFIO INTx: from a device's wire to a guest's handler and back, through KVM or through QEMU. */
 
@@ -160,14 +161,7 @@ export const vfio_intx = flow<World>({
         'On: the device is PCI 2.3 and can be masked by itself, so it may share the host’s line. Off: only the host’s whole interrupt can be disabled.',
       default: true,
     },
-    {
-      kind: 'boolean',
-      name: 'pci-express',
-      title: 'PCI Express',
-      description:
-        'On: the device can report errors (AER), and QEMU listens to them by an eventfd of its own: an error will stop the machine. Off: a conventional PCI device.',
-      default: false,
-    },
+    pciExpress,
     {
       kind: 'choice',
       name: 'guest-irq',
@@ -219,14 +213,7 @@ export const vfio_intx = flow<World>({
         { value: 'svm-x2apic', title: 'AMD-V without AVIC, x2APIC: the EOI is a WRMSR' },
       ],
     },
-    {
-      kind: 'choice',
-      name: 'qemu',
-      title: 'QEMU',
-      description: 'The QEMU that is modelled.',
-      default: '7.2',
-      choices: [{ value: '7.2', title: 'QEMU 7.2' }],
-    },
+    qemuVersion,
     {
       kind: 'boolean',
       name: 'machine-reset',

@@ -53,6 +53,7 @@ import { MSIX_TABLE_ADDR } from '../models/qemu/hw/vfio/pci';
 import { flow, type Flow } from './flow';
 import { vfioMsi } from './topologies/vfio-msi';
 import { presetOn } from './occasions';
+import { pciExpress, qemuVersion } from './parameters';
 
 /** VFIO MSI and MSI-X: a message from a device to a guest, through the host or past it. */
 
@@ -250,14 +251,7 @@ export const vfio_msi: Flow = flow<World>({
         'On: an irqfd takes each message in the kernel. Off (x-no-kvm-msi=on, x-no-kvm-msix=on): the message goes through QEMU’s main loop, which sends it on with KVM_SIGNAL_MSI.',
       default: true,
     },
-    {
-      kind: 'boolean',
-      name: 'pci-express',
-      title: 'PCI Express',
-      description:
-        'On: the device can report errors (AER), and QEMU listens to them by an eventfd of its own: an error will stop the machine. Off: a conventional PCI device.',
-      default: false,
-    },
+    pciExpress,
     {
       kind: 'choice',
       name: 'idle',
@@ -269,14 +263,7 @@ export const vfio_msi: Flow = flow<World>({
         { value: 'hlt', title: 'Halts: the vCPU’s thread sleeps' },
       ],
     },
-    {
-      kind: 'choice',
-      name: 'qemu',
-      title: 'QEMU',
-      description: 'The QEMU that is modelled.',
-      default: '7.2',
-      choices: [{ value: '7.2', title: 'QEMU 7.2' }],
-    },
+    qemuVersion,
   ],
   stimuli: [
     {

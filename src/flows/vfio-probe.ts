@@ -50,6 +50,7 @@ import {
 import { flow, type Flow } from './flow';
 import { vfioProbe } from './topologies/vfio-probe';
 import { presetOn } from './occasions';
+import { qemuVersion } from './parameters';
 
 /** VFIO's modules: from loading them to a device that a user has open, and back. */
 
@@ -341,14 +342,7 @@ export const vfio_probe: Flow = flow<World>({
         { value: 'no-interrupt-remapping', title: 'Each function, but not its interrupts' },
       ],
     },
-    {
-      kind: 'choice',
-      name: 'qemu',
-      title: 'QEMU',
-      description: 'The QEMU that is modelled.',
-      default: '7.2',
-      choices: [{ value: '7.2', title: 'QEMU 7.2' }],
-    },
+    qemuVersion,
     {
       kind: 'choice',
       name: 'linux',
