@@ -14,7 +14,7 @@ const NO_PACKAGE = /^$/;
 const LAYERS: Readonly<Record<string, Layer>> = {
   engine: { modules: [], packages: NO_PACKAGE },
   models: { modules: ['engine'], packages: NO_PACKAGE },
-  flows: { modules: ['engine', 'models'], packages: NO_PACKAGE },
+  flows: { modules: ['engine', 'models'], packages: /^(jsonc-parser|zod\/mini)$/ },
   sources: { modules: ['engine/reference'], packages: NO_PACKAGE },
   trace: { modules: ['engine', 'models', 'flows'], packages: NO_PACKAGE },
   extension: {
