@@ -1,10 +1,11 @@
 import * as vscode from 'vscode';
 import { NO_STEP } from '../engine/journal';
 import { describeReference, type Project, type Reference } from '../engine/reference';
+import { annotation } from '../flows/annotation';
+import { plain } from '../flows/markdown';
 import { referenceOfStep } from '../flows/places';
 import type { Session } from '../flows/session';
-import { cellName, resultText, valueText, writesOf } from '../flows/text';
-import { upstreamVersions, webLink } from '../sources/links';
+import { versionNear, webLink } from '../sources/links';
 import { showError } from './errors';
 import type { Outlines } from './outline';
 import type { SourceTrees } from './sourceTrees';
@@ -94,7 +95,7 @@ export function registerReveal(session: Session, sources: SourceTrees, outlines:
   function annotate(uri: vscode.Uri, line: number, problem: string | undefined): void {
     thread?.dispose();
     thread = comments.createCommentThread(uri, new vscode.Range(line, 0, line, 0), [
-      { author: { name: 'Virtflow' }, mode: vscode.CommentMode.Preview, body: annotation(session, problem) },
+      { author: { name: 'Virtflow' }, mode: vscode.CommentMode.Preview, body: comment(session, problem) },
     ]);
     thread.canReply = false;
     thread.contextValue = 'virtflow';
@@ -125,33 +126,20 @@ async function openDocument(uri: vscode.Uri): Promise<vscode.TextDocument | unde
   }
 }
 
-/** What a step is about, as Markdown. Everything variable goes in as text; no link can run anything. */
-function annotation(session: Session, problem: string | undefined): vscode.MarkdownString {
+/** What a step is about, with its chapter and its place. Everything variable goes in as text; no link can run anything. */
+function comment(session: Session, problem: string | undefined): vscode.MarkdownString {
   const markdown = new vscode.MarkdownString();
   const { run, position } = session;
   if (run === undefined) return markdown;
-  const step = run.journal.step(position);
-  const { fn, anchor, note } = step.site;
-  markdown.appendMarkdown(`**\`${fn.name}\`** · ${run.threads[step.thread]?.title ?? ''}${anchor ? ` · at \`${anchor.token}\`` : ''}\n\n`);
-  markdown.appendMarkdown(escape(fn.does));
-  if (note) markdown.appendMarkdown(`\n\n${escape(note)}`);
+  markdown.appendMarkdown(annotation(run, position));
   const chapter = session.chapters.find((found) => found.step === position)?.chapter;
-  if (chapter) markdown.appendMarkdown(`\n\n---\n\n**${escape(chapter.title)}**\n\n${chapter.prose}`);
-  const result = step.kind === 'return' ? resultText(step) : undefined;
-  if (result) markdown.appendMarkdown(`\n\nreturns \`${result}\``);
-  for (const write of writesOf(run, position)) {
-    const cell = run.cells[write.cell]!;
-    markdown.appendMarkdown(`\n\n\`${cellName(cell)}\`: \`${valueText(run, cell, write.old)}\` → \`${valueText(run, cell, write.new)}\``);
-  }
-  if (problem) markdown.appendMarkdown(`\n\n$(warning) ${escape(problem)}`);
-  const reference = referenceOfStep(step);
+  if (chapter) markdown.appendMarkdown(`\n\n---\n\n**${plain(chapter.title)}**\n\n${chapter.prose}`);
+  if (problem) markdown.appendMarkdown(`\n\n$(warning) ${plain(problem)}`);
+  const reference = referenceOfStep(run.journal.step(position));
   if (reference) markdown.appendMarkdown(`\n\n[${describeReference(reference)}](${upstreamPage(reference, run.inputs.parameters)})`);
   markdown.supportThemeIcons = true;
   return markdown;
 }
-
-/** Text as Markdown that shows just that. `appendText` would do, but forbids line breaks at every space. */
-const escape = (text: string): string => text.replaceAll(/[\\`*_{}[\]()#+\-.!~|<>&$]/g, '\\$&');
 
 /** The upstream page of a reference, at the version that the reader chose, else the one that the run models. */
 export function upstreamPage(reference: Reference, parameters: Readonly<Record<string, unknown>>): string {
@@ -161,9 +149,5 @@ export function upstreamPage(reference: Reference, parameters: Readonly<Record<s
 function upstreamVersion(project: Project, parameters: Readonly<Record<string, unknown>>): string {
   const chosen = vscode.workspace.getConfiguration('virtflow.upstream').get<string>(project);
   if (chosen) return chosen;
-  const known = upstreamVersions(project);
-  const modelled = parameters[project];
-  return (
-    known.find((version) => typeof modelled === 'string' && version.startsWith(`${modelled}.`)) ?? known.at(-1) ?? String(modelled ?? '')
-  );
+  return versionNear(project, parameters[project]);
 }

@@ -20,6 +20,13 @@ export function upstreamVersions(project: Project, index = LINES): readonly stri
   return Object.keys(index[project] ?? {}).toSorted(compareVersions);
 }
 
+/** The version that web links lead to beside what models a series (6.12): one of that series, else the newest that the index knows. */
+export function versionNear(project: Project, series: unknown, index = LINES): string {
+  const known = upstreamVersions(project, index);
+  const ofSeries = typeof series === 'string' ? known.find((version) => version === series || version.startsWith(`${series}.`)) : undefined;
+  return ofSeries ?? known.at(-1) ?? String(series ?? '');
+}
+
 /** Every reference that is known of a file in any version: its symbols, and the identifiers in them. */
 export function referencesIn(project: Project, path: string, index = LINES): readonly Reference[] {
   const symbols = new Map<string, Set<string>>();

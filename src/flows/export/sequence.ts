@@ -4,6 +4,7 @@ import { inLaneOrder } from '../contexts';
 import { chapterSteps, type FlowRun } from '../flow';
 import { cellName, changeText, writesOf } from '../text';
 import type { StepRange } from './range';
+import { ranksOf, spansOf, thresholdOf, type Span } from './ranks';
 
 /**
  * The sequence of a run, condensed to what a page can hold: who ran when, who handed over to whom and how, and of the functions
@@ -77,62 +78,6 @@ export function sequenceOf(run: FlowRun, range: StepRange, most: number): Sequen
 
 /** How many times longer than wished for a sequence may get by its hand-overs. */
 const OVERFLOW = 4;
-
-/** A stay before its lines are chosen. */
-interface Span {
-  readonly thread: number;
-  readonly first: number;
-  readonly end: number;
-  readonly shallowest: number;
-}
-
-/** A stay ends where another thread takes over, and where a chapter begins. */
-function* spansOf({ journal }: FlowRun, range: StepRange, chapters: ReadonlyMap<number, string>): Generator<Span> {
-  let first = range.first;
-  let shallowest = Infinity;
-  for (let n = range.first; n < range.end; n++) {
-    shallowest = Math.min(shallowest, journal.step(n).depth);
-    const end = n + 1;
-    const thread = journal.thread(n);
-    if (end < range.end && journal.thread(end) === thread && !chapters.has(end)) continue;
-    yield { thread, first, end, shallowest };
-    first = end;
-    shallowest = Infinity;
-  }
-}
-
-/** A write is shown where a call that many frames further in would be. */
-const WRITE_RANK = 2;
-const NEVER = 255;
-
-/** How dispensable each step of the range is: what begins a stay or hands over is 0. */
-function ranksOf({ journal }: FlowRun, range: StepRange, spans: readonly Span[]): Uint8Array {
-  const ranks = new Uint8Array(range.end - range.first).fill(NEVER);
-  for (const { first, end, shallowest } of spans) {
-    for (let n = first; n < end; n++) {
-      const { kind, depth, cause } = journal.step(n);
-      const rank = 1 + Math.min(depth - shallowest, NEVER - 10);
-      const [firstWrite, endWrite] = journal.writesOf(n);
-      if (n === first) ranks[n - range.first] = 0;
-      else if (kind === 'enter') ranks[n - range.first] = rank;
-      else if (endWrite > firstWrite) ranks[n - range.first] = rank + WRITE_RANK;
-      if (cause < range.first) continue;
-      ranks[n - range.first] = 0;
-      ranks[cause - range.first] = 0;
-    }
-  }
-  return ranks;
-}
-
-/** The greatest rank up to which there are no more than `most` steps. */
-function thresholdOf(ranks: Uint8Array, most: number): number {
-  const counts = new Uint32Array(NEVER + 1);
-  for (const rank of ranks) counts[rank] = counts[rank]! + 1;
-  let threshold = 0;
-  let shown = counts[0]!;
-  while (threshold + 1 < NEVER && shown + counts[threshold + 1]! <= most) shown += counts[++threshold]!;
-  return threshold;
-}
 
 function* stimuliIn({ inputs, flow, threads }: FlowRun, { first, end }: Span, laneOf: ReadonlyMap<number, number>): Generator<Part> {
   for (const { at, name } of inputs.stimuli) {
