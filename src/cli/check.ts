@@ -15,7 +15,7 @@ type Directories = { readonly [P in Project]?: string | undefined } & { readonly
 export async function checkSourcesCommand(ids: readonly string[], options: Directories): Promise<number> {
   const flows = ids.length === 0 ? CATALOGUE : ids.map(requireFlow);
   const resolvers = await openTrees(options);
-  const reports = await checkSources(resolvers, claimsFor(resolvers, flows));
+  const reports = await checkSources(resolvers, claimsOf(everyRunOf(flows)));
   process.stdout.write(options.json ? `${JSON.stringify(reports, undefined, 2)}\n` : `${reports.map(describe).join('\n\n')}\n`);
   return reports.some(({ failures }) => failures.length > 0) ? 1 : 0;
 }
@@ -23,7 +23,7 @@ export async function checkSourcesCommand(ids: readonly string[], options: Direc
 /** `virtflow index`: the committed index with the parts of these trees made anew. It serves readers without a tree. */
 export async function indexCommand(options: Directories): Promise<number> {
   const resolvers = await openTrees(options);
-  const { references } = claimsFor(resolvers, CATALOGUE);
+  const { references } = claimsOf(everyRunOf(CATALOGUE));
   const index: Record<string, Record<string, unknown>> = structuredClone(committed);
   for (const [project, resolver] of resolvers) {
     const own = references.filter((reference) => reference.project === project);
@@ -49,34 +49,19 @@ async function openTrees(options: Directories): Promise<Map<Project, Resolver>> 
   return resolvers;
 }
 
-/** What the flows claim of trees of these versions: a flow's own parameter for the version follows the tree. */
-const claimsFor = (resolvers: ReadonlyMap<Project, Resolver>, flows: readonly Flow[]) => claimsOf(runsFor(resolvers, flows));
-
-function* runsFor(resolvers: ReadonlyMap<Project, Resolver>, flows: readonly Flow[]): Generator<FlowRun> {
-  for (const flow of flows) {
-    const fixed: Record<string, string> = {};
-    for (const spec of flow.parameters) {
-      const resolver = resolvers.get(spec.name as Project);
-      if (spec.kind !== 'choice' || resolver === undefined) continue;
-      // The newest choice that is not newer than the tree; a tree older than all gets the oldest.
-      const major = resolver.tree.version.split('.').slice(0, 2).map(Number);
-      const notNewer = spec.choices.filter(({ value }) => !isNewer(value.split('.').map(Number), major));
-      fixed[spec.name] = (notNewer.at(-1) ?? spec.choices[0]!).value;
-    }
-    yield* everyRun(flow, fixed);
-  }
+/** All that the flows claim, whatever version they model: a reader may explore any of them beside any tree. */
+function* everyRunOf(flows: readonly Flow[]): Generator<FlowRun> {
+  for (const flow of flows) yield* everyRun(flow, {});
 }
-
-const isNewer = ([aMajor = 0, aMinor = 0]: readonly number[], [bMajor = 0, bMinor = 0]: readonly number[]): boolean =>
-  aMajor > bMajor || (aMajor === bMajor && aMinor > bMinor);
 
 function describe({ project, version, references, edges, failures }: CheckReport): string {
   const skipped = edges.indirect.skipped > 0 ? ` (${edges.indirect.skipped} registered in a tree that was not given)` : '';
+  const absent = (count: number): string => (count > 0 ? `, ${count} not in this version` : '');
   return [
     `${project} ${version}`,
-    `  references   ${references.resolved} of ${references.total} resolved`,
-    `  direct edges ${edges.direct.confirmed} of ${edges.direct.total} confirmed`,
-    `  pointers     ${edges.indirect.confirmed} of ${edges.indirect.total} confirmed${skipped}`,
+    `  references   ${references.resolved} of ${references.total} resolved${absent(references.absent)}`,
+    `  direct edges ${edges.direct.confirmed} of ${edges.direct.total} confirmed${absent(edges.direct.absent)}`,
+    `  pointers     ${edges.indirect.confirmed} of ${edges.indirect.total} confirmed${absent(edges.indirect.absent)}${skipped}`,
     ...failures.map((failure) => `  FAILED ${failure.kind}: ${failure.place}: expected ${failure.expected}; ${failure.message}`),
   ].join('\n');
 }

@@ -4,7 +4,7 @@ import { referenceOfStep } from '../flows/places';
 import { cellName, chainText, resultText, valueText, writesOf } from '../flows/text';
 import { createCursor } from '../engine/timeline';
 import { NO_STEP } from '../engine/journal';
-import { placesOf } from '../sources/places';
+import { placesOf } from '../sources/history';
 
 /** `virtflow flows`: the catalogue. */
 export function flowsCommand(json: boolean): number {
@@ -104,11 +104,11 @@ export function readStimulus(text: string): { at: number; name: string } {
 /** A run as one object, for programs: every step with its place and writes, and the state at the end. */
 export function runAsJson(run: FlowRun): unknown {
   const { flow, inputs, journal, threads } = run;
-  const versionOf = (project: string): string => String(inputs.parameters[project] ?? '');
   const steps = Array.from({ length: journal.length }, (_, n) => {
     const step = journal.step(n);
     const reference = referenceOfStep(step);
-    const place = reference && placesOf(reference, versionOf(reference.project))[0];
+    const version = reference && inputs.parameters[reference.project];
+    const place = reference && typeof version === 'string' ? placesOf(reference, version)[0] : reference;
     return {
       n,
       thread: threads[step.thread]!.id,

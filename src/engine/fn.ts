@@ -1,4 +1,4 @@
-import type { Anchor, Formerly, Project, Reference } from './reference';
+import type { Anchor, Project, Reference } from './reference';
 import type { EdgeKind } from './journal';
 import type { Pause, Run } from './machine';
 import { running } from './running';
@@ -15,7 +15,6 @@ export type World = Project | 'hardware' | 'guest' | 'user';
 export interface Home {
   readonly world: World;
   readonly path: string;
-  readonly formerly: readonly Formerly[];
 }
 
 /** What is known of a model function apart from its behaviour. */
@@ -24,7 +23,6 @@ export interface FnInfo {
   readonly home: Home;
   /** What the upstream function does, in our words. */
   readonly does: string;
-  readonly formerly: readonly Formerly[];
 }
 
 /** A model function: call it with `yield*`. */
@@ -49,7 +47,6 @@ export interface Registration {
   readonly world: World;
   readonly path: string;
   readonly symbol: string;
-  readonly formerly: readonly Formerly[];
 }
 
 /** A function pointer: whom it reaches, and where that was stored. */
@@ -60,8 +57,6 @@ export interface Pointer<A extends readonly unknown[] = never[], R = unknown> {
 
 const DIRECT: Link = { kind: 'call' };
 
-type Options = { readonly formerly?: readonly Formerly[] };
-
 /** The definitions of one upstream file. */
 export interface Definitions {
   readonly home: Home;
@@ -70,12 +65,12 @@ export interface Definitions {
    * @param does what the upstream function does, in a sentence or two for the reader who stands on it
    * @param body a named generator function; its name is the symbol
    */
-  fn<A extends readonly unknown[], R>(does: string, body: (...args: A) => Run<R>, options?: Options): Fn<A, R>;
+  fn<A extends readonly unknown[], R>(does: string, body: (...args: A) => Run<R>): Fn<A, R>;
   /**
    * Defines a table of function pointers of this file: a `file_operations`, a `kvm_x86_ops`, an array of exit handlers.
    * @param symbol the table's name in source
    */
-  ops<const T extends Readonly<Record<string, Fn<never[], unknown>>>>(symbol: string, table: T, options?: Options): OpsTable<T>;
+  ops<const T extends Readonly<Record<string, Fn<never[], unknown>>>>(symbol: string, table: T): OpsTable<T>;
 }
 
 /** A table of pointers, one per member. */
@@ -84,16 +79,15 @@ export type OpsTable<T> = { readonly [K in keyof T]: T[K] extends Fn<infer A, in
 /**
  * Opens the mirror of one upstream file.
  * @param world the project that the file belongs to
- * @param path its path in that project's tree, today
- * @param formerly where its content was in older versions
+ * @param path its path in that project's tree, in the newest version that is modelled
  */
-export function source(world: World, path: string, formerly: readonly Formerly[] = []): Definitions {
-  const home: Home = { world, path, formerly };
+export function source(world: World, path: string): Definitions {
+  const home: Home = { world, path };
   return {
     home,
-    fn: (does, body, options) => define({ name: body.name, home, does, formerly: options?.formerly ?? formerly }, body),
-    ops(symbol, table, options) {
-      const registration: Registration = { world, path, symbol, formerly: options?.formerly ?? formerly };
+    fn: (does, body) => define({ name: body.name, home, does }, body),
+    ops(symbol, table) {
+      const registration: Registration = { world, path, symbol };
       const pointers = Object.entries(table).map(([member, target]) => [member, { target, registration }]);
       return Object.fromEntries(pointers) as OpsTable<typeof table>;
     },
@@ -176,18 +170,18 @@ export function addressOf<A extends readonly unknown[], R>(target: Fn<A, R>): Po
   const here = running().here();
   return {
     target,
-    registration: { world: here.home.world, path: here.home.path, symbol: here.name, formerly: here.formerly },
+    registration: { world: here.home.world, path: here.home.path, symbol: here.name },
   };
 }
 
 /** The reference of a model function, or `undefined` for what has no source. */
 export function referenceOf(fn: FnInfo, anchor?: Anchor): Reference | undefined {
-  return locate({ world: fn.home.world, path: fn.home.path, symbol: fn.name, formerly: fn.formerly }, anchor);
+  return locate({ world: fn.home.world, path: fn.home.path, symbol: fn.name }, anchor);
 }
 
 /** The reference of a place where a pointer is stored, or `undefined` for what has no source. */
 export function locate(place: Registration, anchor?: Anchor): Reference | undefined {
-  const { world, path, symbol, formerly } = place;
+  const { world, path, symbol } = place;
   if (world === 'hardware' || world === 'guest' || world === 'user') return undefined;
-  return { project: world, path, symbol, ...(anchor ? { anchor } : {}), ...(formerly.length ? { formerly } : {}) };
+  return { project: world, path, symbol, ...(anchor ? { anchor } : {}) };
 }

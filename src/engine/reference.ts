@@ -33,21 +33,12 @@ export function anchorOfKey(key: string): Anchor {
   return { token, as: as as Anchor['as'], ...(after === undefined ? {} : { after }) };
 }
 
-/** Where a symbol lived, and how it was spelled, in versions older than `until` (the first with today's place). */
-export interface Formerly {
-  readonly until: string;
-  readonly path?: string;
-  readonly symbol?: string;
-}
-
 /** A place in upstream source: a symbol in a file, and optionally an identifier inside the symbol's body. */
 export interface Reference {
   readonly project: Project;
   readonly path: string;
   readonly symbol: string;
   readonly anchor?: Anchor;
-  /** Oldest first. */
-  readonly formerly?: readonly Formerly[];
 }
 
 /** One line that names a reference for people: `linux:virt/kvm/eventfd.c irqfd_wakeup › schedule_work`. */
@@ -61,8 +52,6 @@ export interface DirectEdge {
   readonly kind: 'direct';
   readonly caller: Reference;
   readonly callee: string;
-  /** How the callee was spelled in older versions. */
-  readonly formerly?: readonly Formerly[];
   readonly via?: string;
 }
 

@@ -7,7 +7,6 @@ import {
   type Reference,
   type SourceEdge,
 } from '../engine/reference';
-import { spelledIn } from './places';
 import type { Resolver } from './resolver';
 
 export interface CheckFailure {
@@ -21,20 +20,22 @@ export interface CheckFailure {
 export interface CheckReport {
   readonly project: Project;
   readonly version: string;
-  readonly references: { readonly total: number; readonly resolved: number };
+  /** `absent`: not in this version, as upstream's history says, and what stands for it was found. */
+  readonly references: { readonly total: number; readonly resolved: number; readonly absent: number };
   readonly edges: {
-    readonly direct: { readonly total: number; readonly confirmed: number };
+    readonly direct: { readonly total: number; readonly confirmed: number; readonly absent: number };
     /** `skipped`: the registration stands in a project whose tree was not given. */
-    readonly indirect: { readonly total: number; readonly confirmed: number; readonly skipped: number };
+    readonly indirect: { readonly total: number; readonly confirmed: number; readonly absent: number; readonly skipped: number };
   };
   readonly failures: readonly CheckFailure[];
 }
 
 export type Resolvers = ReadonlyMap<Project, Resolver>;
 
-type Verdict = { readonly kind: 'confirmed' } | { readonly kind: 'skipped' } | { readonly kind: 'failed'; readonly failure: CheckFailure };
+type Verdict = { readonly kind: 'confirmed' | 'absent' | 'skipped' } | { readonly kind: 'failed'; readonly failure: CheckFailure };
 
 const CONFIRMED: Verdict = { kind: 'confirmed' };
+const ABSENT: Verdict = { kind: 'absent' };
 
 /**
  * Holds claims against the trees at hand and gives one report per tree, in the map's order. The same reference
@@ -58,12 +59,13 @@ async function checkTree(resolver: Resolver, resolvers: Resolvers, claims: Claim
   return {
     project,
     version,
-    references: { total: found.length, resolved: count(found, 'confirmed') },
+    references: { total: found.length, resolved: count(found, 'confirmed'), absent: count(found, 'absent') },
     edges: {
-      direct: { total: direct.length, confirmed: count(direct, 'confirmed') },
+      direct: { total: direct.length, confirmed: count(direct, 'confirmed'), absent: count(direct, 'absent') },
       indirect: {
         total: indirect.length,
         confirmed: count(indirect, 'confirmed'),
+        absent: count(indirect, 'absent'),
         skipped: count(indirect, 'skipped'),
       },
     },
@@ -77,8 +79,8 @@ function checkReference(resolver: Resolver, reference: Reference): Promise<Verdi
   return confirm(resolver, reference, 'reference', expected);
 }
 
-function checkDirect(resolver: Resolver, { caller, callee, formerly, via }: DirectEdge): Promise<Verdict> {
-  const called = via ?? spelledIn(callee, formerly, resolver.tree.version);
+function checkDirect(resolver: Resolver, { caller, callee, via }: DirectEdge): Promise<Verdict> {
+  const called = via ?? callee;
   const expected = via === undefined ? `a call of ${called}` : `a call of ${called}, which leads to ${callee}`;
   return confirm(resolver, { ...caller, anchor: { token: called, as: 'call' } }, 'direct', expected);
 }
@@ -87,20 +89,18 @@ async function checkIndirect(resolver: Resolver, resolvers: Resolvers, edge: Ind
   const { caller, dispatch, callee, registration } = edge;
   const dispatching: Reference = { ...caller, anchor: { token: dispatch, as: 'name' } };
   const dispatched = await confirm(resolver, dispatching, 'indirect', `${dispatch}, which leads to ${callee.symbol}`);
-  if (dispatched.kind === 'failed') return dispatched;
+  if (dispatched.kind !== 'confirmed') return dispatched;
 
   const registry = resolvers.get(registration.reference.project);
   if (registry === undefined) return { kind: 'skipped' };
-  const { version } = registry.tree;
-  const isNamed = registration.token === callee.symbol;
-  const token = isNamed ? spelledIn(callee.symbol, callee.formerly, version) : registration.token;
+  const { token } = registration;
   const registering: Reference = { ...registration.reference, anchor: { token, as: 'name' } };
   return confirm(registry, registering, 'indirect', `${token}, which ${dispatch} then leads to`);
 }
 
 async function confirm(resolver: Resolver, reference: Reference, kind: CheckFailure['kind'], expected: string): Promise<Verdict> {
   const resolution = await resolver.resolve(reference);
-  if (resolution.kind === 'found') return CONFIRMED;
+  if (resolution.kind === 'found') return resolution.standing.kind === 'stand-in' ? ABSENT : CONFIRMED;
   const { message } = resolution;
   return { kind: 'failed', failure: { kind, place: describeReference(reference), expected, message } };
 }

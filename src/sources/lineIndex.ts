@@ -22,7 +22,7 @@ export async function buildIndex(resolver: Resolver, references: readonly Refere
   const paths = new Map<string, Map<string, CollectedLines>>();
 
   for (const reference of references.filter(({ project }) => project === resolver.tree.project)) {
-    const { anchor, ...unanchored } = reference;
+    const { anchor: _, ...unanchored } = reference;
     const meant = await resolver.resolve(reference);
     const found = meant.kind === 'found' ? meant : await resolver.resolve(unanchored);
     if (found.kind === 'missing') continue;
@@ -30,7 +30,7 @@ export async function buildIndex(resolver: Resolver, references: readonly Refere
     const lines = getOrAdd(symbols, found.symbol, () => ({ line: Infinity, anchors: new Map() }));
     // Under #if and #else a symbol may be defined twice, and its anchors stand in either.
     lines.line = Math.min(lines.line, found.definitionLine + 1);
-    if (anchor && found === meant) lines.anchors.set(anchorKey(anchor), found.line + 1);
+    if (found.anchor) lines.anchors.set(anchorKey(found.anchor), found.line + 1);
   }
 
   return sorted(paths, (symbols) => sorted(symbols, entryOf));

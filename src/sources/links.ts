@@ -1,7 +1,7 @@
 import { anchorKey, anchorOfKey, describeReference, type Project, type Reference } from '../engine/reference';
+import { historyOf, placesOf } from './history';
 import type { LineIndex } from './lineIndex';
 import committedLines from './lines.json';
-import { placesOf } from './places';
 import { compareVersions } from './versions';
 
 /**
@@ -43,9 +43,9 @@ export function referencesIn(project: Project, path: string, index = LINES): rea
  * The upstream page of a reference in a version (spelled as the tag, without its 'v'). Works without any tree;
  * a version that the index does not know gives a link to the file alone.
  */
-export function webLink(reference: Reference, version: string, index = LINES): WebLink {
-  const { project, anchor } = reference;
-  const places = placesOf(reference, version);
+export function webLink(reference: Reference, version: string, index = LINES, history = historyOf(reference.project)): WebLink {
+  const { project } = reference;
+  const places = placesOf(reference, version, history);
   const lines = index[project]?.[version];
   const known = places.find(({ path, symbol }) => lines?.[path]?.[symbol]);
   const entry = known && lines?.[known.path]?.[known.symbol];
@@ -54,6 +54,7 @@ export function webLink(reference: Reference, version: string, index = LINES): W
     return { kind: 'file', url: pageOf(project, version, places[0]?.path ?? reference.path), message };
   }
 
+  const { anchor } = known;
   const page = pageOf(project, version, known.path);
   if (anchor === undefined) return { kind: 'line', url: `${page}#L${entry.line}`, line: entry.line };
   const line = entry.anchors?.[anchorKey(anchor)];

@@ -2,7 +2,7 @@ import { describeReference, type Anchor, type Reference } from '../engine/refere
 import { findAnchor } from './anchor';
 import { scanAssembly } from './assembly';
 import { readText, type SourceFiles } from './files';
-import { placesOf, type Place } from './places';
+import { historyOf, placesOf, type Confidence, type Place, type Standing } from './history';
 import { createPositions, type Position } from './positions';
 import { scanC, type Definition } from './scanner';
 import type { Tree } from './tree';
@@ -10,7 +10,7 @@ import type { Tree } from './tree';
 /** Lines and columns count from 0, as in VS Code; columns and lengths are in UTF-16 code units. */
 export type Resolution = Found | Missing;
 
-/** The anchor, or the symbol's name where it is defined if the reference has no anchor. */
+/** The anchor, or the symbol's name where it is defined if the reference has no anchor; or what stands for them in this version. */
 export interface Found {
   readonly kind: 'found';
   readonly path: string;
@@ -19,8 +19,11 @@ export interface Found {
   readonly length: number;
   /** As spelled in this tree. */
   readonly symbol: string;
-  /** Whether this is the reference's own place, or one that it names for other versions. */
-  readonly how: 'here' | 'formerly';
+  /** As spelled in this tree; undefined where the symbol itself is meant. */
+  readonly anchor: Anchor | undefined;
+  /** What upstream's history says of the place. */
+  readonly standing: Standing;
+  readonly confidence: Confidence;
   readonly definitionLine: number;
 }
 
@@ -64,15 +67,15 @@ const CLOSENESS: readonly Missing['reason'][] = ['no-file', 'refused', 'no-symbo
 const KIND_PREFERENCE: readonly Definition['kind'][] = ['function', 'routine', 'object', 'macro'];
 
 /** A resolver for one tree. Each file is read and scanned once, whoever asks and however often. */
-export function createResolver(tree: Tree, files: SourceFiles): Resolver {
+export function createResolver(tree: Tree, files: SourceFiles, history = historyOf(tree.project)): Resolver {
   const sources = new Map<string, Promise<Source>>();
 
   return { tree, resolve, invalidate };
 
   async function resolve(reference: Reference): Promise<Resolution> {
     const objections: Objection[] = [];
-    for (const place of placesOf(reference, tree.version)) {
-      const result = look(await sourceOf(place.path), place, reference.anchor);
+    for (const place of placesOf(reference, tree.version, history)) {
+      const result = look(await sourceOf(place.path), place);
       if ('kind' in result) return result;
       objections.push(result);
     }
@@ -115,8 +118,8 @@ function byName(definitions: readonly Definition[]): ReadonlyMap<string, readonl
   return named;
 }
 
-function look(source: Source, place: Place, anchor: Anchor | undefined): Found | Objection {
-  const { path, symbol } = place;
+function look(source: Source, place: Place): Found | Objection {
+  const { path, symbol, anchor } = place;
   switch (source.kind) {
     case 'absent':
       return { reason: 'no-file', path, message: `there is no ${path}` };
@@ -141,7 +144,7 @@ function noSymbol(source: Scanned, { path, symbol }: Place): Objection {
 function lookForAnchor(source: Scanned, place: Place, definitions: readonly Definition[], anchor: Anchor): Found | Objection {
   for (const definition of definitions) {
     const span = definition.body && findAnchor(source.text, definition.body, anchor);
-    if (span) return found(source, place, definition, span.start, anchor.token.length);
+    if (span) return found(source, place, definition, span.start, span.end - span.start);
   }
   return noAnchor(source, place, definitions, anchor);
 }
@@ -163,8 +166,9 @@ function foundDefinition(source: Scanned, place: Place, definition: Definition):
 }
 
 function found(source: Scanned, place: Place, definition: Definition, offset: number, length: number): Found {
+  const { path, symbol, anchor, standing, confidence } = place;
   const definitionLine = source.positionOf(definition.nameStart).line;
-  return { kind: 'found', ...place, ...source.positionOf(offset), length, definitionLine };
+  return { kind: 'found', path, symbol, anchor, standing, confidence, ...source.positionOf(offset), length, definitionLine };
 }
 
 function missing(reference: Reference, objections: readonly Objection[]): Missing {

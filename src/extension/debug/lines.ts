@@ -2,6 +2,7 @@ import type { FnInfo } from '../../engine/fn';
 import type { Reference } from '../../engine/reference';
 import type { FlowRun } from '../../flows/flow';
 import { sitesOf } from '../../flows/sites';
+import { pathsOf } from '../../sources/history';
 import { referencesIn } from '../../sources/links';
 import type { Place, Places, StandFile } from './places';
 
@@ -38,9 +39,7 @@ function mayBeIn(file: StandFile, { home }: FnInfo, reference: Reference | undef
     case 'outline':
       return home.world === file.world && home.path === file.inTree;
     case 'tree':
-      return (
-        reference?.project === file.project && [reference.path, ...(reference.formerly ?? []).map(({ path }) => path)].includes(file.inTree)
-      );
+      return reference?.project === file.project && pathsOf(file.project, reference.path).includes(file.inTree);
   }
 }
 

@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import type { Claims, IndirectEdge, Project, Reference } from '../../../src/engine/reference';
 import { checkSources, type CheckReport } from '../../../src/sources/check';
 import { createResolver, type Resolver } from '../../../src/sources/resolver';
-import { memoryFiles } from './support';
+import type { History } from '../../../src/sources/history';
+import { LINUX, memoryFiles } from './support';
 
 const linux = (symbol: string, path = 'a.c'): Reference => ({ project: 'linux', path, symbol });
 const qemu = (symbol: string): Reference => ({ project: 'qemu', path: 'q.c', symbol });
@@ -41,8 +42,8 @@ describe('checkSources', () => {
     assert.deepEqual(report, {
       project: 'linux',
       version: '6.1.192',
-      references: { total: 2, resolved: 2 },
-      edges: { direct: { total: 2, confirmed: 2 }, indirect: { total: 1, confirmed: 1, skipped: 0 } },
+      references: { total: 2, resolved: 2, absent: 0 },
+      edges: { direct: { total: 2, confirmed: 2, absent: 0 }, indirect: { total: 1, confirmed: 1, absent: 0, skipped: 0 } },
       failures: [],
     });
   });
@@ -55,8 +56,8 @@ describe('checkSources', () => {
         { kind: 'direct', caller: linux('wake_key'), callee: 'handler' },
       ],
     });
-    assert.deepEqual(report?.references, { total: 1, resolved: 0 });
-    assert.deepEqual(report?.edges.direct, { total: 2, confirmed: 0 });
+    assert.deepEqual(report?.references, { total: 1, resolved: 0, absent: 0 });
+    assert.deepEqual(report?.edges.direct, { total: 2, confirmed: 0, absent: 0 });
     assert.deepEqual(
       report?.failures.map(({ kind, place, expected }) => `${kind} ${place} | ${expected}`),
       [
@@ -75,17 +76,25 @@ describe('checkSources', () => {
         { ...VIA_TABLE, registration: { reference: linux('table'), token: 'handler' } },
       ],
     });
-    assert.deepEqual(report?.edges.indirect, { total: 2, confirmed: 0, skipped: 0 });
+    assert.deepEqual(report?.edges.indirect, { total: 2, confirmed: 0, absent: 0, skipped: 0 });
     assert.match(report.failures.map(({ message }) => message).join('\n'), /wake_key.*poll\n.*table in a\.c does not contain handler/);
   });
 
-  it('uses the spelling of the version', async () => {
-    const formerly = [{ until: '6.2', symbol: 'wake_key' }];
-    const [report] = await check(['linux'], {
-      references: [],
-      edges: [{ kind: 'direct', caller: linux('wake'), callee: 'wake_locked_key', formerly }],
+  it('counts apart what upstream’s history says is not in this version', async () => {
+    const history: History = {
+      checked: ['6.1'],
+      names: {},
+      files: { 'a.c': { wake_locked: [{ until: '6.2', symbol: 'wake_key', absent: 'wake_key did it' }] } },
+    };
+    const resolvers = new Map<Project, Resolver>([['linux', createResolver(LINUX, memoryFiles(TEXTS), history)]]);
+    const [report] = await checkSources(resolvers, {
+      references: [linux('wake_locked'), linux('wake_key')],
+      edges: [{ kind: 'direct', caller: linux('wake_locked'), callee: 'wake' }, VIA_TABLE],
     });
-    assert.equal(report?.edges.direct.confirmed, 1);
+    assert.deepEqual(report?.references, { total: 2, resolved: 1, absent: 1 });
+    assert.deepEqual(report?.edges.direct, { total: 1, confirmed: 0, absent: 1 });
+    assert.equal(report?.edges.indirect.confirmed, 1);
+    assert.deepEqual(report?.failures, []);
   });
 
   describe('across projects', () => {
@@ -104,7 +113,7 @@ describe('checkSources', () => {
 
     it('skips a registration whose tree is not given', async () => {
       const [report] = await check(['linux'], { references: [qemu('realize')], edges: [across] });
-      assert.deepEqual(report?.edges.indirect, { total: 1, confirmed: 0, skipped: 1 });
+      assert.deepEqual(report?.edges.indirect, { total: 1, confirmed: 0, absent: 0, skipped: 1 });
       assert.deepEqual(report.failures, []);
       assert.equal(report.references.total, 0);
     });

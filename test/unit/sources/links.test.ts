@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import type { Reference } from '../../../src/engine/reference';
+import type { History } from '../../../src/sources/history';
 import { buildIndex, type LineIndex } from '../../../src/sources/lineIndex';
 import { upstreamVersions, webLink } from '../../../src/sources/links';
 import { createResolver } from '../../../src/sources/resolver';
@@ -44,10 +45,16 @@ describe('webLink', () => {
   });
 
   it('points at the place that holds for the version', () => {
-    const moved: Reference = { ...HANDLER, symbol: 'moved', formerly: [{ until: '6.2', path: 'kernel/old.c' }] };
-    assert.match(webLink(moved, '6.1.192', INDEX).url, /kernel\/old\.c#L3$/);
-    assert.match(webLink(moved, '6.1', INDEX).url, /v6\.1\/source\/kernel\/old\.c$/);
-    assert.match(webLink(moved, '6.12.117', INDEX).url, /kernel\/a\.c$/);
+    const moved: Reference = { ...HANDLER, symbol: 'moved' };
+    const history: History = {
+      checked: ['6.1', '6.12'],
+      names: {},
+      files: { 'kernel/a.c': { moved: [{ until: '6.2', path: 'kernel/old.c' }] } },
+    };
+    const link = (version: string): string => webLink(moved, version, INDEX, history).url;
+    assert.match(link('6.1.192'), /kernel\/old\.c#L3$/);
+    assert.match(link('6.1'), /v6\.1\/source\/kernel\/old\.c$/);
+    assert.match(link('6.12.117'), /kernel\/a\.c$/);
   });
 
   it('knows the pages of each project', () => {

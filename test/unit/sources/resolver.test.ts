@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Reference } from '../../../src/engine/reference';
 import type { SourceFiles } from '../../../src/sources/files';
+import type { History } from '../../../src/sources/history';
 import { createResolver, type Missing, type Resolution } from '../../../src/sources/resolver';
 import { LINUX, memoryFiles } from './support';
 
@@ -22,7 +23,9 @@ describe('a resolver finds', () => {
       kind: 'found',
       path: 'a.c',
       symbol: 'handler',
-      how: 'here',
+      anchor: undefined,
+      standing: { kind: 'own' },
+      confidence: 'checked',
       line: 3,
       column: 11,
       length: 7,
@@ -56,16 +59,20 @@ describe('a resolver finds', () => {
   });
 });
 
-describe('a resolver looks at former places', () => {
-  const reference: Reference = {
-    ...HANDLER,
-    path: 'new.c',
-    symbol: 'fresh',
-    formerly: [
-      { until: '5.10', path: 'oldest.c', symbol: 'oldest' },
-      { until: '6.2', path: 'old.c' },
-      { until: '6.12', symbol: 'stale' },
-    ],
+describe('a resolver follows upstream’s history', () => {
+  const reference: Reference = { ...HANDLER, path: 'new.c', symbol: 'fresh' };
+  const history: History = {
+    checked: ['5.10', '6.1', '6.12'],
+    names: {},
+    files: {
+      'new.c': {
+        fresh: [
+          { until: '5.10', path: 'oldest.c', symbol: 'oldest' },
+          { until: '6.2', path: 'old.c' },
+          { until: '6.12', symbol: 'stale' },
+        ],
+      },
+    },
   };
   const texts = {
     'oldest.c': 'int oldest(void) {}',
@@ -79,27 +86,29 @@ describe('a resolver looks at former places', () => {
     ['6.2', 'new.c:2 stale'],
     ['6.12', 'new.c:3 fresh'],
   ];
+  const resolveIn = (version: string, files: Record<string, string>) =>
+    createResolver({ project: 'linux', version }, memoryFiles(files), history).resolve(reference);
 
   for (const [version, expected] of cases) {
     it(`in ${version}`, async () => {
-      const resolution = await createResolver({ project: 'linux', version }, memoryFiles(texts)).resolve(reference);
+      const resolution = await resolveIn(version, texts);
       assert.equal(place(resolution), expected);
-      assert.equal(resolution.kind === 'found' && resolution.how, expected === 'new.c:3 fresh' ? 'here' : 'formerly');
+      assert.ok(resolution.kind === 'found');
+      assert.equal(resolution.standing.kind, expected === 'new.c:3 fresh' ? 'own' : 'other');
+      assert.equal(resolution.confidence, ['5.4', '6.2'].includes(version) ? 'inferred' : 'checked');
     });
   }
 
-  it("and, where the version's own place fails, at today's", async () => {
-    assert.equal(place(await resolve({ 'new.c': texts['new.c'] }, reference)), 'new.c:3 fresh');
+  it('and between checked versions to what holds for their neighbours', async () => {
+    assert.equal(place(await resolveIn('6.5', { 'new.c': texts['new.c'].replace('stale', 'other') })), 'new.c:3 fresh');
+    assert.equal(place(await resolveIn('6.5', { 'old.c': texts['old.c'] })), 'old.c:1 fresh');
   });
 
-  it('and then at the others', async () => {
-    assert.equal(place(await resolve({ 'oldest.c': texts['oldest.c'] }, reference)), 'oldest.c:0 oldest');
-  });
-
-  it('and nowhere else', async () => {
-    const result = await misses({ 'new.c': 'int renamed(void) {}', 'elsewhere.c': 'int fresh(void) {}' }, reference);
-    assert.equal(result.reason, 'no-symbol');
-    assert.match(result.message, /new\.c does not define fresh.*there is no old\.c/);
+  it('but in a checked one to nothing else', async () => {
+    const result = await resolveIn('6.1.192', { 'new.c': 'int fresh(void) {}', 'oldest.c': 'int fresh(void) {}' });
+    assert.ok(result.kind === 'missing');
+    assert.equal(result.reason, 'no-file');
+    assert.match(result.message, /there is no old\.c/);
   });
 });
 

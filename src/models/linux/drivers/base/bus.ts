@@ -122,7 +122,7 @@ export const bus_file = <T>(attribute: Attribute<T>): SysfsFile => ({
 export const NONE = '\n';
 
 /** PCI had an attribute of its own before every bus got it. */
-const { fn: override } = source('linux', 'drivers/base/bus.c', [{ until: '6.12', path: 'drivers/pci/pci-sysfs.c' }]);
+const { fn: override } = source('linux', 'drivers/base/bus.c');
 
 export const driver_override_store = override(
   'A write to `driver_override`: only the driver of this name may have the device, and it may whatever its table of ids says.',

@@ -6,7 +6,7 @@ import type { PciDev } from './pci';
 
 /** INTx masking that looks before it leaps. */
 
-const { fn } = source('linux', 'drivers/pci/irq.c', [{ until: '6.10', path: 'drivers/pci/pci.c' }]);
+const { fn } = source('linux', 'drivers/pci/irq.c');
 
 const pci_check_and_set_intx_mask = fn(
   'Reads COMMAND and STATUS in one access, and changes DisINTx only if the interrupt status agrees: to mask, the device must be asserting; to unmask, it must not.',

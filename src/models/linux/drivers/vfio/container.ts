@@ -22,7 +22,7 @@ import type { VfioIommu, VfioIommuDriverOps } from './vfio_iommu_type1';
 
 /** Containers: the file through which user space says what the devices of its groups can reach. */
 
-const { fn, ops } = source('linux', 'drivers/vfio/container.c', [{ until: '6.1', path: 'drivers/vfio/vfio_main.c' }]);
+const { fn, ops } = source('linux', 'drivers/vfio/container.c');
 
 export const vfio_container_init = fn(
   'Makes /dev/vfio/vfio. Anybody may open it: without a group it can do nothing.',

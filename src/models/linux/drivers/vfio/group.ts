@@ -59,10 +59,7 @@ import {
 
 /** Groups: what user space opens first, and gets its devices from. */
 
-const { fn, ops } = source('linux', 'drivers/vfio/group.c', [
-  { until: '6.0', path: 'drivers/vfio/vfio.c' },
-  { until: '6.2', path: 'drivers/vfio/vfio_main.c' },
-]);
+const { fn, ops } = source('linux', 'drivers/vfio/group.c');
 
 const vfio_group_alloc = fn(
   'Makes the group’s structure, with one driver that uses it, and keeps the IOMMU group alive.',

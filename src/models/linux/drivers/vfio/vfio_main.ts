@@ -51,7 +51,7 @@ import type { VfioIrqSet } from './pci/vfio_pci_intrs';
 import { vfio_virqfd_init } from './virqfd';
 import { VFIO_EMULATED_IOMMU, VFIO_IOMMU, type Vfio, type VfioGroup, type VfioGroupFile, type VfioGroupType } from './vfio';
 
-const { fn, ops } = source('linux', 'drivers/vfio/vfio_main.c', [{ until: '6.0', path: 'drivers/vfio/vfio.c' }]);
+const { fn, ops } = source('linux', 'drivers/vfio/vfio_main.c');
 
 const VfioDeviceFileCells = struct(
   'vfio_device_file',
@@ -288,7 +288,6 @@ export const vfio_device_try_get_registration = fn(
     device.refcount += 1;
     return true;
   },
-  { formerly: [{ until: '6.0', path: 'drivers/vfio/vfio.c', symbol: 'vfio_device_try_get' }] },
 );
 
 const vfio_device_release = fn(

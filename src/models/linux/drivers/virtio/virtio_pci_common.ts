@@ -57,11 +57,7 @@ const vp_interrupt = fn(
 );
 
 /** Where a driver’s interrupt handlers were installed: one for each queue, or one for the line. */
-export const vp_find_vqs_msix = ops(
-  'vp_find_one_vq_msix',
-  { vring_interrupt },
-  { formerly: [{ until: '6.11', symbol: 'vp_find_vqs_msix' }] },
-);
+export const vp_find_vqs_msix = ops('vp_find_one_vq_msix', { vring_interrupt });
 export const vp_find_vqs_intx = ops('vp_find_vqs_intx', { vp_interrupt });
 /** The handler of the one message that all queues share, where there are not enough for one each. */
 export const vp_request_msix_vectors = ops('vp_request_msix_vectors', { vp_vring_interrupt });

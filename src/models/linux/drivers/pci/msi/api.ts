@@ -11,7 +11,7 @@ import { __pci_enable_msi_range, __pci_enable_msix_range, pci_free_msi_irqs, pci
 export const PCI_IRQ_MSI = 1 << 1;
 export const PCI_IRQ_MSIX = 1 << 2;
 
-const { fn } = source('linux', 'drivers/pci/msi/api.c', [{ until: '6.2', path: 'drivers/pci/msi/msi.c' }]);
+const { fn } = source('linux', 'drivers/pci/msi/api.c');
 
 export const pci_alloc_irq_vectors_affinity = fn(
   'Enables MSI-X or MSI, whichever is allowed and works, and allocates the interrupts. The result is how many there are.',
@@ -31,7 +31,6 @@ export const pci_alloc_irq_vectors = fn(
   function* pci_alloc_irq_vectors(dev: AnyPciDev, min_vecs: number, max_vecs: number, flags: number) {
     return yield* pci_alloc_irq_vectors_affinity(dev, min_vecs, max_vecs, flags);
   },
-  { formerly: [{ until: '6.2', path: 'include/linux/pci.h' }] },
 );
 
 const pci_disable_msi = fn('Switches MSI off and frees its interrupts.', function* pci_disable_msi(dev: AnyPciDev) {

@@ -21,7 +21,7 @@ import { pci_msi_setup_msi_irqs, pci_msi_teardown_msi_irqs } from './irqdomain';
 /** MSI and MSI-X of a PCI device: the capabilities, the table, the messages. */
 
 const { fn } = source('linux', 'drivers/pci/msi/msi.c');
-const header = source('linux', 'drivers/pci/msi/msi.h', [{ until: '6.2', path: 'drivers/pci/msi/msi.c' }]);
+const header = source('linux', 'drivers/pci/msi/msi.h');
 
 const log2_up = (n: number): number => 32 - Math.clz32(n - 1);
 
@@ -278,5 +278,4 @@ export const pci_free_msi_irqs = fn(
     yield* pci_msi_teardown_msi_irqs(dev);
     dev.msi!.descs.clear();
   },
-  { formerly: [{ until: '6.2', path: 'drivers/pci/msi/msi.c', symbol: 'free_msi_irqs' }] },
 );

@@ -23,7 +23,6 @@ const uart_change_line_settings = fn(
   function* uart_change_line_settings(port: UartPort) {
     yield* through('function pointer', 'set_termios', port.ops.set_termios)(port);
   },
-  { formerly: [{ until: '6.1', symbol: 'uart_change_speed' }] },
 );
 
 export const uart_port_startup = fn(

@@ -181,11 +181,7 @@ export const vmx_vcpu_put = fn('The vCPU leaves the CPU: first, notifications ar
 });
 
 /** What vmx_hardware_setup() has called when a device posts to a vCPU that sleeps. */
-export const vmx_hardware_setup = ops(
-  'vmx_hardware_setup',
-  { wakeup_handler: pi_wakeup_handler },
-  { formerly: [{ until: '6.9', path: 'arch/x86/kvm/vmx/vmx.c', symbol: 'hardware_setup' }] },
-);
+export const vmx_hardware_setup = ops('vmx_hardware_setup', { wakeup_handler: pi_wakeup_handler });
 
 const vmx_exit_handlers_fastpath = fn(
   'Exits that are worth handling before interrupts are enabled: an IPI to one CPU, and since 6.12 HLT.',

@@ -1,0 +1,164 @@
+import { anchorKey, anchorOfKey, type Anchor, type Project, type Reference } from '../engine/reference';
+import { acrn } from './history/acrn';
+import { linux } from './history/linux';
+import { qemu } from './history/qemu';
+import { compareVersions } from './versions';
+
+/**
+ * What upstream's history says of the things that models name. Models name them as the newest version that is
+ * modelled does; a fact says what holds for other versions. All facts are used in one place, `placesOf`.
+ */
+export interface History {
+  /** The series, oldest first, in whose trees the facts are checked: 6.1 stands for every 6.1.x. */
+  readonly checked: readonly string[];
+  /** Identifiers that have another name wherever they stand: macros, fields, functions that are not modelled. */
+  readonly names: Readonly<Record<string, readonly Fact[]>>;
+  /** By the path that models give; then by `*` for all that the file holds, a symbol, or a symbol and the key of an anchor in it. */
+  readonly files: Readonly<Record<string, Readonly<Record<string, readonly Fact[]>>>>;
+}
+
+/** From `since` up to, but not including, `until`: what is named stands here. What is left out is as models say. Of several facts the first that holds counts. */
+export interface Fact {
+  readonly since?: string;
+  readonly until?: string;
+  readonly path?: string;
+  readonly symbol?: string;
+  /** The anchor's key, as `anchorKey` makes it. */
+  readonly anchor?: string;
+  /** There is no such thing in these versions: why, and what does its work. The place is then its stand-in's. */
+  readonly absent?: string;
+}
+
+/** Where a reference may stand in a tree. */
+export interface Place {
+  readonly path: string;
+  readonly symbol: string;
+  readonly anchor: Anchor | undefined;
+  readonly standing: Standing;
+  readonly confidence: Confidence;
+}
+
+/** `own`: as models name it. `other`: under another name or in another file. `stand-in`: it does not exist in this version; here its work is done. */
+export type Standing = { readonly kind: 'own' } | { readonly kind: 'other' } | { readonly kind: 'stand-in'; readonly why: string };
+
+/** `checked`: the facts were checked in a tree of this series. `inferred`: it lies between such series, or beyond them. */
+export type Confidence = 'checked' | 'inferred';
+
+const HISTORIES: Readonly<Record<Project, History>> = { linux, qemu, acrn };
+
+export const historyOf = (project: Project): History => HISTORIES[project];
+
+/**
+ * The places to look at for a reference in a version, the likeliest first. In a series that was checked only what
+ * holds for it; else also what holds for the others, the nearest first, since a boundary may lie elsewhere.
+ * Nothing is guessed: every place is one of upstream's.
+ */
+export function placesOf(reference: Reference, version: string, history = historyOf(reference.project)): readonly Place[] {
+  const holding = placesIn(reference, version, history);
+  if (history.checked.some((series) => isOfSeries(version, series))) return holding.map((place) => ({ ...place, confidence: 'checked' }));
+  const others = nearestFirst(history.checked, version).flatMap((series) => placesIn(reference, series, history));
+  const places = [...holding, ...others];
+  return places
+    .filter((place, i) => places.findIndex((other) => isSame(place, other)) === i)
+    .map((place) => ({ ...place, confidence: 'inferred' }));
+}
+
+/** Every file that something named in `path` is in, in any version. */
+export function pathsOf(project: Project, path: string): readonly string[] {
+  const facts = Object.values(historyOf(project).files[path] ?? {}).flat();
+  return [...new Set([path, ...facts.flatMap((fact) => fact.path ?? [])])];
+}
+
+type Candidate = Omit<Place, 'confidence'>;
+
+/** What holds for one version: one place, or for an identifier whose own history decides, those where it may stand. */
+function placesIn(reference: Reference, version: string, history: History): readonly Candidate[] {
+  const { path, symbol, anchor } = reference;
+  const own = symbolIn(reference, version, history);
+  if (anchor === undefined) return [own];
+  const fact = factIn(history, path, `${symbol} ${anchorKey(anchor)}`, version);
+  if (fact !== undefined) return [anchorIn(own, anchor, fact)];
+  // The whole function is gone: all its steps stand where its work is done.
+  if (own.standing.kind === 'stand-in') return [own];
+  return byItsName({ ...own, anchor }, anchor, reference, version, history);
+}
+
+function symbolIn({ path, symbol }: Reference, version: string, history: History): Candidate {
+  const moved = factIn(history, path, '*', version);
+  const fact = factIn(history, path, symbol, version);
+  const place = { path: fact?.path ?? moved?.path ?? path, symbol: fact?.symbol ?? symbol };
+  const absent = fact?.absent ?? (fact === undefined ? moved?.absent : undefined);
+  if (absent !== undefined) {
+    const at = fact ?? moved;
+    return { ...place, symbol: at?.symbol ?? symbol, anchor: keyed(at?.anchor), standing: { kind: 'stand-in', why: absent } };
+  }
+  const isOwn = place.path === path && place.symbol === symbol;
+  return { ...place, anchor: undefined, standing: { kind: isOwn ? 'own' : 'other' } };
+}
+
+function anchorIn(own: Candidate, anchor: Anchor, fact: Fact): Candidate {
+  const place = { path: fact.path ?? own.path, symbol: fact.symbol ?? own.symbol };
+  if (fact.absent !== undefined) return { ...place, anchor: keyed(fact.anchor), standing: { kind: 'stand-in', why: fact.absent } };
+  return { ...place, anchor: keyed(fact.anchor) ?? anchor, standing: { kind: 'other' } };
+}
+
+/** Where an identifier stands of which no fact speaks: what is true of its name is true of it here. */
+function byItsName(own: Candidate, anchor: Anchor, { path }: Reference, version: string, history: History): readonly Candidate[] {
+  const fact = nameIn(anchor.token, path, version, history);
+  const after = anchor.after
+    ?.split(' ')
+    .map((word) => nameIn(word, path, version, history)?.symbol ?? word)
+    .join(' ');
+  const plain: Candidate = { ...own, anchor: { ...anchor, ...(after === undefined ? {} : { after }) } };
+  if (fact === undefined) return [plain];
+  const named = fact.symbol === undefined ? [] : [{ ...plain, anchor: { ...plain.anchor!, token: fact.symbol } }];
+  if (fact.absent === undefined) return [...named.map((place): Candidate => ({ ...place, standing: { kind: 'other' } })), plain];
+  // What is called does not exist: this step stands where the caller reaches its stand-in, else on the caller itself.
+  const standing: Standing = { kind: 'stand-in', why: fact.absent };
+  return [plain, ...named.map((place) => ({ ...place, standing })), { ...own, anchor: undefined, standing }];
+}
+
+/** What holds of a name in a version: as said of the name itself, of the function of that name in the same file, or of the only one. */
+function nameIn(name: string, path: string, version: string, history: History): Fact | undefined {
+  const said = history.names[name]?.find((fact) => holds(fact, version));
+  if (said !== undefined) return said;
+  const here = factIn(history, path, name, version);
+  if (here !== undefined) return here;
+  const elsewhere = homesOf(history).get(name) ?? [];
+  const [home] = elsewhere;
+  return home !== undefined && elsewhere.length === 1 ? factIn(history, home, name, version) : undefined;
+}
+
+const homes = new WeakMap<History, ReadonlyMap<string, readonly string[]>>();
+
+/** The files in which a history speaks of a symbol. */
+function homesOf(history: History): ReadonlyMap<string, readonly string[]> {
+  const known = homes.get(history);
+  if (known !== undefined) return known;
+  const made = new Map<string, string[]>();
+  for (const [path, facts] of Object.entries(history.files))
+    for (const key of Object.keys(facts)) if (key !== '*' && !key.includes(' ')) made.set(key, [...(made.get(key) ?? []), path]);
+  homes.set(history, made);
+  return made;
+}
+
+const factIn = (history: History, path: string, key: string, version: string): Fact | undefined =>
+  history.files[path]?.[key]?.find((fact) => holds(fact, version));
+
+const holds = ({ since, until }: Fact, version: string): boolean =>
+  (since === undefined || compareVersions(version, since) >= 0) && (until === undefined || compareVersions(version, until) < 0);
+
+const keyed = (key: string | undefined): Anchor | undefined => (key === undefined ? undefined : anchorOfKey(key));
+
+const isOfSeries = (version: string, series: string): boolean =>
+  version === series || new RegExp(`^${series.replaceAll('.', '\\.')}[.-]`).test(version);
+
+/** By how many checked series lie between; of two equally near ones the newer first. */
+function nearestFirst(series: readonly string[], version: string): readonly string[] {
+  const below = series.filter((one) => compareVersions(one, version) <= 0).toReversed();
+  const above = series.filter((one) => compareVersions(one, version) > 0);
+  return series.map((_, i) => [above[i], below[i]]).flatMap((pair) => pair.filter((one) => one !== undefined));
+}
+
+const isSame = (a: Candidate, b: Candidate): boolean =>
+  a.path === b.path && a.symbol === b.symbol && (a.anchor && anchorKey(a.anchor)) === (b.anchor && anchorKey(b.anchor));

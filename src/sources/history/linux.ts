@@ -1,0 +1,11 @@
+import type { History } from '../history';
+import { drivers } from './linux/drivers';
+import { kvm } from './linux/kvm';
+import { names } from './linux/names';
+import { vfio } from './linux/vfio';
+
+export const linux: History = {
+  checked: ['5.10', '6.1', '6.12', '7.1'],
+  names,
+  files: { ...vfio, ...drivers, ...kvm },
+};

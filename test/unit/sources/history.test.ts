@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import * as fc from 'fast-check';
+import { anchorKey, anchorOfKey, PROJECTS, type Reference } from '../../../src/engine/reference';
+import { CATALOGUE } from '../../../src/flows/catalogue';
+import { claimsOf, everyRun } from '../../../src/flows/places';
+import { historyOf, placesOf, type History, type Place } from '../../../src/sources/history';
+import { renamed } from '../../../src/sources/history/renamed';
+import { compareVersions } from '../../../src/sources/versions';
+
+const REFERENCE: Reference = { project: 'linux', path: 'a.c', symbol: 'f' };
+const anchored = (key: string): Reference => ({ ...REFERENCE, anchor: anchorOfKey(key) });
+
+const HISTORY: History = {
+  checked: ['5.10', '6.1', '6.12'],
+  names: { ...renamed('ack', '6.10', 'eoi'), field: [{ until: '6.1', symbol: 'member' }] },
+  files: {
+    'a.c': {
+      '*': [{ until: '6.0', path: 'old/a.c' }],
+      'f call special': [{ until: '6.1', symbol: 'g', anchor: 'call other', absent: 'g does it' }],
+      gone: [{ until: '6.1', path: 'b.c', symbol: 'before', absent: 'before did it' }],
+    },
+    'b.c': { callee: [{ until: '6.1', symbol: 'called' }] },
+  },
+};
+
+describe('upstream’s history', () => {
+  const cases: readonly (readonly [reference: Reference, version: string, expected: readonly string[]])[] = [
+    [REFERENCE, '6.1.5', ['own a.c f']],
+    [REFERENCE, '5.10.223', ['other old/a.c f']],
+    [anchored('call eoi'), '6.1', ['other a.c f call ack', 'own a.c f call eoi']],
+    [anchored('call ack'), '6.12', ['other a.c f call eoi', 'own a.c f call ack']],
+    [anchored('write x after ack'), '6.12', ['own a.c f write x after eoi']],
+    [anchored('write field'), '5.10', ['other old/a.c f write member', 'other old/a.c f write field']],
+    [anchored('call callee'), '5.10', ['other old/a.c f call called', 'other old/a.c f call callee']],
+    [anchored('call special'), '5.10', ['stand-in old/a.c g call other']],
+    [anchored('call gone'), '5.10', ['other old/a.c f call gone', 'stand-in old/a.c f call before', 'stand-in old/a.c f']],
+    [{ ...REFERENCE, symbol: 'gone' }, '5.10', ['stand-in b.c before']],
+    [{ ...anchored('call x'), symbol: 'gone' }, '5.10', ['stand-in b.c before']],
+    [REFERENCE, '5.15', ['other old/a.c f', 'own a.c f']],
+  ];
+  for (const [reference, version, expected] of cases) {
+    it(`says of ${reference.symbol} ${reference.anchor ? anchorKey(reference.anchor) : ''} in ${version}: ${expected.join(', ')}`, () => {
+      assert.deepEqual(placesOf(reference, version, HISTORY).map(describePlace), expected);
+    });
+  }
+
+  const describePlace = ({ standing, path, symbol, anchor }: Place): string =>
+    [standing.kind, path, symbol, ...(anchor ? [anchorKey(anchor)] : [])].join(' ');
+
+  it('gives an identifier one name per version, by whichever it is asked', () => {
+    const versions = ['6.1', '6.5', '6.12'];
+    const facts = renamed('a', '6.2', 'b', '6.10', 'c');
+    const history: History = { checked: ['6.0'], names: facts, files: {} };
+    const name = fc.constantFrom('a', 'b', 'c');
+    fc.assert(
+      fc.property(name, name, fc.constantFrom(...versions), (one, other, version) => {
+        const first = (token: string) => placesOf(anchored(`call ${token}`), version, history)[0]?.anchor?.token;
+        assert.equal(first(one), first(other));
+        assert.equal(first(one), ['a', 'b', 'c'][versions.indexOf(version)]);
+      }),
+    );
+  });
+});
+
+describe('each fact of upstream’s history', () => {
+  const { references, edges } = claimsOf(CATALOGUE.flatMap((flow) => [...everyRun(flow, {})]));
+  const claimed = new Set<string>();
+  const claim = ({ project, path, symbol, anchor }: Reference): void => {
+    for (const key of ['*', symbol, ...(anchor ? [`${symbol} ${anchorKey(anchor)}`] : [])]) claimed.add(`${project} ${path} ${key}`);
+    for (const word of [anchor?.token, ...(anchor?.after?.split(' ') ?? [])]) claimed.add(`${project} ${word}`);
+  };
+  references.forEach(claim);
+  for (const edge of edges) {
+    claim({ ...edge.caller, anchor: { as: 'call', token: edge.kind === 'direct' ? (edge.via ?? edge.callee) : edge.dispatch } });
+    claim({ ...edge.caller, anchor: { as: 'name', token: edge.kind === 'direct' ? edge.callee : edge.dispatch } });
+    if (edge.kind === 'indirect') claim({ ...edge.registration.reference, anchor: { as: 'name', token: edge.registration.token } });
+  }
+
+  for (const project of PROJECTS) {
+    const { names, files } = historyOf(project);
+    const all = [
+      ...Object.entries(names).map(([name, facts]) => ({ place: `${project} ${name}`, facts })),
+      ...Object.entries(files).flatMap(([path, keys]) =>
+        Object.entries(keys).map(([key, facts]) => ({ place: `${project} ${path} ${key}`, facts })),
+      ),
+    ];
+
+    it(`is of something that models name (${project})`, () => {
+      assert.deepEqual(
+        all.filter(({ place }) => !claimed.has(place)).map(({ place }) => place),
+        [],
+      );
+    });
+
+    it(`holds for some version, and names anchors as they are written (${project})`, () => {
+      for (const { place, facts } of all)
+        for (const { since, until, anchor } of facts) {
+          assert.ok(since !== undefined || until !== undefined, place);
+          if (since !== undefined && until !== undefined) assert.ok(compareVersions(since, until) < 0, place);
+          if (anchor !== undefined) assert.equal(anchorKey(anchorOfKey(anchor)), anchor, place);
+        }
+    });
+  }
+});
