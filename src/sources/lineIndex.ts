@@ -22,9 +22,9 @@ export async function buildIndex(resolver: Resolver, references: readonly Refere
   const paths = new Map<string, Map<string, CollectedLines>>();
 
   for (const reference of references.filter(({ project }) => project === resolver.tree.project)) {
-    const { anchor: _, ...unanchored } = reference;
+    const { project, path, symbol } = reference;
     const meant = await resolver.resolve(reference);
-    const found = meant.kind === 'found' ? meant : await resolver.resolve(unanchored);
+    const found = meant.kind === 'found' ? meant : await resolver.resolve({ project, path, symbol });
     if (found.kind === 'missing') continue;
     const symbols = getOrAdd(paths, found.path, () => new Map<string, CollectedLines>());
     const lines = getOrAdd(symbols, found.symbol, () => ({ line: Infinity, anchors: new Map() }));
