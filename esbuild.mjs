@@ -9,6 +9,7 @@
 import { chmodSync, existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import * as esbuild from 'esbuild';
+import { sourcesBelow, textsBelow } from './l10n/texts.mjs';
 
 const production = process.argv.includes('--production');
 const watching = process.argv.includes('--watch');
@@ -25,6 +26,7 @@ const common = /** @satisfies {esbuild.BuildOptions} */ ({
   minifyWhitespace: production,
   metafile: true,
   logLevel: 'warning',
+  plugins: [textImports()],
 });
 
 /** @typedef {Omit<esbuild.BuildOptions, 'entryPoints'> & { entryPoints: Readonly<Record<string, string>> }} Bundle Entry points by output name. */
@@ -67,6 +69,7 @@ const tests = [
       'test/bench/main.ts',
       'test/conform/main.ts',
       'test/desktop/run.ts',
+      'test/l10n/main.ts',
       'test/webview/shots.ts',
       'test/workbench/start.ts',
       'test/workbench/code-shim.ts',
@@ -85,7 +88,7 @@ const tests = [
     outExtension: { '.js': '.mjs' },
     platform: 'node',
     format: 'esm',
-    plugins: [bareModels()],
+    plugins: [textImports(), bareModels()],
   },
   {
     entryPoints: { 'node/index': 'test/host/runner/node.ts' },
@@ -93,7 +96,7 @@ const tests = [
     platform: 'node',
     format: 'cjs',
     external: ['vscode', 'mocha'],
-    plugins: [globImports()],
+    plugins: [textImports(), globImports()],
   },
   {
     entryPoints: { 'web/index': 'test/host/runner/web.ts' },
@@ -102,7 +105,7 @@ const tests = [
     format: 'cjs',
     external: ['vscode'],
     define: { global: 'globalThis' },
-    plugins: [globImports()],
+    plugins: [textImports(), globImports()],
   },
   {
     entryPoints: { extension: 'test/workbench/mount/extension.ts', package: 'test/workbench/mount/package.json' },
@@ -183,6 +186,24 @@ function globImports() {
           watchDirs: [folder],
         };
       });
+    },
+  };
+}
+
+/**
+ * `import { texts } from 'texts:src/webview'` imports what that folder's code says with `t('…')`: a page gets the translations of its own texts.
+ *
+ * @returns {esbuild.Plugin}
+ */
+function textImports() {
+  return {
+    name: 'text imports',
+    setup(build) {
+      build.onResolve({ filter: /^texts:/ }, ({ path: name }) => ({ namespace: 'texts', path: name.slice('texts:'.length) }));
+      build.onLoad({ filter: /.*/, namespace: 'texts' }, ({ path: folder }) => ({
+        contents: `export const texts = ${JSON.stringify(textsBelow(folder).map(({ text }) => text))};`,
+        watchFiles: sourcesBelow(folder).map((file) => path.resolve(file)),
+      }));
     },
   };
 }

@@ -1,9 +1,11 @@
 import { parseArgs } from 'node:util';
+import { config } from '@vscode/l10n';
 import { coverage, coveragePage } from '../flows/coverage';
 import { ParameterError } from '../flows/flow';
 import { alignCommand } from './align';
 import { checkSourcesCommand, indexCommand } from './check';
 import { exportCommand } from './export';
+import { translations } from './language';
 import { flowsCommand, runCommand } from './run';
 
 /** The terminal's way in: the same flows, engine and references as in the editor. */
@@ -81,6 +83,7 @@ async function main(args: string[]): Promise<number> {
 // Whoever reads may have seen enough: `virtflow run … | head`.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 2));
 
+config({ contents: translations(process.env) });
 main(process.argv.slice(2)).then(
   (status) => {
     process.exitCode = status;

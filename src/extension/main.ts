@@ -1,3 +1,4 @@
+import { config } from '@vscode/l10n';
 import * as vscode from 'vscode';
 import { createSession, type Session } from '../flows/session';
 import { registerCommands } from './commands';
@@ -13,6 +14,7 @@ import { registerLinks } from './links';
 
 /** Wires the one session to its views. Everything else is in the modules that it names. */
 export function activate(context: vscode.ExtensionContext): void {
+  config({ contents: vscode.l10n.bundle ?? {} });
   const session = createSession(pause);
   const sources = createSourceTrees();
   const outlines = registerOutlines(session);

@@ -5,6 +5,7 @@ import { parseToHost, type PanelCommand, type ToWebview } from '../webview/proto
 import type { Comparing } from './comparison';
 import { showError } from './errors';
 import { openPlace } from './links';
+import { page } from './page';
 import { historyView } from './stateViews';
 import { outlineView, positionView, runView } from './views';
 
@@ -182,24 +183,4 @@ function report(action: () => void): void {
   } catch (error) {
     showError(error);
   }
-}
-
-function page(webview: vscode.Webview, extension: vscode.Uri, view: View): string {
-  const nonce = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
-  const file = (name: string): string => webview.asWebviewUri(vscode.Uri.joinPath(extension, 'dist', 'webview', name)).toString();
-  const policy = `default-src 'none'; script-src 'nonce-${nonce}'; style-src ${webview.cspSource} 'nonce-${nonce}'; font-src ${webview.cspSource}; img-src ${webview.cspSource}`;
-  return `<!DOCTYPE html>
-<html lang="en">
-<head>
-  <meta charset="utf-8">
-  <meta http-equiv="Content-Security-Policy" content="${policy}">
-  <meta property="csp-nonce" content="${nonce}">
-  <meta name="viewport" content="width=device-width, initial-scale=1">
-  <link rel="stylesheet" href="${file('panel.css')}">
-  <title>Virtflow</title>
-</head>
-<body data-view="${view}">
-  <script nonce="${nonce}" src="${file('panel.js')}"></script>
-</body>
-</html>`;
 }

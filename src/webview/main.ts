@@ -7,6 +7,7 @@ import { createPanelView } from './panel_view';
 import type { Part } from './part';
 import { isComparisonOf, isPositionIn, parseToWebview, type PositionView, type RunOutline, type RunView, type ToWebview } from './protocol';
 import { createStateView } from './state_view';
+import { takeTexts } from './texts';
 import { registerControls } from './toolkit';
 import { announce } from './words';
 
@@ -17,6 +18,7 @@ import { announce } from './words';
 start();
 
 function start(): void {
+  takeTexts();
   registerControls();
   const host = connect();
   const spoken = h('div', { class: 'hidden', role: 'status', 'aria-live': 'polite' });

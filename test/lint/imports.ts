@@ -9,20 +9,22 @@ interface Layer {
 }
 
 const NO_PACKAGE = /^$/;
+/** What translates texts. Models say theirs as data, which is translated where it is shown. */
+const TEXTS = /^@vscode\/l10n$/;
 
 /** Imports go one way: engine <- models <- flows <- extension and cli. */
 const LAYERS: Readonly<Record<string, Layer>> = {
   engine: { modules: [], packages: NO_PACKAGE },
   models: { modules: ['engine'], packages: NO_PACKAGE },
-  flows: { modules: ['engine', 'models'], packages: /^(jsonc-parser|zod\/mini)$/ },
-  sources: { modules: ['engine/reference'], packages: NO_PACKAGE },
-  trace: { modules: ['engine', 'models', 'flows'], packages: NO_PACKAGE },
+  flows: { modules: ['engine', 'models'], packages: /^(@vscode\/l10n|jsonc-parser|zod\/mini)$/ },
+  sources: { modules: ['engine/reference'], packages: TEXTS },
+  trace: { modules: ['engine', 'models', 'flows'], packages: TEXTS },
   extension: {
     modules: ['engine', 'models', 'flows', 'sources', 'trace', 'webview'],
-    packages: /^(vscode|@vscode\/debugprotocol|@vscode\/debugadapter\/lib\/.*)$/,
+    packages: /^(vscode|@vscode\/l10n|texts:src\/webview|@vscode\/debugprotocol|@vscode\/debugadapter\/lib\/.*)$/,
   },
-  cli: { modules: ['engine', 'models', 'flows', 'sources', 'trace'], packages: /^node:/ },
-  webview: { modules: [], packages: /^@vscode\/(webview-ui-toolkit|codicons)(\/|$)/ },
+  cli: { modules: ['engine', 'models', 'flows', 'sources', 'trace'], packages: /^(node:|@vscode\/l10n$)/ },
+  webview: { modules: [], packages: /^@vscode\/(webview-ui-toolkit|codicons|l10n)(\/|$)/ },
 };
 
 /**

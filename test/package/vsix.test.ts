@@ -11,7 +11,8 @@ import { NODE_MODULES, ROOT } from '../workbench/paths';
 const ALLOWED: readonly RegExp[] = [
   /^\[Content_Types\]\.xml$/,
   /^extension\.vsixmanifest$/,
-  /^extension\/package(\.nls)?\.json$/,
+  /^extension\/package(\.nls(\.zh-cn)?)?\.json$/,
+  /^extension\/l10n\/bundle\.l10n\.zh-cn\.json$/,
   /^extension\/(readme|changelog)\.md$/i,
   /^extension\/license(\.txt)?$/i,
   /^extension\/docs\/vfio-intx\.png$/,
