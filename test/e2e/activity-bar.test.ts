@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { manifest } from '../l10n/manifest';
 import { endToEnd } from './workbench';
 import { eventually } from '../workbench/driver';
 
@@ -7,8 +7,7 @@ interface Manifest {
   readonly contributes?: { readonly viewsContainers?: { readonly activitybar?: readonly { readonly title: string }[] } };
 }
 
-const manifest = JSON.parse(readFileSync('package.json', 'utf8')) as Manifest;
-const containers = manifest.contributes?.viewsContainers?.activitybar ?? [];
+const containers = (manifest() as Manifest).contributes?.viewsContainers?.activitybar ?? [];
 
 endToEnd('the workbench opens the welcome folder', async ({ page }) => {
   const names = await eventually(

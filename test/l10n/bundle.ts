@@ -19,7 +19,8 @@ export const bundleOf = (language: Language): Bundle =>
   JSON.parse(readFileSync(path.join(ROOT, `l10n/bundle.l10n.${language}.json`), 'utf8')) as Bundle;
 
 /** The texts without a translation. */
-export const missing = (texts: readonly Text[], bundle: Bundle): readonly Text[] => texts.filter(({ text }) => !Object.hasOwn(bundle, text));
+export const missing = (texts: readonly Text[], bundle: Bundle): readonly Text[] =>
+  texts.filter(({ text }) => !Object.hasOwn(bundle, text));
 
 /** The translations of what nothing says any more. */
 export function stale(texts: readonly Text[], bundle: Bundle): readonly string[] {

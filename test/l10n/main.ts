@@ -8,12 +8,14 @@ for (const language of LANGUAGES) {
   const bundle = bundleOf(language);
   const wanted = missing(texts, bundle);
   const unused = stale(texts, bundle);
-  const wrong = Object.entries(bundle).flatMap(([english, translated]) => differences(english, translated).map((what) => `${english}\n  ${what}`));
+  const wrong = Object.entries(bundle).flatMap(([english, translated]) =>
+    differences(english, translated).map((what) => `${english}\n  ${what}`),
+  );
   left += wanted.length + unused.length + wrong.length;
   console.log(`${language}: ${texts.length - wanted.length} of ${texts.length} texts are translated`);
-  for (const [file, inside] of Map.groupBy(wanted, (text) => text.file)) {
-    console.log(`\n${file}`);
-    for (const { text } of inside) console.log(`  ${JSON.stringify(text)}: "",`);
+  for (const [index, { text, file }] of wanted.entries()) {
+    if (file !== wanted[index - 1]?.file) console.log(`\n${file}`);
+    console.log(`  ${JSON.stringify(text)}: "",`);
   }
   for (const text of unused) console.log(`\nnothing says any more: ${JSON.stringify(text)}`);
   for (const what of wrong) console.log(`\n${what}`);

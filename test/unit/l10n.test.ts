@@ -22,7 +22,9 @@ for (const language of LANGUAGES) {
     });
 
     test('keep placeholders, identifiers and Markdown', () => {
-      const wrong = Object.entries(bundle).flatMap(([english, translated]) => differences(english, translated).map((what) => `${english}: ${what}`));
+      const wrong = Object.entries(bundle).flatMap(([english, translated]) =>
+        differences(english, translated).map((what) => `${english}: ${what}`),
+      );
       assert.deepEqual(wrong, none);
     });
 
@@ -72,7 +74,8 @@ suite('a translation that differs from the English text', () => {
     ['One\n\nTwo', '一二'],
     ['One', ' '],
   ];
-  for (const [english, translated] of cases) test(`${english} → ${translated}`, () => assert.equal(differences(english, translated).length, 1));
+  for (const [english, translated] of cases)
+    test(`${english} → ${translated}`, () => assert.equal(differences(english, translated).length, 1));
 
   test('not one that keeps what is to be kept, in another order', () => {
     assert.deepEqual(differences('**{0}** writes `masked` of {1}', '{1} 的 `masked` 由 **{0}** 写入'), none);

@@ -94,7 +94,8 @@ function workbenchRoutes(folders: readonly MountedFolder[], program: string, tes
     staticFiles('/vscode/', VSCODE),
     staticFiles('/extension/dist/', path.join(ROOT, 'dist')),
     staticFiles('/extension/media/', path.join(ROOT, 'media')),
-    ...['package.json', 'package.nls.json', 'README.md'].map((file) => ({
+    staticFiles('/extension/l10n/', path.join(ROOT, 'l10n')),
+    ...['package.json', 'package.nls.json', 'package.nls.zh-cn.json', 'README.md'].map((file) => ({
       prefix: `/extension/${file}`,
       answer: () => serveFile(folderTree(ROOT), file),
     })),

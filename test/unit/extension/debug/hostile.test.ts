@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { attributesOf } from '../../../../src/extension/debug/attributes';
 import { readLaunch } from '../../../../src/extension/debug/launch';
 import { CATALOGUE } from '../../../../src/flows/catalogue';
+import { manifest } from '../../../l10n/manifest';
 import { debugging } from './support';
 
 /** What a `launch.json` or a client says is anybody’s: it is refused by name, and nothing hangs or breaks. */
@@ -68,7 +68,7 @@ test('whatever a client sends is answered, with an error in words where it is wr
 });
 
 test('the manifest offers every flow, and its snippets are launches that work', () => {
-  const { contributes } = JSON.parse(readFileSync('package.json', 'utf8')) as Manifest;
+  const { contributes } = manifest() as Manifest;
   const [debuggers] = contributes.debuggers;
   assert.ok(debuggers);
   const { properties } = debuggers.configurationAttributes.launch;
