@@ -6,6 +6,7 @@ import { plain } from '../flows/markdown';
 import { referenceOfStep } from '../flows/places';
 import type { Session } from '../flows/session';
 import { versionNear, webLink } from '../sources/links';
+import { remarkOn, type Remark } from '../sources/remark';
 import { showError } from './errors';
 import type { Outlines } from './outline';
 import type { SourceTrees } from './sourceTrees';
@@ -21,7 +22,7 @@ export interface Reveal extends vscode.Disposable {
 interface Target {
   readonly uri: vscode.Uri;
   readonly line: number;
-  readonly problem?: string;
+  readonly remark: Remark | undefined;
 }
 
 /** Marks and annotates each step as the session moves. */
@@ -57,7 +58,7 @@ export function registerReveal(session: Session, sources: SourceTrees, outlines:
     shown = { ...target, line };
     editor.revealRange(new vscode.Range(line, 0, line, 0), vscode.TextEditorRevealType.InCenterIfOutsideViewport);
     paint();
-    annotate(document.uri, line, target.problem);
+    annotate(document.uri, line, target.remark);
   }
 
   async function peek(step: number): Promise<void> {
@@ -77,10 +78,10 @@ export function registerReveal(session: Session, sources: SourceTrees, outlines:
     const step = run.journal.step(n);
     const reference = referenceOfStep(step);
     const real = reference && (await sources.resolve(reference));
-    if (real?.resolution.kind === 'found') return { uri: real.uri, line: real.resolution.line };
-    const problem = real?.resolution.kind === 'missing' ? real.resolution.message : undefined;
+    const remark = real && remarkOn(reference, real.tree, real.resolution);
+    if (real?.resolution.kind === 'found') return { uri: real.uri, line: real.resolution.line, remark };
     const outline = outlines.find(step.site);
-    return outline && { ...outline, ...(problem ? { problem } : {}) };
+    return outline && { ...outline, remark };
   }
 
   function paint(): void {
@@ -92,10 +93,10 @@ export function registerReveal(session: Session, sources: SourceTrees, outlines:
     void vscode.commands.executeCommand('setContext', 'virtflow.editorOnStep', shown !== undefined && active === shown.uri.toString());
   }
 
-  function annotate(uri: vscode.Uri, line: number, problem: string | undefined): void {
+  function annotate(uri: vscode.Uri, line: number, remark: Remark | undefined): void {
     thread?.dispose();
     thread = comments.createCommentThread(uri, new vscode.Range(line, 0, line, 0), [
-      { author: { name: 'Virtflow' }, mode: vscode.CommentMode.Preview, body: comment(session, problem) },
+      { author: { name: 'Virtflow' }, mode: vscode.CommentMode.Preview, body: comment(session, remark) },
     ]);
     thread.canReply = false;
     thread.contextValue = 'virtflow';
@@ -127,14 +128,14 @@ async function openDocument(uri: vscode.Uri): Promise<vscode.TextDocument | unde
 }
 
 /** What a step is about, with its chapter and its place. Everything variable goes in as text; no link can run anything. */
-function comment(session: Session, problem: string | undefined): vscode.MarkdownString {
+function comment(session: Session, remark: Remark | undefined): vscode.MarkdownString {
   const markdown = new vscode.MarkdownString();
   const { run, position } = session;
   if (run === undefined) return markdown;
   markdown.appendMarkdown(annotation(run, position));
   const chapter = session.chapters.find((found) => found.step === position)?.chapter;
   if (chapter) markdown.appendMarkdown(`\n\n---\n\n**${plain(chapter.title)}**\n\n${chapter.prose}`);
-  if (problem) markdown.appendMarkdown(`\n\n$(warning) ${plain(problem)}`);
+  if (remark) markdown.appendMarkdown(`\n\n$(${remark.kind}) ${plain(remark.text)}`);
   const reference = referenceOfStep(run.journal.step(position));
   if (reference) markdown.appendMarkdown(`\n\n[${describeReference(reference)}](${upstreamPage(reference, run.inputs.parameters)})`);
   markdown.supportThemeIcons = true;

@@ -13,11 +13,18 @@ export interface BoundTree {
   readonly resolver: Resolver;
 }
 
+/** What a tree says to a reference; `uri` is the file that it was found in, or missed in. */
+export interface Resolved {
+  readonly tree: Tree;
+  readonly uri: vscode.Uri;
+  readonly resolution: Resolution;
+}
+
 export interface SourceTrees extends vscode.Disposable {
   /** The tree of a project, if the reader has one. */
   bound(project: Project): Promise<BoundTree | undefined>;
   /** A reference's place in the reader's tree; undefined when there is no tree of its project. */
-  resolve(reference: Reference): Promise<{ readonly uri: vscode.Uri; readonly resolution: Resolution } | undefined>;
+  resolve(reference: Reference): Promise<Resolved | undefined>;
   /** Looks at a folder: which tree it is, or why it is none. */
   inspect(folder: vscode.Uri): ReturnType<typeof recogniseTree>;
   readonly onDidChange: vscode.Event<void>;
@@ -55,7 +62,7 @@ export function createSourceTrees(): SourceTrees {
       const tree = await bound(reference.project);
       if (tree === undefined) return undefined;
       const resolution = await tree.resolver.resolve(reference);
-      return { uri: vscode.Uri.joinPath(tree.root, resolution.path), resolution };
+      return { tree: tree.tree, uri: vscode.Uri.joinPath(tree.root, resolution.path), resolution };
     },
     inspect: (folder) => recogniseTree(workspaceFiles(folder)),
     onDidChange: changed.event,

@@ -46,6 +46,9 @@ const SIGNATURES: readonly Signature[] = [
   },
 ];
 
+/** A project's name for people. */
+export const titleOf = (project: Project): string => SIGNATURES.find((signature) => signature.project === project)!.title;
+
 /** No version file is longer than this in any release; the version stands near the top. */
 const MAX_EXCERPT = 40;
 

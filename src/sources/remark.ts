@@ -1,0 +1,40 @@
+import type { Reference } from '../engine/reference';
+import { historyOf } from './history';
+import type { Resolution } from './resolver';
+import { titleOf, type Tree } from './tree';
+
+/** What readers should know of the place at which a reference was found in their tree, or of why it was not. */
+export interface Remark {
+  readonly kind: 'warning' | 'info';
+  readonly text: string;
+}
+
+/** Undefined where a reference stands as models name it, in a version that was checked. */
+export function remarkOn(reference: Reference, tree: Tree, resolution: Resolution): Remark | undefined {
+  if (resolution.kind === 'missing') return { kind: 'warning', text: resolution.message };
+  const texts = [whyThere(reference, tree, resolution), howSure(tree, resolution)].filter((text) => text !== undefined);
+  return texts.length === 0 ? undefined : { kind: 'info', text: texts.join(' ') };
+}
+
+type Found = Resolution & { kind: 'found' };
+
+function whyThere({ symbol, anchor, path }: Reference, tree: Tree, found: Found): string | undefined {
+  const { standing } = found;
+  switch (standing.kind) {
+    case 'own':
+      return undefined;
+    case 'other':
+      if (found.symbol !== symbol) return `${symbol} is ${found.symbol} in ${nameOf(tree)}.`;
+      if (found.path !== path) return `In ${nameOf(tree)} this is in ${found.path}.`;
+      return anchor && found.anchor ? `${anchor.token} is ${found.anchor.token} in ${nameOf(tree)}.` : undefined;
+    case 'stand-in':
+      return `Not in ${nameOf(tree)}: ${standing.why}.`;
+  }
+}
+
+function howSure(tree: Tree, { confidence }: Found): string | undefined {
+  if (confidence === 'checked') return undefined;
+  return `Found by its name: ${nameOf(tree)} was not checked, ${historyOf(tree.project).checked.join(', ')} were.`;
+}
+
+const nameOf = ({ project, version }: Tree): string => `${titleOf(project)} ${version}`;

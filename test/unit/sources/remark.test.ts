@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Reference } from '../../../src/engine/reference';
+import type { History } from '../../../src/sources/history';
+import { remarkOn } from '../../../src/sources/remark';
+import { createResolver } from '../../../src/sources/resolver';
+import { memoryFiles } from './support';
+
+const HISTORY: History = {
+  checked: ['5.10', '6.1', '6.12', '7.1'],
+  names: { eoi: [{ until: '6.10', symbol: 'ack' }] },
+  files: {
+    'a.c': {
+      '*': [{ until: '5.11', path: 'old.c' }],
+      fresh: [{ until: '6.0', symbol: 'stale' }],
+      young: [{ until: '6.0', symbol: 'stale', absent: 'stale did it for all' }],
+    },
+  },
+};
+const TEXTS = { 'old.c': 'int f(void) {} int stale(void) {}', 'a.c': 'int f(void) { ack(); } int fresh(void) {} int young(void) {}' };
+const REFERENCE: Reference = { project: 'linux', path: 'a.c', symbol: 'f' };
+
+describe('of the place of a reference readers are told', () => {
+  const cases: readonly (readonly [version: string, reference: Partial<Reference>, remark: string | undefined])[] = [
+    ['6.1.192', {}, undefined],
+    ['5.10.223', {}, 'info: In Linux 5.10.223 this is in old.c.'],
+    ['5.10.223', { symbol: 'fresh' }, 'info: fresh is stale in Linux 5.10.223.'],
+    ['5.10.223', { symbol: 'young' }, 'info: Not in Linux 5.10.223: stale did it for all.'],
+    ['6.1.192', { anchor: { token: 'eoi', as: 'call' } }, 'info: eoi is ack in Linux 6.1.192.'],
+    ['6.5', {}, 'info: Found by its name: Linux 6.5 was not checked, 5.10, 6.1, 6.12, 7.1 were.'],
+    ['6.1.192', { symbol: 'g' }, 'warning: linux:a.c g: a.c does not define g'],
+  ];
+  for (const [version, partly, expected] of cases) {
+    it(expected ?? 'nothing', async () => {
+      const tree = { project: 'linux', version } as const;
+      const reference = { ...REFERENCE, ...partly };
+      const resolution = await createResolver(tree, memoryFiles(TEXTS), HISTORY).resolve(reference);
+      const remark = remarkOn(reference, tree, resolution);
+      assert.equal(remark && `${remark.kind}: ${remark.text}`, expected);
+    });
+  }
+});
