@@ -20,7 +20,7 @@ export interface CheckFailure {
 export interface CheckReport {
   readonly project: Project;
   readonly version: string;
-  /** `absent`: not in this version, as upstream's history says, and what stands for it was found. */
+  /** `absent`: not in this version, as upstream's history says; what stands for it was found, if anything does. */
   readonly references: { readonly total: number; readonly resolved: number; readonly absent: number };
   readonly edges: {
     readonly direct: { readonly total: number; readonly confirmed: number; readonly absent: number };
@@ -101,7 +101,8 @@ async function checkIndirect(resolver: Resolver, resolvers: Resolvers, edge: Ind
 async function confirm(resolver: Resolver, reference: Reference, kind: CheckFailure['kind'], expected: string): Promise<Verdict> {
   const resolution = await resolver.resolve(reference);
   if (resolution.kind === 'found') return resolution.standing.kind === 'stand-in' ? ABSENT : CONFIRMED;
-  const { message } = resolution;
+  const { message, reason } = resolution;
+  if (reason === 'not-in-version') return ABSENT;
   return { kind: 'failed', failure: { kind, place: describeReference(reference), expected, message } };
 }
 

@@ -27,6 +27,8 @@ export interface Fact {
   readonly anchor?: string;
   /** There is no such thing in these versions: why, and what does its work. The place is then its stand-in's. */
   readonly absent?: string;
+  /** There is no such thing in these versions, nor anything that does its work: why. There is no place then. */
+  readonly nowhere?: string;
 }
 
 /** Where a reference may stand in a tree. */
@@ -38,8 +40,15 @@ export interface Place {
   readonly confidence: Confidence;
 }
 
-/** `own`: as models name it. `other`: under another name or in another file. `stand-in`: it does not exist in this version; here its work is done. */
-export type Standing = { readonly kind: 'own' } | { readonly kind: 'other' } | { readonly kind: 'stand-in'; readonly why: string };
+/**
+ * `own`: as models name it. `other`: under another name or in another file. `stand-in`: it does not exist in this version; here its work is done.
+ * `nowhere`: it does not exist, and its work is not done.
+ */
+export type Standing =
+  | { readonly kind: 'own' }
+  | { readonly kind: 'other' }
+  | { readonly kind: 'stand-in'; readonly why: string }
+  | { readonly kind: 'nowhere'; readonly why: string };
 
 /** `checked`: the facts were checked in a tree of this series. `inferred`: it lies between such series, or beyond them. */
 export type Confidence = 'checked' | 'inferred';
@@ -79,7 +88,7 @@ function placesIn(reference: Reference, version: string, history: History): read
   const fact = factIn(history, path, `${symbol} ${anchorKey(anchor)}`, version);
   if (fact !== undefined) return [anchorIn(own, anchor, fact)];
   // The whole function is gone: all its steps stand where its work is done.
-  if (own.standing.kind === 'stand-in') return [own];
+  if (own.standing.kind === 'stand-in' || own.standing.kind === 'nowhere') return [own];
   return byItsName({ ...own, anchor }, anchor, reference, version, history);
 }
 
@@ -87,19 +96,25 @@ function symbolIn({ path, symbol }: Reference, version: string, history: History
   const moved = factIn(history, path, '*', version);
   const fact = factIn(history, path, symbol, version);
   const place = { path: fact?.path ?? moved?.path ?? path, symbol: fact?.symbol ?? symbol };
-  const absent = fact?.absent ?? (fact === undefined ? moved?.absent : undefined);
-  if (absent !== undefined) {
-    const at = fact ?? moved;
-    return { ...place, symbol: at?.symbol ?? symbol, anchor: keyed(at?.anchor), standing: { kind: 'stand-in', why: absent } };
-  }
+  const at = fact ?? moved;
+  const standing = at && absence(at);
+  if (standing !== undefined) return { ...place, symbol: at?.symbol ?? symbol, anchor: keyed(at?.anchor), standing };
   const isOwn = place.path === path && place.symbol === symbol;
   return { ...place, anchor: undefined, standing: { kind: isOwn ? 'own' : 'other' } };
 }
 
 function anchorIn(own: Candidate, anchor: Anchor, fact: Fact): Candidate {
   const place = { path: fact.path ?? own.path, symbol: fact.symbol ?? own.symbol };
-  if (fact.absent !== undefined) return { ...place, anchor: keyed(fact.anchor), standing: { kind: 'stand-in', why: fact.absent } };
-  return { ...place, anchor: keyed(fact.anchor) ?? anchor, standing: { kind: 'other' } };
+  const standing = absence(fact);
+  return standing
+    ? { ...place, anchor: keyed(fact.anchor), standing }
+    : { ...place, anchor: keyed(fact.anchor) ?? anchor, standing: { kind: 'other' } };
+}
+
+/** What a fact says is not there. */
+function absence({ absent, nowhere }: Fact): Standing | undefined {
+  if (nowhere !== undefined) return { kind: 'nowhere', why: nowhere };
+  return absent === undefined ? undefined : { kind: 'stand-in', why: absent };
 }
 
 /** Where an identifier stands of which no fact speaks: what is true of its name is true of it here. */
@@ -112,9 +127,10 @@ function byItsName(own: Candidate, anchor: Anchor, { path }: Reference, version:
   const plain: Candidate = { ...own, anchor: { ...anchor, ...(after === undefined ? {} : { after }) } };
   if (fact === undefined) return [plain];
   const named = fact.symbol === undefined ? [] : [{ ...plain, anchor: { ...plain.anchor!, token: fact.symbol } }];
-  if (fact.absent === undefined) return [...named.map((place): Candidate => ({ ...place, standing: { kind: 'other' } })), plain];
+  const why = fact.absent ?? fact.nowhere;
+  if (why === undefined) return [...named.map((place): Candidate => ({ ...place, standing: { kind: 'other' } })), plain];
   // What is called does not exist: this step stands where the caller reaches its stand-in, else on the caller itself.
-  const standing: Standing = { kind: 'stand-in', why: fact.absent };
+  const standing: Standing = { kind: 'stand-in', why };
   return [plain, ...named.map((place) => ({ ...place, standing })), { ...own, anchor: undefined, standing }];
 }
 
@@ -161,4 +177,7 @@ function nearestFirst(series: readonly string[], version: string): readonly stri
 }
 
 const isSame = (a: Candidate, b: Candidate): boolean =>
-  a.path === b.path && a.symbol === b.symbol && (a.anchor && anchorKey(a.anchor)) === (b.anchor && anchorKey(b.anchor));
+  a.standing.kind === b.standing.kind &&
+  a.path === b.path &&
+  a.symbol === b.symbol &&
+  (a.anchor && anchorKey(a.anchor)) === (b.anchor && anchorKey(b.anchor));

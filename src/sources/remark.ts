@@ -11,7 +11,7 @@ export interface Remark {
 
 /** Undefined where a reference stands as models name it, in a version that was checked. */
 export function remarkOn(reference: Reference, tree: Tree, resolution: Resolution): Remark | undefined {
-  if (resolution.kind === 'missing') return { kind: 'warning', text: resolution.message };
+  if (resolution.kind === 'missing') return { kind: resolution.reason === 'not-in-version' ? 'info' : 'warning', text: resolution.message };
   const texts = [whyThere(reference, tree, resolution), howSure(tree, resolution)].filter((text) => text !== undefined);
   return texts.length === 0 ? undefined : { kind: 'info', text: texts.join(' ') };
 }

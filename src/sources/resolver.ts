@@ -22,14 +22,15 @@ export interface Found {
   /** As spelled in this tree; undefined where the symbol itself is meant. */
   readonly anchor: Anchor | undefined;
   /** What upstream's history says of the place. */
-  readonly standing: Standing;
+  readonly standing: Exclude<Standing, Nowhere>;
   readonly confidence: Confidence;
   readonly definitionLine: number;
 }
 
 export interface Missing {
   readonly kind: 'missing';
-  readonly reason: 'no-file' | 'refused' | 'no-symbol' | 'no-anchor';
+  /** `not-in-version`: upstream's history knows that there is nothing to be found. */
+  readonly reason: 'no-file' | 'refused' | 'no-symbol' | 'no-anchor' | 'not-in-version';
   /** For people; names the reference and every place that was looked at. */
   readonly message: string;
   /** Of the place that came closest. */
@@ -58,11 +59,16 @@ type Source =
 
 type Scanned = Source & { kind: 'scanned' };
 
+type Nowhere = Standing & { kind: 'nowhere' };
+
+/** A place that may hold the reference. */
+type Somewhere = Place & Pick<Found, 'standing'>;
+
 /** Why one place did not hold the reference. */
 type Objection = Pick<Missing, 'reason' | 'path' | 'message' | 'definitionLine'>;
 
 /** The further down, the closer a place came to the reference. */
-const CLOSENESS: readonly Missing['reason'][] = ['no-file', 'refused', 'no-symbol', 'no-anchor'];
+const CLOSENESS: readonly Missing['reason'][] = ['no-file', 'refused', 'no-symbol', 'no-anchor', 'not-in-version'];
 
 const KIND_PREFERENCE: readonly Definition['kind'][] = ['function', 'routine', 'object', 'macro'];
 
@@ -75,11 +81,16 @@ export function createResolver(tree: Tree, files: SourceFiles, history = history
   async function resolve(reference: Reference): Promise<Resolution> {
     const objections: Objection[] = [];
     for (const place of placesOf(reference, tree.version, history)) {
-      const result = look(await sourceOf(place.path), place);
+      const { standing, path } = place;
+      const result = standing.kind === 'nowhere' ? notInVersion(place, standing.why) : look(await sourceOf(path), { ...place, standing });
       if ('kind' in result) return result;
       objections.push(result);
     }
     return missing(reference, objections);
+  }
+
+  function notInVersion({ path }: Place, why: string): Objection {
+    return { reason: 'not-in-version', path, message: `it is not in ${tree.version}: ${why}` };
   }
 
   function invalidate(path?: string): void {
@@ -118,7 +129,7 @@ function byName(definitions: readonly Definition[]): ReadonlyMap<string, readonl
   return named;
 }
 
-function look(source: Source, place: Place): Found | Objection {
+function look(source: Source, place: Somewhere): Found | Objection {
   const { path, symbol, anchor } = place;
   switch (source.kind) {
     case 'absent':
@@ -141,7 +152,7 @@ function noSymbol(source: Scanned, { path, symbol }: Place): Objection {
 }
 
 /** A symbol may be defined more than once, under `#if` and `#else`: the first definition with the anchor is meant. */
-function lookForAnchor(source: Scanned, place: Place, definitions: readonly Definition[], anchor: Anchor): Found | Objection {
+function lookForAnchor(source: Scanned, place: Somewhere, definitions: readonly Definition[], anchor: Anchor): Found | Objection {
   for (const definition of definitions) {
     const span = definition.body && findAnchor(source.text, definition.body, anchor);
     if (span) return found(source, place, definition, span.start, span.end - span.start);
@@ -161,11 +172,11 @@ function noAnchor(source: Scanned, place: Place, definitions: readonly Definitio
   return { reason: 'no-anchor', path, message, definitionLine: source.positionOf(nameStart).line };
 }
 
-function foundDefinition(source: Scanned, place: Place, definition: Definition): Found {
+function foundDefinition(source: Scanned, place: Somewhere, definition: Definition): Found {
   return found(source, place, definition, definition.nameStart, definition.name.length);
 }
 
-function found(source: Scanned, place: Place, definition: Definition, offset: number, length: number): Found {
+function found(source: Scanned, place: Somewhere, definition: Definition, offset: number, length: number): Found {
   const { path, symbol, anchor, standing, confidence } = place;
   const definitionLine = source.positionOf(definition.nameStart).line;
   return { kind: 'found', path, symbol, anchor, standing, confidence, ...source.positionOf(offset), length, definitionLine };

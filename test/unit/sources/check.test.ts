@@ -84,15 +84,22 @@ describe('checkSources', () => {
     const history: History = {
       checked: ['6.1'],
       names: {},
-      files: { 'a.c': { wake_locked: [{ until: '6.2', symbol: 'wake_key', absent: 'wake_key did it' }] } },
+      files: {
+        'a.c': { wake_locked: [{ until: '6.2', symbol: 'wake_key', absent: 'wake_key did it' }] },
+        'later.c': { '*': [{ until: '6.2', nowhere: 'the driver came later' }] },
+      },
     };
     const resolvers = new Map<Project, Resolver>([['linux', createResolver(LINUX, memoryFiles(TEXTS), history)]]);
     const [report] = await checkSources(resolvers, {
-      references: [linux('wake_locked'), linux('wake_key')],
-      edges: [{ kind: 'direct', caller: linux('wake_locked'), callee: 'wake' }, VIA_TABLE],
+      references: [linux('wake_locked'), linux('wake_key'), linux('later', 'later.c')],
+      edges: [
+        { kind: 'direct', caller: linux('wake_locked'), callee: 'wake' },
+        { kind: 'direct', caller: linux('later', 'later.c'), callee: 'wake' },
+        VIA_TABLE,
+      ],
     });
-    assert.deepEqual(report?.references, { total: 2, resolved: 1, absent: 1 });
-    assert.deepEqual(report?.edges.direct, { total: 1, confirmed: 0, absent: 1 });
+    assert.deepEqual(report?.references, { total: 3, resolved: 1, absent: 2 });
+    assert.deepEqual(report?.edges.direct, { total: 2, confirmed: 0, absent: 2 });
     assert.equal(report?.edges.indirect.confirmed, 1);
     assert.deepEqual(report?.failures, []);
   });

@@ -18,9 +18,11 @@ const HISTORY: History = {
     'a.c': {
       '*': [{ until: '6.0', path: 'old/a.c' }],
       'f call special': [{ until: '6.1', symbol: 'g', anchor: 'call other', absent: 'g does it' }],
+      unborn: [{ until: '6.1', nowhere: 'nobody needed it' }],
       gone: [{ until: '6.1', path: 'b.c', symbol: 'before', absent: 'before did it' }],
     },
     'b.c': { callee: [{ until: '6.1', symbol: 'called' }] },
+    'new.c': { '*': [{ until: '6.1', nowhere: 'the driver came later' }] },
   },
 };
 
@@ -37,6 +39,10 @@ describe('upstream’s history', () => {
     [anchored('call gone'), '5.10', ['other old/a.c f call gone', 'stand-in old/a.c f call before', 'stand-in old/a.c f']],
     [{ ...REFERENCE, symbol: 'gone' }, '5.10', ['stand-in b.c before']],
     [{ ...anchored('call x'), symbol: 'gone' }, '5.10', ['stand-in b.c before']],
+    [{ ...REFERENCE, symbol: 'unborn' }, '5.10', ['nowhere old/a.c unborn']],
+    [anchored('call unborn'), '5.10', ['other old/a.c f call unborn', 'stand-in old/a.c f']],
+    [{ ...anchored('call x'), path: 'new.c' }, '5.10', ['nowhere new.c f']],
+    [{ ...REFERENCE, path: 'new.c' }, '5.11', ['nowhere new.c f', 'own new.c f']],
     [REFERENCE, '5.15', ['other old/a.c f', 'own a.c f']],
   ];
   for (const [reference, version, expected] of cases) {

@@ -13,6 +13,7 @@ const HISTORY: History = {
     'a.c': {
       '*': [{ until: '5.11', path: 'old.c' }],
       fresh: [{ until: '6.0', symbol: 'stale' }],
+      unborn: [{ until: '6.0', nowhere: 'nobody needed it' }],
       young: [{ until: '6.0', symbol: 'stale', absent: 'stale did it for all' }],
     },
   },
@@ -26,6 +27,7 @@ describe('of the place of a reference readers are told', () => {
     ['5.10.223', {}, 'info: In Linux 5.10.223 this is in old.c.'],
     ['5.10.223', { symbol: 'fresh' }, 'info: fresh is stale in Linux 5.10.223.'],
     ['5.10.223', { symbol: 'young' }, 'info: Not in Linux 5.10.223: stale did it for all.'],
+    ['5.10.223', { symbol: 'unborn' }, 'info: linux:a.c unborn: it is not in 5.10.223: nobody needed it'],
     ['6.1.192', { anchor: { token: 'eoi', as: 'call' } }, 'info: eoi is ack in Linux 6.1.192.'],
     ['6.5', {}, 'info: Found by its name: Linux 6.5 was not checked, 5.10, 6.1, 6.12, 7.1 were.'],
     ['6.1.192', { symbol: 'g' }, 'warning: linux:a.c g: a.c does not define g'],
