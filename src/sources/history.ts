@@ -167,7 +167,7 @@ const holds = ({ since, until }: Fact, version: string): boolean =>
 const keyed = (key: string | undefined): Anchor | undefined => (key === undefined ? undefined : anchorOfKey(key));
 
 const isOfSeries = (version: string, series: string): boolean =>
-  version === series || new RegExp(`^${series.replaceAll('.', '\\.')}[.-]`).test(version);
+  version === series || version.startsWith(`${series}.`) || version.startsWith(`${series}-`);
 
 /** By how many checked series lie between; of two equally near ones the newer first. */
 function nearestFirst(series: readonly string[], version: string): readonly string[] {
