@@ -55,6 +55,8 @@ const product = [
   {
     entryPoints: { cli: 'src/cli/main.ts' },
     platform: 'node',
+    // Of jsonc-parser, the form that can be bundled.
+    mainFields: ['module', 'main'],
     format: 'cjs',
     banner: { js: '#!/usr/bin/env node' },
   },

@@ -7,6 +7,8 @@ import { checkSourcesCommand, indexCommand } from './check';
 import { exportCommand } from './export';
 import { translations } from './language';
 import { flowsCommand, runCommand } from './run';
+import { isScenarioFile, scenarioCommand } from './scenario';
+import { schemaCommand } from './schema';
 
 /** The terminal's way in: the same flows, engine and references as in the editor. */
 
@@ -16,6 +18,10 @@ const USAGE = `virtflow: how an interrupt travels through a virtualization stack
       the flows, their parameters and stimuli
   virtflow run FLOW [--preset ID] [--set name=value]… [--inject STIMULUS@STEP]… [--seed N] [--format text|json]
       a run: the call chain across execution contexts, and what changed
+  virtflow run FILE.virtflow.json [--json]
+      a scenario: its outline and what became of its expectations; exit status 1 if one fails, 2 if the file is malformed
+  virtflow schema [scenario|notes]
+      the JSON schema of scenarios, or of a workspace's notes, for editors
   virtflow export FLOW [--preset ID] [--set name=value]… [--inject STIMULUS@STEP]… [--seed N] --format mermaid|svg|perfetto|link
                   [--from STEP] [--to STEP] [--chapter TITLE] [--theme auto|light|dark] [-o FILE]
       a run, or a part of it, for others to see: a diagram, a drawing, a trace, or the link that opens it in VS Code
@@ -61,7 +67,9 @@ async function main(args: string[]): Promise<number> {
     case 'flows':
       return flowsCommand(values.json);
     case 'run':
-      return runCommand(rest, values);
+      return isScenarioFile(rest) ? scenarioCommand(rest, values) : runCommand(rest, values);
+    case 'schema':
+      return schemaCommand(rest);
     case 'export':
       return exportCommand(rest, values);
     case 'align':
@@ -75,7 +83,7 @@ async function main(args: string[]): Promise<number> {
       return indexCommand(values);
     default:
       throw new ParameterError(
-        `there is no command "${command}"; the commands are flows, run, export, align, check-sources, coverage, index`,
+        `there is no command "${command}"; the commands are flows, run, schema, export, align, check-sources, coverage, index`,
       );
   }
 }

@@ -17,6 +17,7 @@ const ALLOWED: readonly RegExp[] = [
   /^extension\/license(\.txt)?$/i,
   /^extension\/docs\/vfio-intx\.png$/,
   /^extension\/media\/[\w/-]+\.(svg|png|md)$/,
+  /^extension\/schemas\/virtflow(-notes)?\.schema\.json$/,
   /^extension\/dist\/extension\.js$/,
   /^extension\/dist\/webview\/panel\.(js|css)$/,
   /^extension\/dist\/webview\/codicon(-\w+)?\.ttf$/,

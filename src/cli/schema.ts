@@ -1,0 +1,13 @@
+import { CATALOGUE } from '../flows/catalogue';
+import { ParameterError } from '../flows/flow';
+import { notesSchema, scenarioSchema } from '../flows/scenario/schema';
+
+const SCHEMAS = { scenario: () => scenarioSchema(CATALOGUE), notes: notesSchema };
+
+/** `virtflow schema [scenario|notes]`: the JSON schema of a format, for editors. */
+export function schemaCommand([name = 'scenario']: readonly string[]): number {
+  if (name !== 'scenario' && name !== 'notes')
+    throw new ParameterError(`there is no schema of "${name}", expected ${Object.keys(SCHEMAS).join(' or ')}`);
+  process.stdout.write(`${JSON.stringify(SCHEMAS[name](), undefined, 2)}\n`);
+  return 0;
+}

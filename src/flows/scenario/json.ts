@@ -1,0 +1,129 @@
+import { createScanner, findNodeAtLocation, getNodeValue, parseTree, printParseErrorCode, type Node, type ParseError } from 'jsonc-parser';
+import type * as z from 'zod/mini';
+import { describeIssues } from './issues';
+
+/** Files that people write: JSON with comments and trailing commas, read whole, with the place of everything that is wrong. */
+
+/** Where in a file's value something is: names of properties and indexes. */
+export type Path = readonly (string | number)[];
+
+/** Something wrong in a file, and where: offsets count UTF-16 units, as editors do. */
+export interface Mistake {
+  /** `syntax` and `shape` are what a JSON editor with the schema says by itself; `meaning` is known here alone. */
+  readonly kind: 'syntax' | 'shape' | 'meaning';
+  readonly message: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** A file that has been read, whatever it holds. */
+export interface JsonFile {
+  readonly text: string;
+  /** What could be read of it; undefined where that is nothing. */
+  readonly value: unknown;
+  readonly mistakes: readonly Mistake[];
+  /** The part of the text that holds a value, or the innermost one around it that is there. */
+  readonly span: (path: Path) => Span;
+}
+
+export interface Span {
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Longer than anything that people write by hand. */
+export const LONGEST = 1_000_000;
+/** Deeper than any of these formats; the parser calls itself at every level. */
+const DEEPEST = 32;
+
+/** Reads a text as JSON. Never throws: what is no JSON, too long or too deep is a mistake. */
+export function readJson(text: string): JsonFile {
+  const refused = refusal(text);
+  if (refused !== undefined) return { text, value: undefined, mistakes: [refused], span: () => ({ offset: 0, length: 0 }) };
+  const errors: ParseError[] = [];
+  const root = parseTree(text, errors, { allowTrailingComma: true });
+  const mistakes = errors.map(({ error, offset, length }) => syntax(words(printParseErrorCode(error)), offset, length));
+  return {
+    text,
+    value: root && (getNodeValue(root) as unknown),
+    mistakes: [...mistakes, ...(root ? doubledNames(root) : [])],
+    span: (path) => spanOf(root, path),
+  };
+}
+
+/** Reads a file's value as something of a shape: what it is, or nothing, and the mistakes. */
+export function readAs<T>(
+  shape: z.ZodMiniType<T>,
+  file: JsonFile,
+): { readonly value: T | undefined; readonly mistakes: readonly Mistake[] } {
+  if (file.value === undefined) return { value: undefined, mistakes: file.mistakes };
+  const result = shape.safeParse(file.value);
+  const mistakes = describeIssues(result.error?.issues ?? [], file.value).map(({ path, message }) => ({
+    kind: 'shape' as const,
+    message,
+    ...file.span(path),
+  }));
+  return { value: result.data, mistakes: [...file.mistakes, ...mistakes] };
+}
+
+/**
+ * A mistake in what a value of a file means.
+ * @param within where in a text that the value is
+ */
+export function meaning(file: JsonFile, path: Path, message: string, within?: number): Mistake {
+  const { offset, length } = file.span(path);
+  const isPlain = !file.text.slice(offset, offset + length).includes('\\');
+  const [from, rest] =
+    within === undefined || !isPlain || within + 2 > length ? [offset, length] : [offset + 1 + within, length - 1 - within];
+  return { kind: 'meaning', message, offset: from, length: rest };
+}
+
+/** Line and column of an offset, both from 1, as compilers say them. */
+export function lineAndColumn(text: string, offset: number): { readonly line: number; readonly column: number } {
+  const lines = text.slice(0, offset).split(/\r\n|\r|\n/);
+  return { line: lines.length, column: (lines.at(-1)?.length ?? 0) + 1 };
+}
+
+function refusal(text: string): Mistake | undefined {
+  if (text.length > LONGEST) return syntax(`the file is longer than ${LONGEST} characters`, 0, 0);
+  const scanner = createScanner(text, true);
+  for (let depth = 0, token = scanner.scan(); token !== END; token = scanner.scan()) {
+    if (OPENING.has(token)) depth++;
+    if (CLOSING.has(token)) depth--;
+    if (depth > DEEPEST) return syntax(`nested deeper than ${DEEPEST} levels`, scanner.getTokenOffset(), scanner.getTokenLength());
+  }
+  return undefined;
+}
+
+// The parser's own names for its tokens are constants of its types alone.
+const OPENING: ReadonlySet<number> = new Set([1, 3]);
+const CLOSING: ReadonlySet<number> = new Set([2, 4]);
+const END = 17;
+
+const syntax = (message: string, offset: number, length: number): Mistake => ({ kind: 'syntax', message, offset, length });
+
+/** `ValueExpected` in words. */
+const words = (code: string): string => code.replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ').toLowerCase();
+
+/** A name that an object has twice: the first value would be lost without a word. */
+function doubledNames(node: Node): Mistake[] {
+  const children = node.children ?? [];
+  const names = node.type === 'object' ? children.flatMap((property) => property.children?.[0] ?? []) : [];
+  const seen = new Set<unknown>();
+  const doubled = names.filter(({ value }) => seen.size === seen.add(value).size);
+  return [
+    ...doubled.map(({ value, offset, length }) => syntax(`“${String(value)}” is here twice`, offset, length)),
+    ...children.flatMap(doubledNames),
+  ];
+}
+
+function spanOf(root: Node | undefined, path: Path): Span {
+  if (root === undefined) return { offset: 0, length: 0 };
+  for (let length = path.length; length >= 0; length--) {
+    const node = findNodeAtLocation(root, path.slice(0, length));
+    if (node === undefined) continue;
+    // Of what is missing, or of what is too much in it, an object shows its brace alone.
+    return { offset: node.offset, length: node.children !== undefined ? 1 : node.length };
+  }
+  return { offset: root.offset, length: 1 };
+}

@@ -1,0 +1,124 @@
+import { functionsNamed, type FnInfo } from '../../engine/fn';
+import { anchorKey } from '../../engine/reference';
+import type { FlowRun } from '../flow';
+import { standing, type Place as Site } from '../sites';
+import type { Moment, Place } from './format';
+
+/**
+ * Steps by what happens there: a function, an identifier in it, and which of the times. A step that enters a function stands in two places,
+ * the function and the call in its caller, and has both names.
+ */
+
+/** The step of a run that a moment is, or undefined if this run does not come there. Without an occurrence, the first. */
+export function stepOf(run: FlowRun, moment: Moment): number | undefined {
+  if ('step' in moment) return moment.step < run.journal.length ? moment.step : undefined;
+  let left = moment.occurrence ?? 1;
+  for (const step of stepsAt(run, moment)) if (--left === 0) return step;
+  return undefined;
+}
+
+/** The steps of a run that stand at a place, in their order. */
+export function* stepsAt(run: FlowRun, place: Place): Generator<number> {
+  const { at, places } = standing(run);
+  const meant = places.map((sites) => sites.some((site) => isAt(site, place)));
+  if (!meant.includes(true)) return;
+  for (let step = 0; step < at.length; step++) if (meant[at[step]!]) yield step;
+}
+
+/** Whether a step of a run is the moment; without an occurrence, each that stands there. */
+export function isMoment(run: FlowRun, step: number, moment: Moment): boolean {
+  if ('step' in moment) return moment.step === step;
+  const { at, places } = standing(run);
+  if (!(places[at[step] ?? 0] ?? []).some((site) => isAt(site, moment))) return false;
+  return moment.occurrence === undefined || stepOf(run, moment) === step;
+}
+
+/** What a step of a run is called: only a return, where nothing stands, goes by its number. */
+export function momentOf(run: FlowRun, step: number): Moment {
+  const place = placeOf(run, step);
+  if (place === undefined) return { step };
+  let occurrence = 0;
+  for (const each of stepsAt(run, place)) {
+    occurrence++;
+    if (each >= step) break;
+  }
+  return occurrence === 1 ? place : { ...place, occurrence };
+}
+
+/** The place in source that a step of a run stands on, as notes name it; undefined for a return. */
+export function placeOf(run: FlowRun, step: number): Place | undefined {
+  const { at, places } = standing(run);
+  const [site] = places[at[step] ?? 0] ?? [];
+  if (site === undefined) return undefined;
+  const { fn, anchor } = site;
+  const file = homesOf(fn.name).length > 1 ? { file: fn.home.path } : {};
+  if (anchor === undefined) return { function: fn.name, ...file };
+  // An identifier that the function has steps on in several ways goes by its key.
+  const keys = new Set(
+    places.flat().flatMap((each) => (each.fn === fn && each.anchor?.token === anchor.token ? [anchorKey(each.anchor)] : [])),
+  );
+  return { function: fn.name, ...file, anchor: keys.size > 1 ? anchorKey(anchor) : anchor.token };
+}
+
+/** The files that have a function of a name. */
+const homesOf = (name: string): readonly string[] => [...new Set(functionsNamed(name).map(({ home }) => home.path))];
+
+/** What of a place is wrong whatever the run, and which of its properties says it. */
+export interface PlaceProblem {
+  readonly property: 'function' | 'file' | 'anchor' | 'occurrence' | 'step';
+  readonly message: string;
+}
+
+/** What is wrong with a place for itself: a function that no flow knows, or several of the name. */
+export function problemOfPlace({ function: name, file }: Place): PlaceProblem | undefined {
+  const homes = homesOf(name);
+  if (homes.length === 0) return { property: 'function', message: `no flow knows a function “${name}”` };
+  if (file === undefined)
+    return homes.length === 1
+      ? undefined
+      : { property: 'function', message: `${name} is in several files: say “file”, one of ${homes.join(', ')}` };
+  return homes.includes(file) ? undefined : { property: 'file', message: `${name} is not in ${file}: expected ${homes.join(' or ')}` };
+}
+
+/** What is wrong with a moment in a run that does not come there; undefined if it does. */
+export function problemOfMoment(run: FlowRun, moment: Moment): PlaceProblem | undefined {
+  if ('step' in moment) {
+    const last = run.journal.length - 1;
+    return moment.step <= last ? undefined : { property: 'step', message: `this run has no step ${moment.step}: expected at most ${last}` };
+  }
+  const known = problemOfPlace(moment);
+  if (known !== undefined || stepOf(run, moment) !== undefined) return known;
+  return absence(run, moment);
+}
+
+/** Why a run does not come to a moment: it does not enter the function, never stands on the identifier, or not so often. */
+function absence(run: FlowRun, moment: Place & { readonly occurrence?: number | undefined }): PlaceProblem {
+  const { function: name, file, anchor, occurrence } = moment;
+  const times = [...stepsAt(run, moment)].length;
+  if (times > 0)
+    return {
+      property: 'occurrence',
+      message: `this run comes here only ${times === 1 ? 'once' : `${times} times`}: expected at most ${times}, not ${occurrence}`,
+    };
+  const tokens = new Set(
+    standing(run)
+      .places.flat()
+      .flatMap((site) => (isIn(site.fn, name, file) && site.anchor !== undefined ? [site.anchor.token] : [])),
+  );
+  if (anchor === undefined || ![...stepsAt(run, { function: name, file })].length)
+    return { property: 'function', message: `this run does not come to ${name}` };
+  return {
+    property: 'anchor',
+    message: `this run does not stand on “${anchor}” in ${name}: expected ${[...tokens].join(', ') || 'no anchor'}`,
+  };
+}
+
+const isIn = ({ name, home }: FnInfo, wanted: string, file: string | undefined): boolean =>
+  name === wanted && (file === undefined || home.path === file);
+
+/** The anchor of a place is an identifier, or the whole key of an anchor where that is not enough. */
+function isAt({ fn, anchor }: Site, place: Place): boolean {
+  if (!isIn(fn, place.function, place.file)) return false;
+  if (anchor === undefined || place.anchor === undefined) return anchor === undefined && place.anchor === undefined;
+  return anchor.token === place.anchor || anchorKey(anchor) === place.anchor;
+}

@@ -1,0 +1,124 @@
+import { CATALOGUE, flowById } from '../catalogue';
+import type { ChapterStart, Flow, FlowRun } from '../flow';
+import { flowShape, scenarioShape, type Moment, type Note, type ScenarioFile } from './format';
+import { meaning, readAs, readJson, type JsonFile, type Mistake, type Path } from './json';
+import { problemOfMoment, problemOfPlace, stepOf } from './moments';
+
+/** Scenarios: a run of a flow with what its author has to say about it, kept in a file. */
+
+/** A scenario that has been read without a mistake: only a run can tell more. */
+export interface Scenario {
+  readonly flow: Flow;
+  readonly content: ScenarioFile;
+  readonly file: JsonFile;
+}
+
+/** What was read: a scenario, or the mistakes of its file, all of them, in their order. */
+export type ReadScenario =
+  { readonly kind: 'scenario'; readonly scenario: Scenario } | { readonly kind: 'malformed'; readonly mistakes: readonly Mistake[] };
+
+/** Reads the text of a scenario file, from wherever it comes. Never throws. */
+export function readScenario(text: string): ReadScenario {
+  const file = readJson(text);
+  const { value: content, mistakes } = readAs(scenarioShape, file);
+  const flow = flowOf(file);
+  const all = [
+    ...mistakes,
+    ...unknownFlow(file, flow),
+    ...(flow === undefined ? [] : readAs(flowShape(flow), { ...file, mistakes: [] }).mistakes),
+    ...(content === undefined ? [] : mistakenMeanings(file, content)),
+  ];
+  if (content !== undefined && flow !== undefined && all.length === 0) return { kind: 'scenario', scenario: { flow, content, file } };
+  return { kind: 'malformed', mistakes: inOrder(all) };
+}
+
+/**
+ * What only a run shows to be wrong in its scenario: chapters and notes on steps that it does not come to.
+ */
+export function mistakesInRun(run: FlowRun, { content, file }: Scenario): readonly Mistake[] {
+  const { chapters = [], notes = [] } = content;
+  return inOrder([
+    ...chapters.flatMap((chapter, index) => mistakenMoment(run, file, ['chapters', index, 'at'], chapter.at)),
+    ...notes.flatMap((note, index) => mistakenMoment(run, file, ['notes', index, 'at'], note.at)),
+  ]);
+}
+
+/** A moment that a run does not come to, as a mistake at the property that says so. */
+export function mistakenMoment(run: FlowRun, file: JsonFile, path: Path, moment: Moment): readonly Mistake[] {
+  const problem = problemOfMoment(run, moment);
+  return problem === undefined ? [] : [meaning(file, [...path, problem.property], problem.message)];
+}
+
+/** A scenario's chapters that a run comes to, in the order in which they begin. */
+export const chaptersOf = (run: FlowRun, { content }: Scenario): readonly ChapterStart[] =>
+  (content.chapters ?? [])
+    .flatMap(({ title, prose, at }): ChapterStart[] => {
+      const step = stepOf(run, at);
+      return step === undefined || step < 0 ? [] : [{ chapter: { title, prose, starts: 'function' in at ? at.function : '' }, step }];
+    })
+    .toSorted((a, b) => a.step - b.step);
+
+/** Mistakes in the order of the file, each once: both shapes look at parameters and stimuli. */
+const inOrder = (mistakes: readonly Mistake[]): readonly Mistake[] =>
+  [...new Map(mistakes.map((mistake) => [`${mistake.offset} ${mistake.message}`, mistake])).values()].toSorted(
+    (a, b) => a.offset - b.offset,
+  );
+
+/** The flow that a file names, whatever else is wrong in it. */
+function flowOf({ value }: JsonFile): Flow | undefined {
+  const id: unknown = typeof value === 'object' && value !== null && 'flow' in value ? value.flow : undefined;
+  return typeof id === 'string' ? flowById(id) : undefined;
+}
+
+function unknownFlow(file: JsonFile, flow: Flow | undefined): readonly Mistake[] {
+  const { value } = file;
+  if (flow !== undefined || typeof value !== 'object' || value === null || !('flow' in value) || typeof value.flow !== 'string') return [];
+  const expected = CATALOGUE.map(({ id }) => JSON.stringify(id)).join(', ');
+  return [{ kind: 'shape', message: `there is no such flow: expected one of ${expected}`, ...file.span(['flow']) }];
+}
+
+/** What is wrong in a file of the right shape, whatever its run. */
+function mistakenMeanings(file: JsonFile, content: ScenarioFile): readonly Mistake[] {
+  const { stimuli = [], edits = [], chapters = [], notes = [], expectations = [] } = content;
+  const moments: readonly (readonly [Path, Moment | undefined])[] = [
+    ...stimuli.map(({ after }, index) => [['stimuli', index, 'after'], after] as const),
+    ...edits.map(({ after }, index) => [['edits', index, 'after'], after] as const),
+    ...chapters.map(({ at }, index) => [['chapters', index, 'at'], at] as const),
+    ...notes.map(({ at }, index) => [['notes', index, 'at'], at] as const),
+    ...expectations.flatMap((expectation, index): readonly (readonly [Path, Moment | undefined])[] => {
+      const path = ['expectations', index];
+      switch (expectation.kind) {
+        case 'reached':
+        case 'never-reached':
+          return [[path, expectation]];
+        case 'order':
+          return expectation.places.map((place, each) => [[...path, 'places', each], place] as const);
+        case 'value':
+        case 'holds':
+          return [[[...path, 'at'], expectation.at]];
+        case 'ending':
+        case 'steps':
+          return [];
+      }
+    }),
+  ];
+  return [
+    ...moments.flatMap(([path, moment]) => {
+      const problem = moment === undefined || 'step' in moment ? undefined : problemOfPlace(moment);
+      return problem === undefined ? [] : [meaning(file, [...path, problem.property], problem.message)];
+    }),
+    ...chapters.flatMap(({ title }, index) =>
+      chapters.findIndex((other) => other.title === title) === index
+        ? []
+        : [meaning(file, ['chapters', index, 'title'], `another chapter is called “${title}”: expected a title of its own`)],
+    ),
+    ...expectations.flatMap((expectation, index) =>
+      'atLeast' in expectation && 'atMost' in expectation && (expectation.atLeast ?? 0) > (expectation.atMost ?? Infinity)
+        ? [meaning(file, ['expectations', index, 'atMost'], `expected no less than “atLeast”, which is ${expectation.atLeast}`)]
+        : [],
+    ),
+  ];
+}
+
+/** The notes of a scenario. */
+export const notesOf = ({ content }: Scenario): readonly Note[] => content.notes ?? [];

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import * as fc from 'fast-check';
+import { LONGEST, readJson } from '../../../../src/flows/scenario/json';
+import { readScenario } from '../../../../src/flows/scenario/scenario';
+
+/** Files with mistakes: each is told at its line, and says what was expected. A line of a fixture says its own mistakes behind “✗”. */
+
+const folder = 'test/fixtures/scenarios/malformed';
+const files = readdirSync(folder).map((file) => path.join(folder, file));
+
+interface Told {
+  readonly file: string;
+  readonly mistakes: readonly { readonly line: number; readonly column: number; readonly message: string }[];
+}
+
+const { status, stdout } = spawnSync(process.execPath, ['dist/cli.js', 'run', ...files, '--json'], { encoding: 'utf8' });
+const told = stdout
+  .trimEnd()
+  .split('\n')
+  .map((line) => JSON.parse(line) as Told);
+
+for (const file of files) {
+  test(`${path.basename(file)}: every mistake is told at its line`, () => {
+    const lines = readFileSync(file, 'utf8').split('\n');
+    const expected = lines.flatMap((line, index) =>
+      line
+        .split(' // ✗ ')
+        .slice(1)
+        .map((message) => ({ line: index + 1, message })),
+    );
+    assert.ok(expected.length > 0, 'the fixture says what is wrong with it');
+    const found = told.find((each) => each.file === file)?.mistakes;
+    assert.deepEqual(
+      found?.map(({ line, message }) => ({ line, message })),
+      expected,
+    );
+  });
+}
+
+test('the exit status says that files were malformed', () => assert.equal(status, 2));
+
+test('for people, each mistake is a line of the form FILE:LINE:COLUMN: MESSAGE', () => {
+  const file = path.join(folder, 'no-such-flow.virtflow.json');
+  const { stderr } = spawnSync(process.execPath, ['dist/cli.js', 'run', file], { encoding: 'utf8' });
+  assert.ok(stderr.startsWith(`${file}:4:11: there is no such flow: expected one of "mdev-mtty"`), stderr);
+});
+
+/** The mistakes of a text that must have some. */
+function mistakesOf(text: string): readonly string[] {
+  const read = readScenario(text);
+  assert.equal(read.kind, 'malformed');
+  return read.kind === 'malformed' ? read.mistakes.map(({ message }) => message) : [];
+}
+
+test('what is no object, empty, huge or deep is refused, and nothing hangs', () => {
+  assert.deepEqual(mistakesOf(''), ['value expected']);
+  assert.deepEqual(mistakesOf('[]'), ['expected an object, not an array of 0']);
+  assert.deepEqual(mistakesOf(' '.repeat(LONGEST + 1)), [`the file is longer than ${LONGEST} characters`]);
+  assert.deepEqual(mistakesOf('['.repeat(100_000)), ['nested deeper than 32 levels']);
+  assert.deepEqual(mistakesOf('{"__proto__": {"flow": "pic"}, "version": 1, "title": "t", "flow": "pic"}'), [
+    '“__proto__” is not known here',
+  ]);
+});
+
+const good = readFileSync('test/fixtures/scenarios/intx-one-interrupt.virtflow.json', 'utf8');
+
+test('a file that is cut off anywhere is told so, within its text', () => {
+  for (let end = 0; end < good.trimEnd().length; end++) {
+    const read = readScenario(good.slice(0, end));
+    assert.ok(read.kind === 'malformed' && read.mistakes.length > 0, `cut off at ${end}`);
+    for (const { offset, length } of read.mistakes) assert.ok(offset >= 0 && offset + length <= end, `${offset}+${length} of ${end}`);
+  }
+});
+
+test('no text makes the reader throw, and mistakes lie within it', () => {
+  const damaged = fc
+    .tuple(
+      fc.nat(good.length),
+      fc.nat(40),
+      fc.oneof(fc.string(), fc.json(), fc.constantFrom('{', '}', '[', '"', ':', ',', '//', '/*', '\\', '\u0000')),
+    )
+    .map(([at, cut, instead]) => good.slice(0, at) + instead + good.slice(at + cut));
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), damaged), (text) => {
+      const read = readScenario(text);
+      if (read.kind === 'malformed')
+        for (const { offset, length } of read.mistakes) assert.ok(offset >= 0 && length >= 0 && offset + length <= text.length);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('comments and trailing commas are no mistakes', () => {
+  assert.deepEqual(readJson('{ // why\n "a": [1, /* two */ 2,], }').mistakes, []);
+});
