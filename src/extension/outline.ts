@@ -1,6 +1,9 @@
 import * as vscode from 'vscode';
 import type { World } from '../engine/fn';
 import type { Site } from '../engine/journal';
+import { readPlace, writePlace } from '../flows/export/link';
+import { simulate, type FlowRun } from '../flows/flow';
+import type { Case } from '../flows/functions';
 import { outlineKey, outlineOf, type Outline } from '../flows/outline';
 import type { Session } from '../flows/session';
 
@@ -8,26 +11,46 @@ import type { Session } from '../flows/session';
 
 export const OUTLINE_SCHEME = 'virtflow-outline';
 
+type Place = Pick<Site, 'fn' | 'anchor'>;
+
 export interface Outlines extends vscode.Disposable {
-  /** The outline that a step stands in, and its line. */
-  find(site: Site): { readonly uri: vscode.Uri; readonly line: number } | undefined;
+  /** The outline that a place stands in, and its line: that of the session's run, or if it does not pass there, of the run of `otherwise`. */
+  find(place: Place, otherwise?: Case): { readonly uri: vscode.Uri; readonly line: number } | undefined;
 }
 
-/** Serves `virtflow-outline:/WORLD/PATH` from the session's run. */
+/** Serves `virtflow-outline:/WORLD/PATH` from the session's run, and with a query, which is that of a link, from the run that it names. */
 export function registerOutlines(session: Session): Outlines {
   const changed = new vscode.EventEmitter<vscode.Uri>();
-  const cache = new Map<string, Outline>();
+  const cache = new WeakMap<FlowRun, Map<string, Outline>>();
   const open = new Set<string>();
+  /** The run of the query that was asked for last. */
+  let other: { readonly query: string; readonly run: FlowRun } | undefined;
 
-  const uriOf = (world: World, path: string): vscode.Uri => vscode.Uri.from({ scheme: OUTLINE_SCHEME, path: `/${world}/${path}` });
+  const uriOf = (world: World, path: string, query: string): vscode.Uri =>
+    vscode.Uri.from({ scheme: OUTLINE_SCHEME, path: `/${world}/${path}`, query });
 
-  function outline(world: World, path: string): Outline | undefined {
-    const { run } = session;
-    if (run === undefined) return undefined;
+  function runOf(query: string): FlowRun | undefined {
+    if (query === '') return session.run;
+    if (other?.query === query) return other.run;
+    const place = readPlace(query);
+    if (place.kind === 'malformed') return undefined;
+    other = { query, run: simulate(place.flow, place.inputs) };
+    return other.run;
+  }
+
+  function outline(run: FlowRun, world: World, path: string): Outline {
+    const outlines = cache.get(run) ?? new Map<string, Outline>();
+    cache.set(run, outlines);
     const key = `${world}/${path}`;
-    let found = cache.get(key);
-    if (found === undefined) cache.set(key, (found = outlineOf(run, world, path)));
+    let found = outlines.get(key);
+    if (found === undefined) outlines.set(key, (found = outlineOf(run, world, path)));
     return found;
+  }
+
+  function findIn(query: string, { fn: { name, home }, anchor }: Place): ReturnType<Outlines['find']> {
+    const run = runOf(query);
+    const line = run && outline(run, home.world, home.path).lines.get(outlineKey(name, anchor));
+    return line === undefined ? undefined : { uri: uriOf(home.world, home.path, query), line };
   }
 
   const provider = vscode.workspace.registerTextDocumentContentProvider(OUTLINE_SCHEME, {
@@ -35,20 +58,18 @@ export function registerOutlines(session: Session): Outlines {
     provideTextDocumentContent(uri) {
       const [, world = '', ...path] = uri.path.split('/');
       open.add(uri.toString());
-      return outline(world as World, path.join('/'))?.text ?? 'There is no run that passes here. Choose “Virtflow: Explore Flow…” first.\n';
+      const run = runOf(uri.query);
+      if (run === undefined) return 'There is no run that passes here. Choose “Virtflow: Explore Flow…” first.\n';
+      return outline(run, world as World, path.join('/')).text;
     },
   });
   const stop = session.onDidChange((change) => {
-    if (change !== 'run') return;
-    cache.clear();
-    open.forEach((uri) => changed.fire(vscode.Uri.parse(uri)));
+    if (change === 'run') open.forEach((uri) => changed.fire(vscode.Uri.parse(uri)));
   });
 
   return {
-    find({ fn: { name, home }, anchor }) {
-      const line = outline(home.world, home.path)?.lines.get(outlineKey(name, anchor));
-      return line === undefined ? undefined : { uri: uriOf(home.world, home.path), line };
-    },
+    find: (place, otherwise) =>
+      findIn('', place) ?? (otherwise && findIn(writePlace({ flow: otherwise.flow, inputs: otherwise.inputs, step: 0 }), place)),
     dispose() {
       stop();
       provider.dispose();

@@ -20,9 +20,19 @@ export interface Resolved {
   readonly resolution: Resolution;
 }
 
+/** A file of a bound tree. */
+export interface TreeFile extends BoundTree {
+  /** Its path in the tree. */
+  readonly path: string;
+}
+
 export interface SourceTrees extends vscode.Disposable {
   /** The tree of a project, if the reader has one. */
   bound(project: Project): Promise<BoundTree | undefined>;
+  /** All trees of the reader's. */
+  all(): Promise<readonly BoundTree[]>;
+  /** Which file of a bound tree this is, if it is one. */
+  fileOf(uri: vscode.Uri): Promise<TreeFile | undefined>;
   /** A reference's place in the reader's tree; undefined when there is no tree of its project. */
   resolve(reference: Reference): Promise<Resolved | undefined>;
   /** Looks at a folder: which tree it is, or why it is none. */
@@ -42,22 +52,37 @@ export function createSourceTrees(): SourceTrees {
   const subscriptions = [
     vscode.workspace.onDidChangeWorkspaceFolders(forget),
     vscode.workspace.onDidChangeConfiguration((event) => event.affectsConfiguration('virtflow.sources') && forget()),
+    vscode.workspace.onDidChangeTextDocument(({ document }) => void invalidate(document.uri)),
     vscode.workspace.onDidSaveTextDocument(({ uri }) => void invalidate(uri)),
+    vscode.workspace.onDidCloseTextDocument(({ uri }) => void invalidate(uri)),
   ];
 
   async function invalidate(uri: vscode.Uri): Promise<void> {
-    for (const { root, resolver } of (await trees)?.values() ?? []) {
-      if (uri.path.startsWith(`${root.path}/`)) resolver.invalidate(uri.path.slice(root.path.length + 1));
-    }
+    if (trees === undefined) return;
+    const file = await fileOf(uri);
+    file?.resolver.invalidate(file.path);
+  }
+
+  async function all(): Promise<readonly BoundTree[]> {
+    trees ??= bindAll();
+    return [...(await trees).values()];
   }
 
   async function bound(project: Project): Promise<BoundTree | undefined> {
-    trees ??= bindAll();
-    return (await trees).get(project);
+    return (await all()).find(({ tree }) => tree.project === project);
+  }
+
+  async function fileOf({ scheme, authority, path }: vscode.Uri): Promise<TreeFile | undefined> {
+    const tree = (await all()).find(
+      ({ root }) => scheme === root.scheme && authority === root.authority && path.startsWith(`${root.path}/`),
+    );
+    return tree && { ...tree, path: path.slice(tree.root.path.length + 1) };
   }
 
   return {
     bound,
+    all,
+    fileOf,
     async resolve(reference) {
       const tree = await bound(reference.project);
       if (tree === undefined) return undefined;
@@ -107,7 +132,7 @@ function configuredFolder(project: Project): vscode.Uri | undefined {
   return /^[a-z][a-z0-9+.-]+:\/\//i.test(value) ? vscode.Uri.parse(value) : vscode.Uri.file(value);
 }
 
-/** The files under a folder, through the editor's own file systems: on the desktop, remote, or virtual. */
+/** The files under a folder, through the editor's own file systems: on the desktop, remote, or virtual. What is being edited is read as it stands there. */
 function workspaceFiles(root: vscode.Uri): SourceFiles {
   const within = (path: string): vscode.Uri => {
     const uri = vscode.Uri.joinPath(root, path);
@@ -126,6 +151,10 @@ function workspaceFiles(root: vscode.Uri): SourceFiles {
         throw error;
       }
     },
-    read: async (path) => vscode.workspace.fs.readFile(within(path)),
+    async read(path) {
+      const uri = within(path);
+      const edited = vscode.workspace.textDocuments.find((document) => document.isDirty && document.uri.toString() === uri.toString());
+      return edited ? new TextEncoder().encode(edited.getText()) : vscode.workspace.fs.readFile(uri);
+    },
   };
 }

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import { referenceOf, type World } from '../../engine/fn';
-import { PROJECTS, type Reference } from '../../engine/reference';
+import type { Reference } from '../../engine/reference';
 import type { Session } from '../../flows/session';
 import { OUTLINE_SCHEME, type Outlines } from '../outline';
 import type { SourceTrees } from '../sourceTrees';
@@ -36,7 +36,7 @@ function createPlaces(sources: SourceTrees, outlines: Outlines): Places {
       const reference = referenceOf(stand.fn, stand.anchor);
       const real = reference && (await find(reference));
       if (real) return real;
-      const outline = outlines.find({ ...stand, note: undefined });
+      const outline = outlines.find(stand);
       return outline && { path: pathOf(outline.uri), line: outline.line + 1, outline: true };
     },
     async fileOf(path) {
@@ -45,12 +45,8 @@ function createPlaces(sources: SourceTrees, outlines: Outlines): Places {
         const [, world = '', ...inTree] = uri.path.split('/');
         return { kind: 'outline', path: pathOf(uri), world: world as World, inTree: inTree.join('/') };
       }
-      for (const project of PROJECTS) {
-        const root = (await sources.bound(project))?.root;
-        if (root && uri.scheme === root.scheme && uri.authority === root.authority && uri.path.startsWith(`${root.path}/`))
-          return { kind: 'tree', path: pathOf(uri), project, inTree: uri.path.slice(root.path.length + 1) };
-      }
-      return undefined;
+      const file = await sources.fileOf(uri);
+      return file && { kind: 'tree', path: pathOf(uri), project: file.tree.project, inTree: file.path };
     },
     onDidChange(listener) {
       const subscription = sources.onDidChange(listener);
