@@ -76,6 +76,11 @@ export interface Definitions {
 /** A table of pointers, one per member. */
 export type OpsTable<T> = { readonly [K in keyof T]: T[K] extends Fn<infer A, infer R> ? Pointer<A, R> : never };
 
+const opened: Home[] = [];
+
+/** The upstream files that the loaded models mirror. */
+export const HOMES: readonly Home[] = opened;
+
 /**
  * Opens the mirror of one upstream file.
  * @param world the project that the file belongs to
@@ -83,6 +88,7 @@ export type OpsTable<T> = { readonly [K in keyof T]: T[K] extends Fn<infer A, in
  */
 export function source(world: World, path: string): Definitions {
   const home: Home = { world, path };
+  opened.push(home);
   return {
     home,
     fn: (does, body) => define({ name: body.name, home, does }, body),

@@ -5,6 +5,7 @@ import { presetInputs, type Flow, type ParameterSpec } from '../flows/flow';
 import { referenceOfStep } from '../flows/places';
 import type { Session } from '../flows/session';
 import { upstreamVersions } from '../sources/links';
+import type { Code } from './code/register';
 import type { Comparing } from './comparison';
 import { debugFlow, reverse } from './debug/commands';
 import { showError } from './errors';
@@ -21,11 +22,12 @@ interface Parts {
   readonly reveal: Reveal;
   readonly panel: Panel;
   readonly comparing: Comparing;
+  readonly code: Code;
 }
 
 /** Registers every command of the manifest. */
 export function registerCommands(parts: Parts): vscode.Disposable[] {
-  const { session, sources, reveal, panel, comparing } = parts;
+  const { session, sources, reveal, panel, comparing, code } = parts;
   const commands: Readonly<Record<string, (...args: unknown[]) => unknown>> = {
     'virtflow.exploreFlow': (id, chapter) => explore(parts, id, chapter),
     'virtflow.explorePreset': (id, preset) => explorePreset(parts, id, preset),
@@ -53,6 +55,13 @@ export function registerCommands(parts: Parts): vscode.Disposable[] {
     'virtflow.setUpstreamVersion': setUpstreamVersion,
     'virtflow.setParameters': () => setParameters(session),
     'virtflow.injectStimulus': () => injectStimulus(session),
+    'virtflow.goToFlowStep': async (...keys) => (await code.goToFlowStep(keys)) && show(parts),
+    'virtflow.goToHierarchyStep': async (node) => (await code.goToNode(node)) && show(parts),
+    'virtflow.showCallHierarchy': (key) => code.hierarchy.show(key),
+    'virtflow.showCallers': () => code.hierarchy.turn('callers'),
+    'virtflow.showCallees': () => code.hierarchy.turn('callees'),
+    'virtflow.openHierarchyNode': (node) => code.hierarchy.open(node),
+    'virtflow.showSourceTrees': () => code.showSourceTrees(),
     'virtflow.setSourceFolder': () => setSourceFolder(sources),
     'virtflow.copyLink': () => copyLink(session),
     'virtflow.export': () => (session.run ? exportRun(session.run, session.position) : noRun()),

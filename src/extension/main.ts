@@ -1,6 +1,7 @@
 import { config } from '@vscode/l10n';
 import * as vscode from 'vscode';
 import { createSession, type Session } from '../flows/session';
+import { registerCode } from './code/register';
 import { registerCommands } from './commands';
 import { createComparing } from './comparison';
 import { registerDebugger } from './debug/register';
@@ -21,18 +22,20 @@ export function activate(context: vscode.ExtensionContext): void {
   const reveal = registerReveal(session, sources, outlines);
   const comparing = createComparing(session);
   const panel = registerPanel(context, session, comparing);
+  const code = registerCode(session, sources, outlines);
   context.subscriptions.push(
     sources,
     outlines,
     reveal,
     comparing,
     panel,
+    code,
     registerFlowsTree(session),
     registerChainTree(session),
     registerDebugger(session, sources, outlines),
     registerLinks(session),
     registerProgress(session),
-    ...registerCommands({ session, sources, reveal, panel, comparing }),
+    ...registerCommands({ session, sources, reveal, panel, comparing, code }),
     { dispose: session.onDidChange(() => setContext(session)) },
   );
 }

@@ -1,10 +1,14 @@
+import { t } from '@vscode/l10n';
 import { passagesOf, type Edge, type KnownFunction, type Visit } from './functions';
 import type { Flow, FlowRun } from './flow';
 import { plain } from './markdown';
 
 /** What is known of functions, in words. */
 
-/** The flows that pass some functions, each with the steps that it makes there: of the run that is explored its own, of others those of their first case. */
+/**
+ * The flows that pass some functions, each with the steps that it makes there: of the run that is explored its own, of another flow those of
+ * its first case.
+ */
 export function passing(functions: readonly KnownFunction[], run: FlowRun | undefined): ReadonlyMap<Flow, number> {
   const flows = new Map<Flow, number>();
   for (const { fn, visits } of functions) {
@@ -18,45 +22,55 @@ export function passing(functions: readonly KnownFunction[], run: FlowRun | unde
 
 /** `3 flows pass here · 12 steps` */
 export function passingText(flows: ReadonlyMap<Flow, number>): string {
-  const steps = [...flows.values()].reduce((sum, count) => sum + count, 0);
-  return `${flows.size === 1 ? '1 flow passes' : `${flows.size} flows pass`} here · ${stepsText(steps)}`;
+  const steps = [...flows.values()].reduce((sum, each) => sum + each, 0);
+  return `${flows.size === 1 ? t('1 flow passes here') : t('{0} flows pass here', flows.size)} · ${stepsText(steps)}`;
 }
 
 /** `1 step`, `12 steps` */
-export const stepsText = (steps: number): string => (steps === 1 ? '1 step' : `${steps} steps`);
+export const stepsText = (steps: number): string => (steps === 1 ? t('1 step') : t('{0} steps', steps));
 
-/** What carries an edge, and where it leads: `eventfd · host hard-IRQ`. */
-export function edgeText({ kind, handsOver, threads }: Edge): string {
-  const shown = threads.length > MOST_THREADS ? [...threads.slice(0, MOST_THREADS), '…'] : threads;
-  return `${kind}${handsOver ? ' ⇒ ' : ' · '}${shown.join(', ')}`;
-}
+/** A case by its flow's title, and what sets it apart. */
+export const caseText = ({ of: { flow, title } }: Visit): string => (title === undefined ? t(flow.title) : `${t(flow.title)}: ${t(title)}`);
 
+/** Threads that an edge tells of; there may be many more. */
 const MOST_THREADS = 2;
 
-/** A case by the flow’s title, and what sets it apart. */
-export const caseText = ({ of }: Visit): string => (of.title === undefined ? of.flow.title : `${of.flow.title}: ${of.title}`);
-
-/** How a hover ends what it cannot list whole. */
-const MOST_LISTED = 6;
-
-/** What a function does in the flows, as Markdown: what it is for, where it is reached from, where it leads and which state it writes. */
-export function aboutFunction({ fn, writes, callers, callees }: KnownFunction): string {
-  const listed = (title: string, items: readonly string[]): readonly string[] =>
-    items.length === 0 ? [] : [`${title} ${items.slice(0, MOST_LISTED).join(', ')}${items.length > MOST_LISTED ? ` and ${items.length - MOST_LISTED} more` : ''}`];
-  return [
-    `**\`${fn.name}\`** · ${plain(fn.home.path)}`,
-    plain(fn.does),
-    ...listed('Comes from', callers.map((edge) => linkText(edge, edge.from.name))),
-    ...listed('Goes to', callees.filter(isTelling).map((edge) => linkText(edge, edge.to.name))),
-    ...listed('Writes', writes.map((field) => `\`${field}\``)),
-  ].join('\n\n');
+/** What carries an edge and where it leads: `eventfd · host hard-IRQ`, into another thread `msi ⇒ guest CPU`. */
+export function edgeText({ kind, handsOver, threads }: Edge): string {
+  const shown = threads.slice(0, MOST_THREADS).map((title) => t(title));
+  const more = threads.length > MOST_THREADS ? ', …' : '';
+  return `${kind} ${handsOver ? '⇒' : '·'} ${shown.join(', ')}${more}`;
 }
 
-/** What a reader sees in the body anyway is not told: plain calls. */
+/** Of a long list, so many are told. */
+const MOST_LISTED = 6;
+
+/** What a function does in the flows, as Markdown: what it is for, what leads to it and from it, and which state it writes. */
+export function aboutFunction({ fn, writes, callers, callees }: KnownFunction): string {
+  const parts = [
+    `**\`${fn.name}\`** · ${plain(fn.home.path)}`,
+    plain(t(fn.does)),
+    ...(callers.length > 0 ? [t('Comes from {0}', listText(callers.map((edge) => linkText(edge, edge.from.name))))] : []),
+    ...(callees.some(isTelling)
+      ? [t('Leads to {0}', listText(callees.filter(isTelling).map((edge) => linkText(edge, edge.to.name))))]
+      : []),
+    ...(writes.length > 0 ? [t('Writes {0}', listText(writes.map((field) => `\`${field}\``)))] : []),
+  ];
+  return parts.join('\n\n');
+}
+
+/** A plain call can be read in the body. */
 const isTelling = ({ kind }: Edge): boolean => kind !== 'call';
 
+function listText(items: readonly string[]): string {
+  const distinct = [...new Set(items)];
+  const listed = distinct.slice(0, MOST_LISTED).join(', ');
+  return distinct.length > MOST_LISTED ? t('{0} and {1} more', listed, distinct.length - MOST_LISTED) : listed;
+}
+
 function linkText({ kind, handsOver, registration, threads }: Edge, name: string): string {
-  const where = handsOver ? ` on ${plain(threads[0] ?? '')}` : '';
-  const stored = registration === undefined ? '' : `, registered in \`${registration.symbol}\``;
-  return kind === 'call' ? `\`${name}\`` : `\`${name}\` (${kind}${where}${stored})`;
+  if (kind === 'call') return `\`${name}\``;
+  const where = handsOver ? ` ⇒ ${plain(t(threads[0] ?? ''))}` : '';
+  const stored = registration === undefined ? '' : `, ${t('registered in {0}', `\`${registration.symbol}\``)}`;
+  return `\`${name}\` (${kind}${where}${stored})`;
 }

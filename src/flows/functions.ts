@@ -2,6 +2,7 @@ import type { FnInfo, Registration } from '../engine/fn';
 import { NO_STEP, type EdgeKind, type Journal } from '../engine/journal';
 import { PROJECTS, anchorKey, type Anchor, type Project } from '../engine/reference';
 import { CATALOGUE } from './catalogue';
+import { writePlace } from './export/link';
 import { begin, defaults, presetInputs, type Flow, type FlowRun, type Inputs } from './flow';
 import { stretchesTo } from './handovers';
 import { callAnchor, valuesOf } from './places';
@@ -76,13 +77,17 @@ export function* casesOf(flows: readonly Flow[] = CATALOGUE): Generator<Case> {
   for (const flow of flows) for (const { id, title } of flow.presets) yield { flow, title, inputs: presetInputs(flow, id) };
 }
 
+/** Whether a run is that of a case. */
+export const isCase = ({ flow, inputs }: FlowRun, of: Case): boolean =>
+  flow === of.flow && writePlace({ flow, inputs, step: 0 }) === writePlace({ flow, inputs: of.inputs, step: 0 });
+
 function* otherVersions(flow: Flow): Generator<Case> {
   const parameters = defaults(flow);
   for (const spec of flow.parameters) {
     if (!PROJECTS.includes(spec.name as Project)) continue;
     for (const value of valuesOf(spec))
       if (value !== spec.default)
-        yield { flow, title: `${spec.title}: ${value}`, inputs: { parameters: { ...parameters, [spec.name]: value }, stimuli: [], seed: 0 } };
+        yield { flow, title: `${spec.name} ${value}`, inputs: { parameters: { ...parameters, [spec.name]: value }, stimuli: [], seed: 0 } };
   }
 }
 
@@ -188,8 +193,7 @@ export function passagesOf({ journal }: FlowRun): ReadonlyMap<FnInfo, Readonly<P
   let found = passages.get(journal);
   if (found === undefined) {
     const made = new Map<FnInfo, Passage>();
-    for (let n = 0; n < journal.length; n++)
-      if (journal.kind(n) !== 'return') count(made, journal.sites[journal.siteId(n)]!.fn, n);
+    for (let n = 0; n < journal.length; n++) if (journal.kind(n) !== 'return') count(made, journal.sites[journal.siteId(n)]!.fn, n);
     passages.set(journal, (found = made));
   }
   return found;

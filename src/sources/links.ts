@@ -27,15 +27,6 @@ export function versionNear(project: Project, series: unknown, index = LINES): s
   return ofSeries ?? known.at(-1) ?? String(series ?? '');
 }
 
-const paths = new Map<Project, ReadonlySet<string>>();
-
-/** Whether anything is known of a file in any version: all others need not be looked at. */
-export function isReferenced(project: Project, path: string): boolean {
-  let known = paths.get(project);
-  if (known === undefined) paths.set(project, (known = new Set(Object.values(LINES[project] ?? {}).flatMap(Object.keys))));
-  return known.has(path);
-}
-
 /** Every reference that is known of a file in any version: its symbols, and the identifiers in them. */
 export function referencesIn(project: Project, path: string, index = LINES): readonly Reference[] {
   const symbols = new Map<string, Set<string>>();

@@ -25,6 +25,8 @@ export interface Found {
   readonly standing: Exclude<Standing, Nowhere>;
   readonly confidence: Confidence;
   readonly definitionLine: number;
+  /** Where the definition ends; `definitionLine` if that was not found. */
+  readonly endLine: number;
 }
 
 export interface Missing {
@@ -179,7 +181,8 @@ function foundDefinition(source: Scanned, place: Somewhere, definition: Definiti
 function found(source: Scanned, place: Somewhere, definition: Definition, offset: number, length: number): Found {
   const { path, symbol, anchor, standing, confidence } = place;
   const definitionLine = source.positionOf(definition.nameStart).line;
-  return { kind: 'found', path, symbol, anchor, standing, confidence, ...source.positionOf(offset), length, definitionLine };
+  const endLine = definition.body === undefined ? definitionLine : source.positionOf(definition.body.end).line;
+  return { kind: 'found', path, symbol, anchor, standing, confidence, ...source.positionOf(offset), length, definitionLine, endLine };
 }
 
 function missing(reference: Reference, objections: readonly Objection[]): Missing {

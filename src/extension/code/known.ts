@@ -1,33 +1,21 @@
 import * as vscode from 'vscode';
-import type { FnInfo } from '../../engine/fn';
-import { referenceOf } from '../../engine/fn';
-import { casesOf, functionKey, knowFunctions, type KnownFunction, type KnownFunctions } from '../../flows/functions';
-import type { Resolution } from '../../sources/resolver';
-import { isReferenced } from '../../sources/links';
-import { placesOf } from '../../sources/places';
+import { HOMES, referenceOf, type FnInfo } from '../../engine/fn';
+import { PROJECTS, type Anchor, type Project } from '../../engine/reference';
+import { casesOf, functionKey, knowFunctions, type KnownFunction, type KnownFunctions, type KnownPlace } from '../../flows/functions';
+import { pathsOf, placesOf } from '../../sources/history';
+import type { Found } from '../../sources/resolver';
 import { pause } from '../progress';
 import type { BoundTree, SourceTrees, TreeFile } from '../sourceTrees';
 
 /** Modelled functions in the reader's own files. */
 
-/** A function of a file in which flows make steps: usually one modelled function, or several where one does the work of others. */
+/** A function of a file in which flows make steps: usually one modelled function, several where one does the work of others. */
 export interface Definition {
   readonly functions: readonly KnownFunction[];
   /** Its name. */
   readonly range: vscode.Range;
-  /** From its name to the end of its body. */
+  /** From its name to its end. */
   readonly whole: vscode.Range;
-}
-
-export interface KnownCode {
-  /** What all flows do in each function. The runs are made when it is first asked for. */
-  functions(): Promise<KnownFunctions>;
-  /** Whether flows may pass a file: only then it is worth reading. */
-  isKnown(uri: vscode.Uri): Promise<boolean>;
-  /** The modelled functions of a file, in its order; also of what is being edited. */
-  definitionsIn(uri: vscode.Uri): Promise<readonly Definition[]>;
-  /** Where a modelled function, or an identifier in it, is in the reader's trees. */
-  resolve(fn: FnInfo, anchor?: Parameters<typeof referenceOf>[1]): Promise<Located | undefined>;
 }
 
 /** A place in a tree of the reader's. */
@@ -36,61 +24,107 @@ export interface Located {
   readonly range: vscode.Range;
 }
 
+export interface KnownCode {
+  /** What the flows do in each function. Their runs are made when this is first asked for. */
+  functions(): Promise<KnownFunctions>;
+  /** Whether flows may pass a file; all others are not even read. */
+  isKnown(uri: vscode.Uri): Promise<boolean>;
+  /** The modelled functions of a file, in its order, also while it is being edited. */
+  definitionsIn(uri: vscode.Uri): Promise<readonly Definition[]>;
+  /** The modelled function that a place is in. */
+  definitionAt(uri: vscode.Uri, position: vscode.Position): Promise<Definition | undefined>;
+  /** The functions that the name at a place means: that which it defines, or those that it calls or hands over to. */
+  namedAt(document: vscode.TextDocument, position: vscode.Position): Promise<readonly KnownFunction[]>;
+  /** The places on a line that steps stand on. */
+  placesOn(uri: vscode.Uri, line: number): Promise<readonly (KnownPlace & { readonly fn: FnInfo })[]>;
+  /** Where a function, or an identifier in it, is in the reader's trees. */
+  locate(fn: FnInfo, anchor?: Anchor): Promise<Located | undefined>;
+}
+
 export function createKnownCode(sources: SourceTrees): KnownCode {
+  const paths = new Map(PROJECTS.map((project) => [project, pathsIn(project)]));
   let known: Promise<KnownFunctions> | undefined;
-  const byTree = new WeakMap<BoundTree['resolver'], Promise<ReadonlyMap<string, readonly KnownFunction[]>>>();
+  const byTree = new WeakMap<BoundTree['tree'], Promise<ReadonlyMap<string, readonly KnownFunction[]>>>();
 
   const functions = (): Promise<KnownFunctions> => (known ??= knowFunctions(casesOf(), pause));
 
-  /** The functions that may be in each file of a tree. */
-  function byPath({ tree, resolver }: BoundTree): Promise<ReadonlyMap<string, readonly KnownFunction[]>> {
-    const found = byTree.get(resolver) ?? functions().then((all) => groupByPath(all, tree));
-    byTree.set(resolver, found);
-    return found;
-  }
-
   async function knownFile(uri: vscode.Uri): Promise<TreeFile | undefined> {
     const file = await sources.fileOf(uri);
-    return file && isReferenced(file.tree.project, file.path) ? file : undefined;
+    return file && paths.get(file.tree.project)?.has(file.path) ? file : undefined;
+  }
+
+  /** The functions that may be in each file of a tree. */
+  function byPath({ tree }: BoundTree): Promise<ReadonlyMap<string, readonly KnownFunction[]>> {
+    let grouped = byTree.get(tree);
+    if (grouped === undefined) byTree.set(tree, (grouped = functions().then((all) => groupByPath(all, tree))));
+    return grouped;
   }
 
   async function definitionsIn(uri: vscode.Uri): Promise<readonly Definition[]> {
     const file = await knownFile(uri);
     if (file === undefined) return [];
     const definitions = new Map<number, Definition>();
-    for (const known of (await byPath(file)).get(file.path) ?? []) {
-      const resolution = await file.resolver.resolve(referenceOf(known.fn)!);
-      if (resolution.kind === 'missing' || resolution.path !== file.path) continue;
-      const { definitionLine: line } = resolution;
-      const earlier = definitions.get(line);
-      const range = earlier?.range ?? rangeOf(resolution);
-      definitions.set(line, { functions: [...(earlier?.functions ?? []), known], range, whole: range });
+    for (const one of (await byPath(file)).get(file.path) ?? []) {
+      const found = await file.resolver.resolve(referenceOf(one.fn)!);
+      if (found.kind === 'missing' || found.path !== file.path) continue;
+      const { range, functions: others = [] } = definitions.get(found.definitionLine) ?? { range: rangeOf(found) };
+      const whole = new vscode.Range(range.start, new vscode.Position(found.endLine, Number.MAX_SAFE_INTEGER));
+      definitions.set(found.definitionLine, { functions: [...others, one], range, whole });
     }
     return [...definitions.values()].toSorted((a, b) => a.range.start.compareTo(b.range.start));
+  }
+
+  async function definitionAt(uri: vscode.Uri, position: vscode.Position): Promise<Definition | undefined> {
+    return (await definitionsIn(uri)).find(({ whole }) => whole.contains(position) || whole.start.line === position.line);
+  }
+
+  async function locate(fn: FnInfo, anchor?: Anchor): Promise<Located | undefined> {
+    const reference = referenceOf(fn, anchor);
+    const found = reference && (await sources.resolve(reference));
+    return found?.resolution.kind === 'found' ? { uri: found.uri, range: rangeOf(found.resolution) } : undefined;
   }
 
   return {
     functions,
     isKnown: async (uri) => (await knownFile(uri)) !== undefined,
     definitionsIn,
-    async resolve(fn, anchor) {
-      const reference = referenceOf(fn, anchor);
-      const found = reference && (await sources.resolve(reference));
-      return found?.resolution.kind === 'found' ? { uri: found.uri, range: rangeOf(found.resolution) } : undefined;
+    definitionAt,
+    async namedAt(document, position) {
+      const range = document.getWordRangeAtPosition(position, /\w+/);
+      const definition = range && (await definitionAt(document.uri, position));
+      if (definition === undefined) return [];
+      if (definition.range.contains(position)) return definition.functions;
+      const name = document.getText(range);
+      const all = await functions();
+      const edges = definition.functions.flatMap(({ callees }) => callees.filter(({ anchor }) => anchor?.token === name));
+      return [...new Set(edges.map(({ to }) => to))].flatMap((fn) => all.get(functionKey(fn)) ?? []);
     },
+    async placesOn(uri, line) {
+      const definition = await definitionAt(uri, new vscode.Position(line, 0));
+      const places = definition?.functions.flatMap(({ fn, places: all }) => all.map((place) => ({ ...place, fn }))) ?? [];
+      const located = await Promise.all(places.map(({ fn, anchor }) => locate(fn, anchor)));
+      return places.filter((_, index) => located[index]?.range.start.line === line && located[index].uri.toString() === uri.toString());
+    },
+    locate,
   };
 }
 
+/** The files of a project that modelled functions are in, in any version. */
+const pathsIn = (project: Project): ReadonlySet<string> =>
+  new Set(HOMES.filter(({ world }) => world === project).flatMap(({ path }) => pathsOf(project, path)));
+
 function groupByPath(functions: KnownFunctions, { project, version }: BoundTree['tree']): ReadonlyMap<string, readonly KnownFunction[]> {
   const groups = new Map<string, KnownFunction[]>();
-  for (const known of functions.values()) {
-    const reference = referenceOf(known.fn);
+  for (const one of functions.values()) {
+    const reference = referenceOf(one.fn);
     if (reference?.project !== project) continue;
-    for (const path of new Set(placesOf(reference, version).map((place) => place.path)))
-      groups.set(path, [...(groups.get(path) ?? []), known]);
+    for (const path of new Set(placesOf(reference, version).map((place) => place.path))) {
+      const group = groups.get(path);
+      if (group === undefined) groups.set(path, [one]);
+      else group.push(one);
+    }
   }
   return groups;
 }
 
-const rangeOf = ({ line, column, length }: Extract<Resolution, { kind: 'found' }>): vscode.Range =>
-  new vscode.Range(line, column, line, column + length);
+const rangeOf = ({ line, column, length }: Found): vscode.Range => new vscode.Range(line, column, line, column + length);

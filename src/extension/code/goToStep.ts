@@ -1,0 +1,99 @@
+import { t } from '@vscode/l10n';
+import * as vscode from 'vscode';
+import type { FnInfo } from '../../engine/fn';
+import type { Anchor } from '../../engine/reference';
+import type { FlowRun } from '../../flows/flow';
+import { isCase, type Visit } from '../../flows/functions';
+import { caseText, stepsText } from '../../flows/functionText';
+import type { Session } from '../../flows/session';
+import { siteKey, standing } from '../../flows/sites';
+import type { KnownCode } from './known';
+
+/** From code into a flow: to a step that stands where the reader does. */
+
+/** What somebody means: whole functions, or places in them. */
+type Meant = readonly { readonly fn: FnInfo; readonly anchor?: Anchor | undefined; readonly visits: readonly Visit[] }[];
+
+interface Target extends vscode.QuickPickItem {
+  /** A step of the run that is explored, or a case that comes by. */
+  readonly to: number | Visit;
+}
+
+/** Steps of the explored run that are offered; the panel shows all. */
+const MOST_STEPS = 100;
+
+/**
+ * *Go to Flow Step*: asks which one, unless there is but one.
+ * @param keys the functions that are meant; without any, what the cursor is on
+ * @returns whether the session stands there now
+ */
+export async function goToFlowStep(session: Session, code: KnownCode, keys: readonly unknown[]): Promise<boolean> {
+  const meant = await meantBy(code, keys);
+  const targets = [...ofTheRun(session.run, meant), ...ofCases(session.run, meant)];
+  if (targets.length === 0) {
+    void vscode.window.showInformationMessage(t('Virtflow: no flow passes here.'));
+    return false;
+  }
+  const target = targets.length === 1 ? targets[0] : await pick(targets);
+  if (target === undefined) return false;
+  if (typeof target.to !== 'number') return exploreVisit(session, target.to);
+  session.seek(target.to);
+  return true;
+}
+
+/** Explores a case at the step at which it comes by. Says whether the session stands there. */
+export async function exploreVisit(session: Session, { of, first }: Visit): Promise<boolean> {
+  session.explore(of.flow, of.inputs, first);
+  return session.work === undefined || (await session.work.outcome).kind === 'finished';
+}
+
+async function meantBy(code: KnownCode, keys: readonly unknown[]): Promise<Meant> {
+  const known = await code.functions();
+  const named = keys.flatMap((key) => (typeof key === 'string' ? (known.get(key) ?? []) : []));
+  const editor = vscode.window.activeTextEditor;
+  if (named.length > 0 || editor === undefined) return named;
+  const { document, selection } = editor;
+  const places = await code.placesOn(document.uri, selection.active.line);
+  return places.length > 0 ? places : ((await code.definitionAt(document.uri, selection.active))?.functions ?? []);
+}
+
+/** The steps of a run that stand there: of a function, those that enter it. */
+function ofTheRun(run: FlowRun | undefined, meant: Meant): readonly Target[] {
+  if (run === undefined) return [];
+  const { journal, threads } = run;
+  const { at, places } = standing(run);
+  const keys = new Set(meant.map(({ fn, anchor }) => siteKey(fn, anchor)));
+  const wanted = places.map((group) => group.some(({ key }) => keys.has(key)));
+  const targets: Target[] = [];
+  for (let n = 0; n < at.length && targets.length < MOST_STEPS; n++) {
+    if (!wanted[at[n]!]) continue;
+    const { site, thread } = journal.step(n);
+    const caller = journal.parent(n) < 0 ? undefined : journal.step(journal.parent(n)).site.fn.name;
+    targets.push({
+      label: t('Step {0}', n),
+      description: [t(threads[thread]?.title ?? ''), caller].filter(Boolean).join(' · '),
+      ...(site.note === undefined ? {} : { detail: t(site.note) }),
+      to: n,
+    });
+  }
+  return targets;
+}
+
+/** The cases that come by: of those that know several of the places, each once; not the run that is explored. */
+function ofCases(run: FlowRun | undefined, meant: Meant): readonly Target[] {
+  const visits = new Map(meant.flatMap((one) => one.visits).map((visit) => [visit.of, visit]));
+  return [...visits.values()]
+    .filter(({ of }) => run === undefined || !isCase(run, of))
+    .map((visit) => ({ label: caseText(visit), description: stepsText(visit.steps), to: visit }));
+}
+
+function pick(targets: readonly Target[]): Thenable<Target | undefined> {
+  const own = targets.filter(({ to }) => typeof to === 'number');
+  const others = targets.filter(({ to }) => typeof to !== 'number');
+  const items = [...(own.length > 0 ? [separator(t('This run')), ...own, separator(t('Other runs'))] : []), ...others];
+  return vscode.window.showQuickPick(items, { title: t('Go to Flow Step'), matchOnDescription: true, matchOnDetail: true }) as Thenable<
+    Target | undefined
+  >;
+}
+
+const separator = (label: string): vscode.QuickPickItem => ({ label, kind: vscode.QuickPickItemKind.Separator });

@@ -1,0 +1,33 @@
+import { t } from '@vscode/l10n';
+import * as vscode from 'vscode';
+import { functionKey, type KnownFunction } from '../../flows/functions';
+import { aboutFunction, passing, passingText } from '../../flows/functionText';
+import { plain } from '../../flows/markdown';
+import type { Session } from '../../flows/session';
+import type { KnownCode } from './known';
+import { annotatesSource, SOURCE_FILES } from './setting';
+
+/** On the name of a modelled function, where it is defined and where another one calls it: what it does in the flows. */
+export function registerHover(session: Session, code: KnownCode): vscode.Disposable {
+  return vscode.languages.registerHoverProvider(SOURCE_FILES, {
+    async provideHover(document, position) {
+      if (!annotatesSource()) return undefined;
+      const functions = await code.namedAt(document, position);
+      return functions.length === 0 ? undefined : new vscode.Hover(functions.map((known) => contents(known, session)));
+    },
+  });
+}
+
+function contents(known: KnownFunction, { run }: Session): vscode.MarkdownString {
+  const key = functionKey(known.fn);
+  const links = [
+    link(`$(pulse) ${passingText(passing([known], run))}`, 'virtflow.goToFlowStep', key),
+    link(`$(type-hierarchy) ${t('Interrupt call hierarchy')}`, 'virtflow.showCallHierarchy', key),
+  ];
+  const markdown = new vscode.MarkdownString(`${aboutFunction(known)}\n\n${links.join(' · ')}`, true);
+  markdown.isTrusted = { enabledCommands: ['virtflow.goToFlowStep', 'virtflow.showCallHierarchy'] };
+  return markdown;
+}
+
+const link = (text: string, command: string, key: string): string =>
+  `[${text}](command:${command}?${encodeURIComponent(JSON.stringify([key]))} "${plain(text)}")`;

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict';
+import { suite, test } from 'node:test';
+import { referenceOf } from '../../../src/engine/fn';
+import type { EdgeKind } from '../../../src/engine/journal';
+import { CATALOGUE, requireFlow } from '../../../src/flows/catalogue';
+import { simulate } from '../../../src/flows/flow';
+import {
+  casesOf,
+  functionKey,
+  knowFunctions,
+  passagesOf,
+  type Edge,
+  type KnownFunction,
+  type KnownFunctions,
+} from '../../../src/flows/functions';
+import { aboutFunction, edgeText, passing, passingText } from '../../../src/flows/functionText';
+import { claimsOf } from '../../../src/flows/places';
+
+/** What the flows do in each function. */
+
+let pauses = 0;
+const known = await knowFunctions(casesOf(), () => (pauses++, Promise.resolve()));
+
+function named(name: string, path?: string): KnownFunction {
+  const found = [...known.values()].filter(({ fn }) => fn.name === name && (path === undefined || fn.home.path === path));
+  assert.equal(found.length, 1, `${name}: ${found.length}`);
+  return found[0]!;
+}
+
+const edges = (of: KnownFunctions): readonly Edge[] => [...of.values()].flatMap(({ callees }) => callees);
+
+/** A shortest way along callees. */
+function way(from: KnownFunction, to: KnownFunction): readonly Edge[] {
+  const reached = new Map<KnownFunction, readonly Edge[]>([[from, []]]);
+  for (const [at, path] of reached)
+    for (const edge of at.callees) {
+      const next = known.get(functionKey(edge.to))!;
+      if (!reached.has(next)) reached.set(next, [...path, edge]);
+    }
+  return reached.get(to) ?? [];
+}
+
+suite('functions as the flows know them', () => {
+  test('are those that the cases pass, each with the steps that they make there', () => {
+    for (const of of casesOf([requireFlow('vfio-intx'), requireFlow('pic')])) {
+      const { journal } = simulate(of.flow, of.inputs);
+      const steps = new Map<string, number[]>();
+      for (let n = 0; n < journal.length; n++) {
+        const { kind, site } = journal.step(n);
+        if (kind !== 'return') steps.set(functionKey(site.fn), [...(steps.get(functionKey(site.fn)) ?? []), n]);
+      }
+      for (const [key, all] of steps) {
+        const visit = known.get(key)?.visits.find((one) => one.of.flow === of.flow && one.of.title === of.title);
+        assert.deepEqual({ steps: visit?.steps, first: visit?.first }, { steps: all.length, first: all[0] }, key);
+      }
+    }
+  });
+
+  test('know each edge at both of its ends', () => {
+    const callers = new Set([...known.values()].flatMap((one) => one.callers));
+    const callees = new Set(edges(known));
+    assert.ok(callees.size > 2000);
+    assert.deepEqual(callers, callees);
+    for (const { fn, callees: own } of known.values()) for (const edge of own) assert.equal(edge.from, fn);
+  });
+
+  test('call each other as the same runs claim of source', async () => {
+    const cases = [...casesOf([requireFlow('vfio-msi')])];
+    const own = await knowFunctions(cases, () => Promise.resolve());
+    const describe = (from: { readonly symbol: string } | undefined, to: string): string => `${from?.symbol} → ${to}`;
+    const found = edges(own)
+      .filter(
+        ({ from, to, handsOver, kind, registration }) =>
+          !handsOver && referenceOf(from) && referenceOf(to) && (kind === 'call' || registration),
+      )
+      .map(({ from, to }) => describe(referenceOf(from), to.name));
+    const claimed = claimsOf(cases.map(({ flow, inputs }) => simulate(flow, inputs))).edges.map((edge) =>
+      describe(edge.caller, edge.kind === 'direct' ? edge.callee : edge.callee.symbol),
+    );
+    assert.deepEqual(
+      [...new Set(claimed)].filter((one) => !found.includes(one)),
+      [],
+    );
+  });
+
+  test('are reached over what no static tool follows', () => {
+    const kinds: readonly EdgeKind[] = [
+      'function pointer',
+      'ioctl',
+      'eventfd',
+      'workqueue',
+      'timer',
+      'hardirq',
+      'vmexit',
+      'vmentry',
+      'msi',
+      'line',
+      'hypercall',
+    ];
+    const found = new Set(edges(known).map(({ kind }) => kind));
+    for (const kind of kinds) assert.ok(found.has(kind), kind);
+    assert.ok(
+      named('process_one_work').callers.some(
+        ({ from, kind, handsOver }) => from.name === '__queue_work' && kind === 'workqueue' && handsOver,
+      ),
+    );
+    assert.ok(
+      named('kvm_vm_ioctl', 'virt/kvm/kvm_main.c').callers.some(({ from, kind }) => from.home.world === 'qemu' && kind === 'ioctl'),
+    );
+    const injected = named('irqfd_inject').callers.find(({ from }) => from.name === 'process_one_work');
+    assert.equal(injected?.registration?.symbol, 'kvm_irqfd_assign');
+  });
+
+  test('lead from vfio_msihandler to the guest’s handler', () => {
+    const path = way(named('vfio_msihandler'), named('edu_msi_handler'));
+    assert.ok(
+      path.some(({ kind }) => kind === 'eventfd'),
+      'by the eventfd',
+    );
+    assert.ok(
+      path.some(({ handsOver, to }) => handsOver && to.name === 'common_interrupt'),
+      'into the guest',
+    );
+  });
+
+  test('are found out in slices', () => assert.ok(pauses > [...casesOf()].length));
+});
+
+suite('in words', () => {
+  const wakeup = named('irqfd_wakeup');
+
+  test('flows are counted with the steps of the run that is explored', () => {
+    const of = requireFlow('vfio-intx');
+    const before = passing([wakeup], undefined);
+    const preset = [...casesOf([of])].find(({ title }) => title === of.presets.find(({ id }) => id === 'twice-by-the-8259')?.title)!;
+    const run = simulate(preset.flow, preset.inputs);
+    const after = passing([wakeup], run);
+    assert.equal(after.get(of), passagesOf(run).get(wakeup.fn)?.steps);
+    assert.notEqual(before.get(of), after.get(of));
+    assert.deepEqual(new Set(after.keys()), new Set(before.keys()));
+  });
+
+  test('one flow and one step are told as such', () => {
+    const [flow] = CATALOGUE;
+    assert.equal(passingText(new Map([[flow!, 1]])), '1 flow passes here · 1 step');
+    assert.equal(passingText(new Map(CATALOGUE.slice(0, 3).map((each) => [each, 4]))), '3 flows pass here · 12 steps');
+  });
+
+  test('a function tells what it does, where it comes from, where it leads and what it writes', () => {
+    const text = aboutFunction(named('vfio_msihandler'));
+    assert.match(text, /^\*\*`vfio_msihandler`\*\* · drivers\/vfio\/pci\/vfio\\_pci\\_intrs\\\.c/);
+    assert.match(text, /Comes from `__handle_irq_event_percpu` \(function pointer, registered in `vfio_msi_set_vector_signal`\)/);
+    assert.match(aboutFunction(named('__queue_work')), /Leads to `process_one_work` \(workqueue ⇒ kworker \\\(/);
+    assert.match(aboutFunction(named('eventfd_ctx_do_read')), /Writes `eventfd_ctx\.count`/);
+  });
+
+  test('an edge tells its kind and where it leads', () => {
+    assert.equal(edgeText(wakeup.callers[0]!), 'eventfd · vCPU 0, host hard-IRQ, …');
+  });
+});
