@@ -81,7 +81,7 @@ function itemOf(project: Project, tree: BoundTree | undefined): TreeItem {
 interface Count {
   readonly total: number;
   readonly found: number;
-  /** Not in this version, as upstream's history says; what does their work was found. */
+  /** Not in this version, as upstream's history says. */
   readonly absent: number;
   readonly missing: readonly string[];
 }
@@ -98,9 +98,9 @@ async function countIn({ tree, resolver }: BoundTree, functions: KnownFunctions,
     if (index % SLICE === 0) await pause();
     if (!isWanted()) break;
     const resolution = await resolver.resolve(reference!);
-    if (resolution.kind === 'missing') missing.push(resolution.message);
-    else if (resolution.standing.kind === 'stand-in') absent++;
-    else found++;
+    if (resolution.kind === 'found' && resolution.standing.kind !== 'stand-in') found++;
+    else if (resolution.kind === 'found' || resolution.reason === 'not-in-version') absent++;
+    else missing.push(resolution.message);
   }
   return { total: own.length, found, absent, missing };
 }
@@ -109,7 +109,7 @@ function countText({ total, found, absent, missing }: Count): string {
   const [first] = missing;
   return [
     t('{0} of {1} references found', found, total),
-    ...(absent > 0 ? [t('{0} not in this version, shown where their work is done', absent)] : []),
+    ...(absent > 0 ? [t('{0} not in this version', absent)] : []),
     ...(first === undefined ? [] : [t('{0} not found, such as {1}', missing.length, first)]),
   ].join(' · ');
 }
