@@ -1,20 +1,18 @@
 import { CATALOGUE, requireFlow } from '../flows/catalogue';
-import { ParameterError, type Flow, type FlowRun } from '../flows/flow';
+import { type Flow, type FlowRun } from '../flows/flow';
 import { claimsOf, everyRun } from '../flows/places';
-import { PROJECTS, type Project } from '../engine/reference';
 import { checkSources, type CheckReport } from '../sources/check';
 import { buildIndex } from '../sources/lineIndex';
 import committed from '../sources/lines.json';
-import { createResolver, type Resolver } from '../sources/resolver';
-import { recogniseTree } from '../sources/tree';
-import { nodeFiles } from './files';
-
-type Directories = { readonly [P in Project]?: string | undefined } & { readonly json?: boolean | undefined };
+import { openSomeTrees, type Directories } from './trees';
 
 /** `virtflow check-sources [FLOW]…`: every reference and edge of these flows, or of all, against real trees. */
-export async function checkSourcesCommand(ids: readonly string[], options: Directories): Promise<number> {
+export async function checkSourcesCommand(
+  ids: readonly string[],
+  options: Directories & { readonly json?: boolean | undefined },
+): Promise<number> {
   const flows = ids.length === 0 ? CATALOGUE : ids.map(requireFlow);
-  const resolvers = await openTrees(options);
+  const resolvers = await openSomeTrees(options);
   const reports = await checkSources(resolvers, claimsOf(everyRunOf(flows)));
   process.stdout.write(options.json ? `${JSON.stringify(reports, undefined, 2)}\n` : `${reports.map(describe).join('\n\n')}\n`);
   return reports.some(({ failures }) => failures.length > 0) ? 1 : 0;
@@ -22,31 +20,16 @@ export async function checkSourcesCommand(ids: readonly string[], options: Direc
 
 /** `virtflow index`: the committed index with the parts of these trees made anew. It serves readers without a tree. */
 export async function indexCommand(options: Directories): Promise<number> {
-  const resolvers = await openTrees(options);
+  const resolvers = await openSomeTrees(options);
   const { references } = claimsOf(everyRunOf(CATALOGUE));
   const index: Record<string, Record<string, unknown>> = structuredClone(committed);
-  for (const [project, resolver] of resolvers) {
+  for (const resolver of resolvers) {
+    const { project } = resolver.tree;
     const own = references.filter((reference) => reference.project === project);
     index[project] = { ...index[project], [resolver.tree.version]: await buildIndex(resolver, own) };
   }
   process.stdout.write(`${JSON.stringify(index, undefined, 1)}\n`);
   return 0;
-}
-
-async function openTrees(options: Directories): Promise<Map<Project, Resolver>> {
-  const resolvers = new Map<Project, Resolver>();
-  for (const project of PROJECTS) {
-    const directory = options[project];
-    if (directory === undefined) continue;
-    const files = nodeFiles(directory);
-    const recognition = await recogniseTree(files);
-    if (recognition.kind === 'unknown') throw new ParameterError(`--${project} ${directory}: ${recognition.message}`);
-    if (recognition.tree.project !== project)
-      throw new ParameterError(`--${project} ${directory}: this is a tree of ${recognition.tree.project} ${recognition.tree.version}`);
-    resolvers.set(project, createResolver(recognition.tree, files));
-  }
-  if (resolvers.size === 0) throw new ParameterError('give at least one source tree: --linux DIR, --qemu DIR or --acrn DIR');
-  return resolvers;
 }
 
 /** All that the flows claim, whatever version they model: a reader may explore any of them beside any tree. */

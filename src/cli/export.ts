@@ -1,38 +1,72 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
+import { PROJECTS, type Reference } from '../engine/reference';
 import { FORMATS, type Format } from '../flows/export/formats';
 import { writePlace } from '../flows/export/link';
 import { chapterRange, stepsBetween, wholeRun, type StepRange } from '../flows/export/range';
+import { locateAll, type Sources } from '../flows/export/sources';
 import { svg, SVG_THEMES } from '../flows/export/svg';
+import { tour } from '../flows/export/tour';
 import { ParameterError, type FlowRun } from '../flows/flow';
+import { versionNear } from '../sources/links';
+import { whereaboutsOf } from '../sources/whereabouts';
 import { simulateAsTold, type RunOptions } from './run';
+import { openTrees, type Directories } from './trees';
 
-interface ExportOptions extends RunOptions {
+interface ExportOptions extends RunOptions, Directories {
   readonly format?: string | undefined;
   readonly from?: string | undefined;
   readonly to?: string | undefined;
   readonly chapter?: string | undefined;
   readonly theme?: string | undefined;
   readonly output?: string | undefined;
+  /** Whose tree a tour is for. */
+  readonly project?: string | undefined;
 }
 
 const IDS = [...FORMATS.map(({ id }) => id), 'link'];
 
 /** `virtflow export FLOW`: a run or a part of it, in a format for others, to standard output or a file. */
-export function exportCommand(positionals: readonly string[], options: ExportOptions): number {
+export async function exportCommand(positionals: readonly string[], options: ExportOptions): Promise<number> {
   const { format = '' } = options;
   if (!IDS.includes(format)) throw new ParameterError(`--format is "${format}", expected ${IDS.join(', ')}`);
   const run = simulateAsTold('export', positionals, options);
   const range = rangeOf(run, options);
-  write(options.output, piecesOf(run, range, format, options.theme));
+  write(options.output, await piecesOf(run, range, format, options));
   return 0;
 }
 
-function piecesOf(run: FlowRun, range: StepRange, id: string, theme = 'auto'): Iterable<string> {
+async function piecesOf(run: FlowRun, range: StepRange, id: string, options: ExportOptions): Promise<Iterable<string>> {
   const format: Format | undefined = FORMATS.find((known) => known.id === id);
   if (format === undefined) return [`vscode://virtflow.virtflow/step?${writePlace({ ...run, step: range.first })}\n`];
-  const known = SVG_THEMES.find((one) => one === theme);
-  if (known === undefined) throw new ParameterError(`--theme is "${theme}", expected ${SVG_THEMES.join(', ')}`);
-  return id === 'svg' ? svg(run, range, known) : format.write(run, range);
+  const theme = oneOf(SVG_THEMES, '--theme', options.theme ?? 'auto');
+  const project = options.project === undefined ? undefined : oneOf(PROJECTS, '--project', options.project);
+  const sources = await lookUp(format.references(run, range), run, options);
+  switch (format.id) {
+    case 'svg':
+      return svg(run, range, theme);
+    case 'tour':
+      return tour(run, range, sources, project);
+    case 'mermaid':
+    case 'perfetto':
+    case 'markdown':
+      return format.write(run, range, sources);
+  }
+}
+
+function oneOf<T extends string>(known: readonly T[], option: string, given: string): T {
+  const found = known.find((one) => one === given);
+  if (found === undefined) throw new ParameterError(`${option} is "${given}", expected ${known.join(', ')}`);
+  return found;
+}
+
+/** Where references stand, in the trees that were named or else upstream. */
+async function lookUp(references: readonly Reference[], { inputs }: FlowRun, directories: Directories): Promise<Sources> {
+  const trees = await openTrees(directories);
+  return locateAll(references, (reference) => {
+    const { project } = reference;
+    const resolver = trees.find(({ tree }) => tree.project === project);
+    return whereaboutsOf(reference, versionNear(project, inputs.parameters[project]), resolver);
+  });
 }
 
 function rangeOf(run: FlowRun, { chapter, from, to }: ExportOptions): StepRange {

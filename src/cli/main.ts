@@ -22,9 +22,11 @@ const USAGE = `virtflow: how an interrupt travels through a virtualization stack
       a scenario: its outline and what became of its expectations; exit status 1 if one fails, 2 if the file is malformed
   virtflow schema [scenario|notes]
       the JSON schema of scenarios, or of a workspace's notes, for editors
-  virtflow export FLOW [--preset ID] [--set name=value]… [--inject STIMULUS@STEP]… [--seed N] --format mermaid|svg|perfetto|link
+  virtflow export FLOW [--preset ID] [--set name=value]… [--inject STIMULUS@STEP]… [--seed N] --format mermaid|svg|perfetto|tour|markdown|link
                   [--from STEP] [--to STEP] [--chapter TITLE] [--theme auto|light|dark] [-o FILE]
-      a run, or a part of it, for others to see: a diagram, a drawing, a trace, or the link that opens it in VS Code
+                  [--project linux|qemu|acrn] [--linux DIR] [--qemu DIR] [--acrn DIR]
+      a run, or a part of it, for others to see: a diagram, a drawing, a trace, a CodeTour for a project’s tree, a page, or the link that
+      opens it in VS Code; with trees, what a tour looks for is tried in them
   virtflow align FLOW [--set name=value]… --trace FILE [--json]
       how far a run and a recording (ftrace's text) agree, and where they do not; what is not set is chosen to fit
   virtflow check-sources [FLOW]… [--linux DIR] [--qemu DIR] [--acrn DIR] [--json]
@@ -52,9 +54,10 @@ async function main(args: string[]): Promise<number> {
       theme: { type: 'string' },
       output: { type: 'string', short: 'o' },
       trace: { type: 'string' },
-      linux: { type: 'string' },
-      qemu: { type: 'string' },
-      acrn: { type: 'string' },
+      project: { type: 'string' },
+      linux: { type: 'string', multiple: true },
+      qemu: { type: 'string', multiple: true },
+      acrn: { type: 'string', multiple: true },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });

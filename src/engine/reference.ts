@@ -47,6 +47,28 @@ export function describeReference(reference: Reference): string {
   return reference.anchor ? `${place} › ${reference.anchor.token}` : place;
 }
 
+/** What tells one reference from all others. */
+export const referenceKey = ({ project, path, symbol, anchor }: Reference): string =>
+  `${project}:${path} ${symbol}${anchor === undefined ? '' : ` ${anchorKey(anchor)}`}`;
+
+/** Where a reference stands, for texts that are read without Virtflow. */
+export interface Whereabouts {
+  /** Upstream's page of it. */
+  readonly page: string;
+  readonly path: string;
+  readonly find: Find;
+  /** What readers should know of the place, or of why there is none. */
+  readonly remark?: string;
+}
+
+/** How the line is found in the file. */
+export type Find =
+  | { readonly kind: 'pattern'; readonly pattern: string }
+  /** Counted from 1: nothing that is written there tells the line from others. */
+  | { readonly kind: 'line'; readonly line: number }
+  /** The tree, or the version, does not hold it. */
+  | { readonly kind: 'missing' };
+
 /** `caller` calls `callee` by name, or calls the macro or inline function `via`, which does. */
 export interface DirectEdge {
   readonly kind: 'direct';

@@ -64,7 +64,7 @@ export function registerCommands(parts: Parts): vscode.Disposable[] {
     'virtflow.showSourceTrees': () => code.showSourceTrees(),
     'virtflow.setSourceFolder': () => setSourceFolder(sources),
     'virtflow.copyLink': () => copyLink(session),
-    'virtflow.export': () => (session.run ? exportRun(session.run, session.position) : noRun()),
+    'virtflow.export': () => (session.run ? exportRun(session.run, session.position, sources) : noRun()),
   };
   return Object.entries(commands).map(([id, run]) =>
     vscode.commands.registerCommand(id, async (...args: unknown[]) => {

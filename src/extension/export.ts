@@ -1,7 +1,16 @@
+import { t } from '@vscode/l10n';
 import * as vscode from 'vscode';
+import type { Reference } from '../engine/reference';
 import { FORMATS, type Format } from '../flows/export/formats';
 import { chapterRange, stepsBetween, wholeRun, type StepRange } from '../flows/export/range';
+import { locateAll, type Sources } from '../flows/export/sources';
+import { storyOf } from '../flows/export/story';
+import { projectsOf, tour } from '../flows/export/tour';
 import { chapterSteps, type FlowRun } from '../flows/flow';
+import { titleOf } from '../sources/tree';
+import { whereaboutsOf } from '../sources/whereabouts';
+import { upstreamVersion } from './reveal';
+import type { SourceTrees } from './sourceTrees';
 
 /** “Export…”: a run or a part of it in a format for others. */
 
@@ -9,14 +18,16 @@ import { chapterSteps, type FlowRun } from '../flows/flow';
  * Asks for the format, the part of the run and where it should go, and exports. Whatever is dismissed ends it.
  * @param position the step that the reader stands on
  */
-export async function exportRun(run: FlowRun, position: number): Promise<void> {
+export async function exportRun(run: FlowRun, position: number, trees: SourceTrees): Promise<void> {
   const format = await pickFormat();
   if (format === undefined) return;
   const range = await pickRange(run, position);
   if (range === undefined) return;
+  const write = await pickWriter(format, run, range);
+  if (write === undefined) return;
   const take = await pickTarget(format, `${run.flow.id}.${format.extension}`);
   if (take === undefined) return;
-  const text = await written(format, run, range);
+  const text = await written(format, write, run, range, trees);
   if (text !== undefined) await take(text);
 }
 
@@ -38,6 +49,16 @@ async function pickRange(run: FlowRun, position: number): Promise<StepRange | un
   ];
   const picked = await vscode.window.showQuickPick(items, { title: 'Export', placeHolder: 'Which part?' });
   return picked && 'range' in picked ? picked.range : undefined;
+}
+
+/** A tour is for one tree: asks for which, where it leads through several. */
+async function pickWriter(format: Format, run: FlowRun, range: StepRange): Promise<Format['write'] | undefined> {
+  if (format.id !== 'tour') return format.write;
+  const projects = projectsOf(storyOf(run, range));
+  if (projects.length <= 1) return format.write;
+  const items = projects.map((project) => ({ label: titleOf(project), project }));
+  const picked = await vscode.window.showQuickPick(items, { title: t('Export'), placeHolder: t('For which source tree?') });
+  return picked && ((of, part, sources) => tour(of, part, sources, picked.project));
 }
 
 /** Takes the text of an export. */
@@ -87,13 +108,20 @@ async function save(file: vscode.Uri, text: string): Promise<void> {
 const SLICE_MS = 25;
 
 /** The export's text, or nothing if the reader cancelled. Short ones are done before any progress would show. */
-async function written(format: Format, run: FlowRun, range: StepRange): Promise<string | undefined> {
+async function written(
+  format: Format,
+  write: Format['write'],
+  run: FlowRun,
+  range: StepRange,
+  trees: SourceTrees,
+): Promise<string | undefined> {
   const options = { location: vscode.ProgressLocation.Notification, title: `Virtflow: exporting as ${format.title}`, cancellable: true };
   return vscode.window.withProgress(options, async (progress, token) => {
+    const sources = await lookUp(format.references(run, range), run, trees);
     const pieces: string[] = [];
     let length = 0;
     let turn = Date.now();
-    for (const piece of format.write(run, range)) {
+    for (const piece of write(run, range, sources)) {
       pieces.push(piece);
       length += piece.length;
       if (Date.now() - turn < SLICE_MS) continue;
@@ -103,5 +131,13 @@ async function written(format: Format, run: FlowRun, range: StepRange): Promise<
       turn = Date.now();
     }
     return pieces.join('');
+  });
+}
+
+/** Where references stand: in the reader's trees as far as there are some, else upstream. */
+async function lookUp(references: readonly Reference[], { inputs }: FlowRun, trees: SourceTrees): Promise<Sources> {
+  return locateAll(references, async (reference) => {
+    const tree = await trees.bound(reference.project);
+    return whereaboutsOf(reference, upstreamVersion(reference.project, inputs.parameters), tree?.resolver);
   });
 }

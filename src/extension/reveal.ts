@@ -147,7 +147,8 @@ export function upstreamPage(reference: Reference, parameters: Readonly<Record<s
   return webLink(reference, upstreamVersion(reference.project, parameters)).url;
 }
 
-function upstreamVersion(project: Project, parameters: Readonly<Record<string, unknown>>): string {
+/** The version of a project that web links of a run lead to. */
+export function upstreamVersion(project: Project, parameters: Readonly<Record<string, unknown>>): string {
   const chosen = vscode.workspace.getConfiguration('virtflow.upstream').get<string>(project);
   if (chosen) return chosen;
   return versionNear(project, parameters[project]);

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import type { FlowRun } from './flow';
 import { plain } from './markdown';
 import { cellName, resultText, valueText, writesOf } from './text';
@@ -12,10 +13,10 @@ export function annotation(run: FlowRun, n: number): string {
     return `\`${cellName(cell)}\`: \`${valueText(run, cell, write.old)}\` → \`${valueText(run, cell, write.new)}\``;
   });
   return [
-    `**\`${fn.name}\`** · ${plain(run.threads[step.thread]?.title ?? '')}${anchor ? ` · at \`${anchor.token}\`` : ''}`,
-    plain(fn.does),
-    ...(note === undefined ? [] : [plain(note)]),
-    ...(result === undefined ? [] : [`returns \`${result}\``]),
+    `**\`${fn.name}\`** · ${plain(t(run.threads[step.thread]?.title ?? ''))}${anchor ? ` · ${t('at {0}', `\`${anchor.token}\``)}` : ''}`,
+    plain(t(fn.does)),
+    ...(note === undefined ? [] : [plain(t(note))]),
+    ...(result === undefined ? [] : [t('returns {0}', `\`${result}\``)]),
     ...writes,
   ].join('\n\n');
 }

@@ -1,6 +1,6 @@
 import { locate, referenceOf, type FnInfo, type Link } from '../engine/fn';
 import { NO_STEP, type Site, type Step } from '../engine/journal';
-import { anchorKey, describeReference, type Anchor, type Claims, type Reference, type SourceEdge } from '../engine/reference';
+import { describeReference, referenceKey, type Anchor, type Claims, type Reference, type SourceEdge } from '../engine/reference';
 import type { Parameters } from '../engine/machine';
 import type { Run } from '../engine/timeline';
 import { presetInputs, simulate, type Flow, type FlowRun, type ParameterSpec } from './flow';
@@ -29,7 +29,7 @@ export function claimsOf(runs: Iterable<Run>): Claims {
   const references = new Map<string, Reference>();
   const edges = new Map<string, SourceEdge>();
   const claim = (reference: Reference | undefined): void => {
-    if (reference) references.set(`${describeReference(reference)} ${reference.anchor ? anchorKey(reference.anchor) : ''}`, reference);
+    if (reference) references.set(referenceKey(reference), reference);
   };
   for (const run of runs) {
     // Most steps of a run say again what an earlier one has said, by the very same objects.

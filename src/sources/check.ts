@@ -30,24 +30,22 @@ export interface CheckReport {
   readonly failures: readonly CheckFailure[];
 }
 
-export type Resolvers = ReadonlyMap<Project, Resolver>;
-
 type Verdict = { readonly kind: 'confirmed' | 'absent' | 'skipped' } | { readonly kind: 'failed'; readonly failure: CheckFailure };
 
 const CONFIRMED: Verdict = { kind: 'confirmed' };
 const ABSENT: Verdict = { kind: 'absent' };
 
 /**
- * Holds claims against the trees at hand and gives one report per tree, in the map's order. The same reference
+ * Holds claims against the trees at hand, of a project as many as there are, and gives one report per tree, in their order. The same reference
  * or edge counts once, however often it is claimed; claims about projects without a tree are left out.
  */
-export function checkSources(resolvers: Resolvers, claims: Claims): Promise<readonly CheckReport[]> {
+export function checkSources(resolvers: readonly Resolver[], claims: Claims): Promise<readonly CheckReport[]> {
   const references = distinct(claims.references);
   const edges = distinct(claims.edges);
-  return Promise.all([...resolvers.values()].map((resolver) => checkTree(resolver, resolvers, { references, edges })));
+  return Promise.all(resolvers.map((resolver) => checkTree(resolver, resolvers, { references, edges })));
 }
 
-async function checkTree(resolver: Resolver, resolvers: Resolvers, claims: Claims): Promise<CheckReport> {
+async function checkTree(resolver: Resolver, resolvers: readonly Resolver[], claims: Claims): Promise<CheckReport> {
   const { project, version } = resolver.tree;
   const references = claims.references.filter((reference) => reference.project === project);
   const edges = claims.edges.filter(({ caller }) => caller.project === project);
@@ -85,17 +83,22 @@ function checkDirect(resolver: Resolver, { caller, callee, via }: DirectEdge): P
   return confirm(resolver, { ...caller, anchor: { token: called, as: 'call' } }, 'direct', expected);
 }
 
-async function checkIndirect(resolver: Resolver, resolvers: Resolvers, edge: IndirectEdge): Promise<Verdict> {
+async function checkIndirect(resolver: Resolver, resolvers: readonly Resolver[], edge: IndirectEdge): Promise<Verdict> {
   const { caller, dispatch, callee, registration } = edge;
   const dispatching: Reference = { ...caller, anchor: { token: dispatch, as: 'name' } };
   const dispatched = await confirm(resolver, dispatching, 'indirect', `${dispatch}, which leads to ${callee.symbol}`);
   if (dispatched.kind !== 'confirmed') return dispatched;
 
-  const registry = resolvers.get(registration.reference.project);
-  if (registry === undefined) return { kind: 'skipped' };
+  // Whatever this tree runs beside: all that were given.
+  const { project } = registration.reference;
+  const registries = project === resolver.tree.project ? [resolver] : resolvers.filter(({ tree }) => tree.project === project);
+  if (registries.length === 0) return { kind: 'skipped' };
   const { token } = registration;
   const registering: Reference = { ...registration.reference, anchor: { token, as: 'name' } };
-  return confirm(registry, registering, 'indirect', `${token}, which ${dispatch} then leads to`);
+  const verdicts = await Promise.all(
+    registries.map((registry) => confirm(registry, registering, 'indirect', `${token}, which ${dispatch} then leads to`)),
+  );
+  return verdicts.find(({ kind }) => kind !== 'confirmed') ?? CONFIRMED;
 }
 
 async function confirm(resolver: Resolver, reference: Reference, kind: CheckFailure['kind'], expected: string): Promise<Verdict> {

@@ -1,6 +1,6 @@
 import type { Reference } from '../engine/reference';
-import { historyOf } from './history';
-import type { Resolution } from './resolver';
+import { historyOf, type Standing } from './history';
+import type { Found, Missing } from './resolver';
 import { titleOf, type Tree } from './tree';
 
 /** What readers should know of the place at which a reference was found in their tree, or of why it was not. */
@@ -10,15 +10,16 @@ export interface Remark {
 }
 
 /** Undefined where a reference stands as models name it, in a version that was checked. */
-export function remarkOn(reference: Reference, tree: Tree, resolution: Resolution): Remark | undefined {
+export function remarkOn(reference: Reference, tree: Tree, resolution: FoundPlace | Missing): Remark | undefined {
   if (resolution.kind === 'missing') return { kind: resolution.reason === 'not-in-version' ? 'info' : 'warning', text: resolution.message };
   const texts = [whyThere(reference, tree, resolution), howSure(tree, resolution)].filter((text) => text !== undefined);
   return texts.length === 0 ? undefined : { kind: 'info', text: texts.join(' ') };
 }
 
-type Found = Resolution & { kind: 'found' };
+/** A place in a tree, or where upstream has it. */
+type FoundPlace = Pick<Found, 'kind' | 'path' | 'symbol' | 'anchor' | 'confidence'> & { readonly standing: Standing };
 
-function whyThere({ symbol, anchor, path }: Reference, tree: Tree, found: Found): string | undefined {
+function whyThere({ symbol, anchor, path }: Reference, tree: Tree, found: FoundPlace): string | undefined {
   const { standing } = found;
   switch (standing.kind) {
     case 'own':
@@ -28,11 +29,12 @@ function whyThere({ symbol, anchor, path }: Reference, tree: Tree, found: Found)
       if (found.path !== path) return `In ${nameOf(tree)} this is in ${found.path}.`;
       return anchor && found.anchor ? `${anchor.token} is ${found.anchor.token} in ${nameOf(tree)}.` : undefined;
     case 'stand-in':
+    case 'nowhere':
       return `Not in ${nameOf(tree)}: ${standing.why}.`;
   }
 }
 
-function howSure(tree: Tree, { confidence }: Found): string | undefined {
+function howSure(tree: Tree, { confidence }: FoundPlace): string | undefined {
   if (confidence === 'checked') return undefined;
   return `Found by its name: ${nameOf(tree)} was not checked, ${historyOf(tree.project).checked.join(', ')} were.`;
 }

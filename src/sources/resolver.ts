@@ -45,6 +45,8 @@ export interface Resolver {
   readonly tree: Tree;
   /** Never rejects for what the tree holds: unreadable and unexpected content is `missing`. */
   resolve(reference: Reference): Promise<Resolution>;
+  /** The text of a file that a reference was found in. */
+  textOf(path: string): Promise<string | undefined>;
   /** Forgets one file, or all of them, after a change on disk. */
   invalidate(path?: string): void;
 }
@@ -78,7 +80,7 @@ const KIND_PREFERENCE: readonly Definition['kind'][] = ['function', 'routine', '
 export function createResolver(tree: Tree, files: SourceFiles, history = historyOf(tree.project)): Resolver {
   const sources = new Map<string, Promise<Source>>();
 
-  return { tree, resolve, invalidate };
+  return { tree, resolve, textOf, invalidate };
 
   async function resolve(reference: Reference): Promise<Resolution> {
     const objections: Objection[] = [];
@@ -93,6 +95,11 @@ export function createResolver(tree: Tree, files: SourceFiles, history = history
 
   function notInVersion({ path }: Place, why: string): Objection {
     return { reason: 'not-in-version', path, message: `it is not in ${tree.version}: ${why}` };
+  }
+
+  async function textOf(path: string): Promise<string | undefined> {
+    const source = await sourceOf(path);
+    return source.kind === 'scanned' ? source.text : undefined;
   }
 
   function invalidate(path?: string): void {

@@ -27,3 +27,10 @@ export function chapterRange(run: FlowRun, title: string): StepRange {
     throw new ParameterError(`this run has no chapter "${title}"; it has ${starts.map(({ chapter }) => `"${chapter.title}"`).join(', ')}`);
   return { first: start.step, end: starts[index + 1]?.step ?? run.journal.length };
 }
+
+/** The title of the chapter that a range is, if it is one. */
+export function chapterOf(run: FlowRun, range: StepRange): string | undefined {
+  const starts = chapterSteps(run);
+  return starts.find(({ step }, index) => step === range.first && range.end === (starts[index + 1]?.step ?? run.journal.length))?.chapter
+    .title;
+}

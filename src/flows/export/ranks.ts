@@ -12,7 +12,7 @@ export interface Span {
 }
 
 /** The stays of a range in turn: one ends where another thread takes over, and where a chapter begins. */
-export function* spansOf({ journal }: FlowRun, range: StepRange, chapters: ReadonlyMap<number, string>): Generator<Span> {
+export function* spansOf({ journal }: FlowRun, range: StepRange, chapters: ReadonlyMap<number, unknown>): Generator<Span> {
   let first = range.first;
   let shallowest = Infinity;
   for (let n = range.first; n < range.end; n++) {

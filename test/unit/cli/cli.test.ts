@@ -45,6 +45,11 @@ interface Printed {
   readonly state: Readonly<Record<string, string>>;
 }
 
+interface Tour {
+  readonly title: string;
+  readonly steps: readonly { readonly file?: string; readonly description: string }[];
+}
+
 test('flows lists what can be run, in both forms', () => {
   assert.match(virtflow('flows').out, /^vfio-intx: VFIO INTx$/m);
   const flows = JSON.parse(virtflow('flows', '--json').out) as readonly {
@@ -169,13 +174,29 @@ test('export writes each format to a file or the terminal', () => {
   assert.match(readFileSync(file, 'utf8'), /^<svg [\s\S]*steps 100 to 200 of [\s\S]*<\/svg>\n$/);
   const trace = JSON.parse(virtflow('export', 'virtio-kvm', '--format', 'perfetto').out) as { readonly traceEvents: readonly unknown[] };
   assert.ok(trace.traceEvents.length > 1000);
+  const chapter = 'The guest handles it';
+  const tour = JSON.parse(virtflow('export', 'vfio-intx', '--format', 'tour', '--project', 'qemu', '--chapter', chapter).out) as Tour;
+  assert.equal(tour.title, `VFIO INTx: ${chapter}`);
+  assert.ok(tour.steps.length > 10);
+  assert.match(
+    virtflow('export', 'vfio-intx', '--format', 'markdown', '--chapter', chapter).out,
+    /^# VFIO INTx: The guest handles it\n[^]*\]\(https:/,
+  );
   const [flow, preset] = ['vfio-msi', 'teardown'];
   const link = virtflow('export', flow, '--preset', preset, '--format', 'link', '--from', '42').out;
   assert.match(link, /^vscode:\/\/virtflow\.virtflow\/step\?v=1&flow=vfio-msi&step=42&\S*inject=remove@\d+\n$/);
 });
 
+test('a tour for a tree that lacks a function tells of it without a place there', () => {
+  const tree = emptyKernel('for-a-tour');
+  const { out } = virtflow('export', 'vfio-intx', '--format', 'tour', '--project', 'linux', '--linux', tree, '--from', '0', '--to', '60');
+  const { steps } = JSON.parse(out) as Tour;
+  assert.ok(steps.every(({ file }) => file === undefined));
+  assert.ok(steps.some(({ description }) => /there is no fs\/read_write\.c/.test(description)));
+});
+
 const EXPORT_MISTAKES: readonly (readonly [RegExp, ...string[]])[] = [
-  [/--format is "", expected mermaid, svg, perfetto, link/, 'pic'],
+  [/--format is "", expected mermaid, svg, perfetto, tour, markdown, link/, 'pic'],
   [/there is no flow "pci"/, 'pci', '--format', 'svg'],
   [/export needs a flow: /, '--format', 'svg'],
   [/this run has no chapter "x"; it has "/, 'pic', '--format', 'svg', '--chapter', 'x'],
@@ -184,6 +205,8 @@ const EXPORT_MISTAKES: readonly (readonly [RegExp, ...string[]])[] = [
   [/--from is 999999, but the run has/, 'pic', '--format', 'svg', '--from', '999999', '--to', '9999999'],
   [/not both/, 'pic', '--format', 'svg', '--from', '5', '--chapter', 'x'],
   [/--theme is "blue", expected auto, light, dark/, 'pic', '--format', 'svg', '--theme', 'blue'],
+  [/--project is "bsd", expected linux, qemu, acrn/, 'pic', '--format', 'tour', '--project', 'bsd'],
+  [/--qemu \/nowhere: /, 'pic', '--format', 'tour', '--qemu', '/nowhere'],
 ];
 
 test('what export cannot do it says, and writes nothing', () => {

@@ -89,7 +89,7 @@ describe('checkSources', () => {
         'later.c': { '*': [{ until: '6.2', nowhere: 'the driver came later' }] },
       },
     };
-    const resolvers = new Map<Project, Resolver>([['linux', createResolver(LINUX, memoryFiles(TEXTS), history)]]);
+    const resolvers = [createResolver(LINUX, memoryFiles(TEXTS), history)];
     const [report] = await checkSources(resolvers, {
       references: [linux('wake_locked'), linux('wake_key'), linux('later', 'later.c')],
       edges: [
@@ -134,9 +134,9 @@ describe('checkSources', () => {
 });
 
 function check(projects: readonly Project[], claims: Claims): Promise<readonly CheckReport[]> {
-  const resolvers = projects.map((project): [Project, Resolver] => {
+  const resolvers = projects.map((project): Resolver => {
     const version = project === 'linux' ? '6.1.192' : '7.2.0';
-    return [project, createResolver({ project, version }, memoryFiles(TEXTS))];
+    return createResolver({ project, version }, memoryFiles(TEXTS));
   });
-  return checkSources(new Map(resolvers), claims);
+  return checkSources(resolvers, claims);
 }
