@@ -1,5 +1,6 @@
 import type { History } from '../history';
 import { drivers } from './linux/drivers';
+import { iommu } from './linux/iommu';
 import { kvm } from './linux/kvm';
 import { names } from './linux/names';
 import { vfio } from './linux/vfio';
@@ -7,5 +8,5 @@ import { vfio } from './linux/vfio';
 export const linux: History = {
   checked: ['5.10', '6.1', '6.12', '7.1'],
   names,
-  files: { ...vfio, ...drivers, ...kvm },
+  files: { ...vfio, ...drivers, ...iommu, ...kvm },
 };
