@@ -1,8 +1,39 @@
-import type { History } from '../../history';
+import type { Fact, History } from '../../history';
 import { renamed } from '../renamed';
+
+/**
+ * A member of `kvm_x86_ops` is called through the table itself until 5.12, then as `static_call(kvm_x86_NAME)`, since 6.11 as `kvm_x86_call(NAME)`.
+ * Here are those that models call, with the name that they had until 5.18.
+ */
+const KVM_X86_OPS: Readonly<Record<string, string>> = {
+  deliver_interrupt: 'deliver_posted_interrupt',
+  enable_irq_window: 'enable_irq_window',
+  handle_exit: 'handle_exit',
+  inject_irq: 'set_irq',
+  interrupt_allowed: 'interrupt_allowed',
+  load_eoi_exitmap: 'load_eoi_exitmap',
+  pi_start_assignment: 'start_assignment',
+  pi_update_irte: 'update_pi_irte',
+  set_msr: 'set_msr',
+  sync_pir_to_irr: 'sync_pir_to_irr',
+  vcpu_load: 'vcpu_load',
+  vcpu_put: 'vcpu_put',
+  vcpu_run: 'run',
+};
+
+const dispatched = (op: string, former: string): readonly Fact[] => [
+  { until: '5.12', symbol: former },
+  { since: '5.12', until: '5.18', symbol: `kvm_x86_${former}` },
+  { since: '5.18', until: '6.11', symbol: `kvm_x86_${op}` },
+];
 
 /** Identifiers of Linux that have other names in other versions, wherever they stand. */
 export const names: History['names'] = {
-  ...renamed('ack_APIC_irq', '6.8', 'apic_eoi'),
   ...renamed('domain_add_dev_info', '6.2', 'dmar_domain_attach_device'),
+  ...Object.fromEntries(Object.entries(KVM_X86_OPS).map(([op, former]) => [op, dispatched(op, former)])),
+  ...renamed('ack_APIC_irq', '6.6', 'apic_eoi'),
+  KVM_REQ_UNBLOCK: [{ until: '5.13', symbol: 'KVM_REQ_PENDING_TIMER' }],
+  file_list: [{ until: '6.6', symbol: 'group_list' }],
+  handle_fastpath_set_msr_irqoff: [{ since: '6.18', symbol: 'handle_fastpath_wrmsr' }],
+  kzalloc: [{ since: '7.0', symbol: 'kzalloc_obj' }],
 };

@@ -104,7 +104,7 @@ import {
 } from './lapic_state';
 import { kvm_inject_smi } from './smm';
 import { countVectors, highestVector, setVector, testVector } from './vectors';
-import { kvm_inject_nmi, kvm_make_scan_ioapic_request, kvm_vcpu_reset, kvm_x86_op, make_request } from './x86';
+import { kvm_inject_nmi, kvm_make_scan_ioapic_request, kvm_vcpu_reset, make_request } from './x86';
 
 export type { DestMap, KvmLapicIrq } from './delivery';
 
@@ -229,7 +229,7 @@ const apic_clear_irr = fn('A vector is no longer requested.', function* apic_cle
   setVector(apic, 'APIC_IRR', vec, false);
   const { apicv } = apic.vcpu.kvm.x86_ops;
   if (apic.apicv_active && apicv !== undefined) {
-    yield* through('function pointer', kvm_x86_op('hwapic_irr_update'), apicv.hwapic_irr_update)(apic.vcpu, apic_find_highest_irr(apic));
+    yield* through('function pointer', 'hwapic_irr_update', apicv.hwapic_irr_update)(apic.vcpu, apic_find_highest_irr(apic));
     return;
   }
   const pending = highestVector(apic, 'APIC_IRR') !== -1;
@@ -242,7 +242,7 @@ const apic_set_isr = fn('A vector goes into service.', function* apic_set_isr(ap
   setVector(apic, 'APIC_ISR', vec, true);
   const { apicv } = apic.vcpu.kvm.x86_ops;
   if (apic.apicv_active && apicv !== undefined) {
-    yield* through('function pointer', kvm_x86_op('hwapic_isr_update'), apicv.hwapic_isr_update)(apic.vcpu, vec);
+    yield* through('function pointer', 'hwapic_isr_update', apicv.hwapic_isr_update)(apic.vcpu, vec);
     return;
   }
   apic.isr_count += 1;
@@ -255,7 +255,7 @@ const apic_clear_isr = fn('A vector leaves service.', function* apic_clear_isr(a
   setVector(apic, 'APIC_ISR', vec, false);
   const { apicv } = apic.vcpu.kvm.x86_ops;
   if (apic.apicv_active && apicv !== undefined) {
-    yield* through('function pointer', kvm_x86_op('hwapic_isr_update'), apicv.hwapic_isr_update)(apic.vcpu, apic_find_highest_isr(apic));
+    yield* through('function pointer', 'hwapic_isr_update', apicv.hwapic_isr_update)(apic.vcpu, apic_find_highest_isr(apic));
     return;
   }
   apic.isr_count -= 1;
@@ -278,7 +278,7 @@ const apic_has_interrupt_for_ppr = fn(
     const highest_irr =
       apicv === undefined
         ? apic_find_highest_irr(apic)
-        : yield* through('function pointer', kvm_x86_op('sync_pir_to_irr'), apicv.sync_pir_to_irr)(apic.vcpu);
+        : yield* through('function pointer', 'sync_pir_to_irr', apicv.sync_pir_to_irr)(apic.vcpu);
     return highest_irr === -1 || (highest_irr & 0xf0) <= ppr ? -1 : highest_irr;
   },
 );
@@ -445,12 +445,7 @@ const __apic_accept_irq = fn(
           at('APIC_TMR');
           setVector(apic, 'APIC_TMR', vector, trig_mode);
         }
-        yield* through('function pointer', kvm_x86_op('deliver_interrupt'), vcpu.kvm.x86_ops.deliver_interrupt)(
-          apic,
-          delivery_mode,
-          trig_mode,
-          vector,
-        );
+        yield* through('function pointer', 'deliver_interrupt', vcpu.kvm.x86_ops.deliver_interrupt)(apic, delivery_mode, trig_mode, vector);
         return 1;
       case APIC_DM_REMRD:
         at('pv_unhalted');

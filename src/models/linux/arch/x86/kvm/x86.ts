@@ -108,9 +108,6 @@ export type KvmX86Ops = OpsTable<{
   };
 };
 
-/** The identifier that dispatches to a member of kvm_x86_ops: static_call(kvm_x86_NAME) until 6.10, kvm_x86_call(NAME) since. */
-export const kvm_x86_op = (name: string): string => (since('linux', '6.11') ? name : `kvm_x86_${name}`);
-
 /** kvm_make_request(): asks a vCPU to do something before it enters the guest again. */
 export function make_request(vcpu: KvmVcpu, request: KvmRequest): void {
   at(request);
@@ -188,7 +185,7 @@ export const kvm_vm_ioctl_set_irqchip = fn(
 export const vcpu_scan_ioapic = fn('Rebuilds the set of vectors whose EOI has to be seen.', function* vcpu_scan_ioapic(vcpu: KvmVcpu) {
   if (!kvm_apic_present(vcpu)) return;
   const { apicv } = vcpu.kvm.x86_ops;
-  if (apicv !== undefined) yield* through('function pointer', kvm_x86_op('sync_pir_to_irr'), apicv.sync_pir_to_irr)(vcpu);
+  if (apicv !== undefined) yield* through('function pointer', 'sync_pir_to_irr', apicv.sync_pir_to_irr)(vcpu);
   const handled = new Set<number>();
   vcpu.highest_stale_pending_ioapic_eoi = -1;
   if (irqchip_split(vcpu.kvm)) yield* kvm_scan_ioapic_routes(vcpu, handled);
@@ -205,7 +202,7 @@ export const vcpu_scan_ioapic = fn('Rebuilds the set of vectors whose EOI has to
 const vcpu_load_eoi_exitmap = fn('Tells the CPU which EOIs shall exit.', function* vcpu_load_eoi_exitmap(vcpu: KvmVcpu) {
   const { apicv } = vcpu.kvm.x86_ops;
   at('ioapic_handled_vectors');
-  if (apicv !== undefined) yield* through('function pointer', kvm_x86_op('load_eoi_exitmap'), apicv.load_eoi_exitmap)(vcpu);
+  if (apicv !== undefined) yield* through('function pointer', 'load_eoi_exitmap', apicv.load_eoi_exitmap)(vcpu);
 });
 
 export const kvm_inject_nmi = fn('Queues an NMI for a vCPU.', function* kvm_inject_nmi(vcpu: KvmVcpu) {
@@ -232,24 +229,23 @@ const kvm_check_and_inject_events = fn(
     const { x86_ops } = vcpu.kvm;
     if (vcpu['arch.interrupt.injected']) {
       at('injected', 'User space has queued this vector, or the guest left while it was on its way in.');
-      yield* through('function pointer', kvm_x86_op('inject_irq'), x86_ops.inject_irq)(vcpu);
+      yield* through('function pointer', 'inject_irq', x86_ops.inject_irq)(vcpu);
       if (!(yield* kvm_cpu_has_injectable_intr(vcpu))) return;
       at('req_immediate_exit', 'Something may have to follow: the guest enters only to take this one.');
       vcpu.req_immediate_exit = true;
       return;
     }
     if (!(yield* kvm_cpu_has_injectable_intr(vcpu))) return;
-    if (yield* through('function pointer', kvm_x86_op('interrupt_allowed'), x86_ops.interrupt_allowed)(vcpu)) {
+    if (yield* through('function pointer', 'interrupt_allowed', x86_ops.interrupt_allowed)(vcpu)) {
       const irq = yield* kvm_cpu_get_interrupt(vcpu);
       if (irq !== -1) {
         atCall('kvm_queue_interrupt');
         vcpu['arch.interrupt.nr'] = irq;
         vcpu['arch.interrupt.injected'] = true;
-        yield* through('function pointer', kvm_x86_op('inject_irq'), x86_ops.inject_irq)(vcpu);
+        yield* through('function pointer', 'inject_irq', x86_ops.inject_irq)(vcpu);
       }
     }
-    if (yield* kvm_cpu_has_injectable_intr(vcpu))
-      yield* through('function pointer', kvm_x86_op('enable_irq_window'), x86_ops.enable_irq_window)(vcpu);
+    if (yield* kvm_cpu_has_injectable_intr(vcpu)) yield* through('function pointer', 'enable_irq_window', x86_ops.enable_irq_window)(vcpu);
   },
 );
 
@@ -273,7 +269,7 @@ const vcpu_enter_guest = fn(
       if (vcpu.apic.pending_events !== 0) yield* kvm_apic_accept_events(vcpu);
       if (vcpu['arch.mp_state'] === KVM_MP_STATE_INIT_RECEIVED) return 1;
       yield* kvm_check_and_inject_events(vcpu);
-      if (req_int_win) yield* through('function pointer', kvm_x86_op('enable_irq_window'), x86_ops.enable_irq_window)(vcpu);
+      if (req_int_win) yield* through('function pointer', 'enable_irq_window', x86_ops.enable_irq_window)(vcpu);
       // For a guest that shares no word with KVM there is nothing to say.
       if (vcpu.pv_eoi !== undefined) yield* kvm_lapic_sync_to_vapic(vcpu);
     }
@@ -296,21 +292,21 @@ const vcpu_enter_guest = fn(
       vcpu.cpu.immediate_exit = true;
     }
     const exit_fastpath = yield* run_guest(vcpu);
-    atWrite('mode', kvm_x86_op('vcpu_run'));
+    atWrite('mode', 'vcpu_run');
     vcpu.mode = OUTSIDE_GUEST_MODE;
     if (vcpu['arch.interrupt.injected']) {
-      at(kvm_x86_op('vcpu_run'));
+      at('vcpu_run');
       vcpu['arch.interrupt.injected'] = false;
     }
     if (vcpu['arch.apic_attention'] !== 0) yield* kvm_lapic_sync_from_vapic(vcpu);
-    return yield* through('function pointer', kvm_x86_op('handle_exit'), x86_ops.handle_exit)(vcpu, vcpu.cpu.exit!, exit_fastpath);
+    return yield* through('function pointer', 'handle_exit', x86_ops.handle_exit)(vcpu, vcpu.cpu.exit!, exit_fastpath);
   },
 );
 
 /** The loop around the entry: what was handled with interrupts off goes straight back into the guest. */
 function* run_guest(vcpu: KvmVcpu) {
   for (;;) {
-    const exit_fastpath = yield* through('function pointer', kvm_x86_op('vcpu_run'), vcpu.kvm.x86_ops.vcpu_run)(vcpu);
+    const exit_fastpath = yield* through('function pointer', 'vcpu_run', vcpu.kvm.x86_ops.vcpu_run)(vcpu);
     if (exit_fastpath !== 'EXIT_FASTPATH_REENTER_GUEST') return exit_fastpath;
     yield* sync_posted(vcpu);
     if (vcpu.requests !== 0 || vcpu.mode === EXITING_GUEST_MODE) {
@@ -323,7 +319,7 @@ function* run_guest(vcpu: KvmVcpu) {
 /** Where the CPU can post: takes what was posted into the virtual APIC. */
 function* sync_posted(vcpu: KvmVcpu) {
   const { apicv } = vcpu.kvm.x86_ops;
-  if (apicv !== undefined) yield* through('function pointer', kvm_x86_op('sync_pir_to_irr'), apicv.sync_pir_to_irr)(vcpu);
+  if (apicv !== undefined) yield* through('function pointer', 'sync_pir_to_irr', apicv.sync_pir_to_irr)(vcpu);
 }
 
 /** Whether a vector is in the set whose EOI has to be seen. */
@@ -350,7 +346,7 @@ const kvm_vcpu_ready_for_interrupt_injection = fn(
 );
 
 const kvm_arch_interrupt_allowed = fn('Whether the guest can take an interrupt.', function* kvm_arch_interrupt_allowed(vcpu: KvmVcpu) {
-  return yield* through('function pointer', kvm_x86_op('interrupt_allowed'), vcpu.kvm.x86_ops.interrupt_allowed)(vcpu);
+  return yield* through('function pointer', 'interrupt_allowed', vcpu.kvm.x86_ops.interrupt_allowed)(vcpu);
 });
 
 export const kvm_vcpu_ioctl_interrupt = fn(
@@ -546,7 +542,7 @@ export const kvm_get_msr_common = fn(
 );
 
 const __kvm_set_msr = fn('Hands an MSR write to the vendor’s code.', function* __kvm_set_msr(vcpu: KvmVcpu, msr: number, data: bigint) {
-  return yield* through('function pointer', kvm_x86_op('set_msr'), vcpu.kvm.x86_ops.set_msr)(vcpu, msr, data);
+  return yield* through('function pointer', 'set_msr', vcpu.kvm.x86_ops.set_msr)(vcpu, msr, data);
 });
 
 const _kvm_set_msr = fn(
@@ -769,11 +765,11 @@ export const kvm_fast_pio = fn(
 );
 
 export const kvm_arch_vcpu_put = fn('A CPU is left behind.', function* kvm_arch_vcpu_put(vcpu: KvmVcpu) {
-  yield* through('function pointer', kvm_x86_op('vcpu_put'), vcpu.kvm.x86_ops.sched.vcpu_put)(vcpu);
+  yield* through('function pointer', 'vcpu_put', vcpu.kvm.x86_ops.sched.vcpu_put)(vcpu);
 });
 
 export const kvm_arch_vcpu_load = fn('A CPU is made this vCPU’s.', function* kvm_arch_vcpu_load(vcpu: KvmVcpu) {
-  yield* through('function pointer', kvm_x86_op('vcpu_load'), vcpu.kvm.x86_ops.sched.vcpu_load)(vcpu);
+  yield* through('function pointer', 'vcpu_load', vcpu.kvm.x86_ops.sched.vcpu_load)(vcpu);
 });
 
 export const kvm_arch_start_assignment = fn(
@@ -783,7 +779,7 @@ export const kvm_arch_start_assignment = fn(
     kvm.arch.assignment.assigned_device_count += 1;
     const { pi_start_assignment } = kvm.x86_ops.posting;
     if (kvm.arch.assignment.assigned_device_count === 1 && pi_start_assignment !== undefined)
-      yield* through('function pointer', kvm_x86_op('pi_start_assignment'), pi_start_assignment)(kvm);
+      yield* through('function pointer', 'pi_start_assignment', pi_start_assignment)(kvm);
   },
 );
 
@@ -815,12 +811,7 @@ export const kvm_arch_irq_bypass_add_producer = fn(
     const { kvm } = irqfd;
     yield* kvm_arch_start_assignment(kvm);
     irqfd.producer = prod;
-    const ret = yield* through('function pointer', kvm_x86_op('pi_update_irte'), kvm.x86_ops.posting.pi_update_irte)(
-      kvm,
-      prod.irq!,
-      irqfd.gsi,
-      true,
-    );
+    const ret = yield* through('function pointer', 'pi_update_irte', kvm.x86_ops.posting.pi_update_irte)(kvm, prod.irq!, irqfd.gsi, true);
     if (ret !== 0) yield* kvm_arch_end_assignment(kvm);
     return ret;
   },
@@ -831,7 +822,7 @@ export const kvm_arch_irq_bypass_del_producer = fn(
   function* kvm_arch_irq_bypass_del_producer(irqfd: KvmKernelIrqfd, prod: IrqBypassProducer) {
     const { kvm } = irqfd;
     irqfd.producer = undefined;
-    yield* through('function pointer', kvm_x86_op('pi_update_irte'), kvm.x86_ops.posting.pi_update_irte)(kvm, prod.irq!, irqfd.gsi, false);
+    yield* through('function pointer', 'pi_update_irte', kvm.x86_ops.posting.pi_update_irte)(kvm, prod.irq!, irqfd.gsi, false);
     yield* kvm_arch_end_assignment(kvm);
   },
 );
@@ -839,12 +830,7 @@ export const kvm_arch_irq_bypass_del_producer = fn(
 export const kvm_arch_update_irqfd_routing = fn(
   'The message behind an irqfd has changed: the hardware has to deliver another vector, or to another vCPU.',
   function* kvm_arch_update_irqfd_routing(kvm: Kvm, host_irq: IrqDesc, guest_irq: number, set: boolean) {
-    return yield* through('function pointer', kvm_x86_op('pi_update_irte'), kvm.x86_ops.posting.pi_update_irte)(
-      kvm,
-      host_irq,
-      guest_irq,
-      set,
-    );
+    return yield* through('function pointer', 'pi_update_irte', kvm.x86_ops.posting.pi_update_irte)(kvm, host_irq, guest_irq, set);
   },
 );
 

@@ -1,0 +1,132 @@
+import type { Fact, History } from '../../history';
+
+const NO_SERVICE_VM = 'until 5.12 Linux has no driver for ACRN’s Service VM: all it does for the hypervisor is to take its upcall';
+const UPCALL: Fact = { until: '5.12', path: 'arch/x86/kernel/cpu/acrn.c', symbol: 'sysvec_acrn_hv_callback', absent: NO_SERVICE_VM };
+
+const CALLED_DIRECTLY = 'since 6.2 the table holds a function only where a domain brings its own: else the default one is called directly';
+
+const TEMPLATE: Fact = { since: '6.2', path: 'drivers/pci/msi/irqdomain.c', symbol: 'pci_msi_template' };
+const ACK_IN_PARENT: readonly Fact[] = [{ since: '6.2', path: 'arch/x86/kernel/apic/msi.c', symbol: 'x86_init_dev_msi_info' }];
+const SENDS_EVENTS_PROC: Fact = { until: '5.11', symbol: 'ep_send_events_proc' };
+const DELIVERS: Fact = { since: '6.12', symbol: 'ep_deliver_event' };
+
+/** What 6.2 divided: it had one function, which called the domain's own. */
+const ALLOC: readonly Fact[] = [
+  { until: '5.17', symbol: 'msi_domain_alloc_irqs' },
+  { until: '6.2', symbol: 'msi_domain_alloc_irqs_descs_locked' },
+];
+const FREE: readonly Fact[] = [
+  { until: '5.17', symbol: 'msi_domain_free_irqs' },
+  { until: '6.2', symbol: 'msi_domain_free_irqs_descs_locked' },
+];
+const through = (facts: readonly Fact[], anchor: string): readonly Fact[] => facts.map((fact) => ({ ...fact, anchor }));
+
+/** `arch/x86` without KVM, `kernel`, `fs`, `lib` and `include`. */
+export const core: History['files'] = {
+  'arch/x86/include/asm/acrn.h': {
+    '*': [UPCALL],
+  },
+  'arch/x86/kernel/apic/msi.c': {
+    pci_msi_controller: [TEMPLATE],
+    'pci_msi_controller name irq_chip_ack_parent': ACK_IN_PARENT,
+    'pci_msi_controller name pci_msi_mask_irq': [{ ...TEMPLATE, anchor: 'name pci_irq_mask_msi' }],
+    'pci_msi_controller name pci_msi_unmask_irq': [{ ...TEMPLATE, anchor: 'name pci_irq_unmask_msi' }],
+    pci_msi_ir_controller: [TEMPLATE],
+    'pci_msi_ir_controller name irq_chip_ack_parent': ACK_IN_PARENT,
+    'pci_msi_ir_controller name pci_msi_mask_irq': [{ ...TEMPLATE, anchor: 'name pci_irq_mask_msi' }],
+    'pci_msi_ir_controller name pci_msi_unmask_irq': [{ ...TEMPLATE, anchor: 'name pci_irq_unmask_msi' }],
+    'x86_init_dev_msi_info name handle_edge_irq': [{ until: '6.2', symbol: 'pci_msi_domain_info' }],
+    'x86_init_dev_msi_info name irq_chip_ack_parent': [{ until: '6.2', symbol: 'pci_msi_controller' }],
+  },
+  'arch/x86/kernel/cpu/acrn.c': {
+    acrn_setup_intr_handler: [{ ...UPCALL, anchor: 'name acrn_intr_handler' }],
+  },
+  'arch/x86/kernel/irq.c': {
+    call_irq_handler: [{ until: '6.10', symbol: 'common_interrupt' }],
+    'call_irq_handler call reevaluate_vector': [{ until: '6.10', symbol: 'common_interrupt', anchor: 'name VECTOR_UNUSED' }],
+    'common_interrupt call call_irq_handler': [{ until: '6.10', anchor: 'call handle_irq' }],
+    'common_interrupt call handle_irq': [{ since: '6.10', symbol: 'call_irq_handler' }],
+    'handle_irq call generic_handle_irq_desc': [{ until: '5.12', anchor: 'call run_irq_on_irqstack_cond' }],
+    reevaluate_vector: [{ until: '6.10', symbol: 'common_interrupt' }],
+  },
+  'arch/x86/kernel/kvm.c': {
+    'kvm_guest_apic_eoi_write call apic_native_eoi': [{ until: '6.6', anchor: 'call native_eoi_write' }],
+    'kvm_guest_apic_eoi_write call native_eoi_write': [{ since: '6.6', anchor: 'call apic_native_eoi' }],
+  },
+  'fs/eventpoll.c': {
+    ep_deliver_event: [SENDS_EVENTS_PROC, { until: '6.12', symbol: 'ep_send_events' }],
+    'ep_poll call ep_send_events': [{ since: '7.1', symbol: 'ep_try_send_events' }],
+    'ep_poll_callback call list_add_tail': [{ until: '6.1', anchor: 'call list_add_tail_lockless' }],
+    'ep_send_events call ep_deliver_event': [
+      { until: '5.11', anchor: 'name ep_send_events_proc' },
+      { until: '6.12', anchor: 'call ep_item_poll' },
+    ],
+    'ep_send_events call ep_item_poll': [SENDS_EVENTS_PROC, DELIVERS],
+    'ep_send_events call ep_start_scan': [{ until: '5.11', anchor: 'call ep_scan_ready_list' }],
+    'ep_send_events call list_add_tail': [SENDS_EVENTS_PROC, DELIVERS],
+  },
+  'fs/pipe.c': {
+    pipe_read: [{ since: '6.15', symbol: 'anon_pipe_read' }],
+    'pipe_read write tail': [{ since: '6.15', symbol: 'pipe_update_tail' }],
+    pipe_write: [{ since: '6.15', symbol: 'anon_pipe_write' }],
+  },
+  'fs/select.c': {
+    'do_pollfd name revents': [{ since: '7.1', symbol: 'do_poll' }],
+  },
+  'include/linux/eventfd.h': {
+    '*': [{ until: '6.8', path: 'fs/eventfd.c' }],
+  },
+  'kernel/irq/chip.c': {
+    'handle_fasteoi_irq name irq_eoi': [{ since: '6.16', symbol: 'cond_unmask_eoi_irq' }],
+    'handle_level_irq write istate after irqd_irq_disabled': [{ since: '6.16', symbol: 'irq_can_handle_actions' }],
+  },
+  'kernel/irq/manage.c': {
+    '__free_irq call __synchronize_hardirq': [{ since: '6.6', anchor: 'call __synchronize_irq' }],
+    '__free_irq call __synchronize_irq': [{ until: '6.6', anchor: 'call __synchronize_hardirq' }],
+  },
+  'kernel/irq/msi.c': {
+    '__msi_domain_alloc_irqs call msi_init_virq': [{ until: '5.17', anchor: 'call irq_domain_activate_irq' }],
+    __msi_domain_alloc_locked: ALLOC,
+    '__msi_domain_alloc_locked call __msi_domain_alloc_irqs': through(ALLOC, 'name domain_alloc_irqs'),
+    msi_domain_alloc_irqs_all_locked: ALLOC,
+    'msi_domain_alloc_irqs_all_locked call msi_domain_alloc_locked': through(ALLOC, 'name domain_alloc_irqs'),
+    msi_domain_alloc_irqs_descs_locked: [
+      { until: '5.17', symbol: 'msi_domain_alloc_irqs' },
+      { since: '6.2', symbol: '__msi_domain_alloc_locked' },
+    ],
+    msi_domain_alloc_locked: ALLOC,
+    'msi_domain_alloc_locked call __msi_domain_alloc_locked': through(ALLOC, 'name domain_alloc_irqs'),
+    msi_domain_free_irqs_all_locked: FREE,
+    'msi_domain_free_irqs_all_locked call msi_domain_free_irqs_range_locked': through(FREE, 'name domain_free_irqs'),
+    msi_domain_free_irqs_descs_locked: [
+      { until: '5.17', symbol: 'msi_domain_free_irqs' },
+      { since: '6.2', symbol: 'msi_domain_free_locked' },
+    ],
+    msi_domain_free_irqs_range_locked: FREE,
+    'msi_domain_free_irqs_range_locked call msi_domain_free_locked': through(FREE, 'name domain_free_irqs'),
+    msi_domain_free_locked: FREE,
+    'msi_domain_free_locked call __msi_domain_free_irqs': through(FREE, 'name domain_free_irqs'),
+    'msi_domain_ops_default name __msi_domain_alloc_irqs': [
+      { since: '6.2', symbol: '__msi_domain_alloc_locked', anchor: 'call __msi_domain_alloc_irqs', absent: CALLED_DIRECTLY },
+    ],
+    'msi_domain_ops_default name __msi_domain_free_irqs': [
+      { since: '6.2', symbol: 'msi_domain_free_locked', anchor: 'call __msi_domain_free_irqs', absent: CALLED_DIRECTLY },
+    ],
+    msi_init_virq: [{ until: '5.17', symbol: '__msi_domain_alloc_irqs' }],
+  },
+  'kernel/rcu/srcutree.c': {
+    'init_srcu_struct_data name srcu_invoke_callbacks': [{ until: '5.19', symbol: 'init_srcu_struct_nodes' }],
+    'srcu_funnel_gp_start call queue_delayed_work': [{ since: '7.1', symbol: 'srcu_irq_work' }],
+    'srcu_gp_end call srcu_schedule_cbs_sdp': [{ until: '5.19', anchor: 'call srcu_schedule_cbs_snp' }],
+  },
+  'kernel/sched/wait.c': {
+    add_wait_queue_priority: [
+      {
+        until: '5.11',
+        symbol: 'add_wait_queue',
+        absent: 'until 5.11 wait queues have no priorities: who waits for the same eventfd in user space is told as well',
+      },
+      { since: '6.17', symbol: 'add_wait_queue_priority_exclusive' },
+    ],
+  },
+};
