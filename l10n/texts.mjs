@@ -9,6 +9,7 @@ import { parse } from '@babel/parser';
 
 /**
  * @typedef {{ readonly text: string, readonly file: string, readonly line: number }} Text A text and where it is said first.
+ * @typedef {ReadonlyMap<string, unknown>} Constants
  * @typedef {{ readonly type: string, readonly start: number, readonly loc: { readonly start: { readonly line: number } }, readonly [property: string]: unknown }} Node
  */
 
@@ -23,14 +24,33 @@ const ARGUMENTS = new Map([
   ['atCall', [1]],
   ['atWrite', [2]],
   ['signal', [2]],
-  ['thread', [1]],
+  ['part', [1]],
+  ['object', [1]],
+  ['lineDevice', [1]],
+]);
+
+/** Those that are titles of threads. @type {ReadonlyMap<string, number>} */
+const THREADS = new Map([
+  ['thread', 1],
+  ['hypervisor_thread', 1],
+  ['device_thread', 2],
+  ['hrtimer_context', 3],
 ]);
 
 /** The properties that are texts, wherever an object has them. */
-const PROPERTIES = new Set(['title', 'description', 'summary', 'prose', 'because', 'system', 'label', 'worlds', 'means', 'values']);
+const PROPERTIES = new Set(['title', 'description', 'summary', 'prose', 'because', 'system', 'label', 'worlds', 'means', 'values', 'absent']);
+
+/** Lists whose elements are texts. */
+const LISTS = new Set(['EDGE_KINDS']);
+
+/** A sentence: wherever models and flows have one, it is for people. */
+const SENTENCE = /^[A-Z0-9“`].* .*[.?!]$/s;
+
+/** What a thread's title ends in, where it has a name or a number: `titleText` in src/flows/text.ts translates the rest. */
+export const NAME_OF_THREAD = /(?<=: )[\w-]+(?: \d+)?$|\d+$|(?<=\()[^()]*(?=\)$)/;
 
 /** Folders of what is said as data. */
-const DATA = ['src/models', 'src/flows'];
+const DATA = ['src/engine', 'src/models', 'src/flows', 'src/sources/history'];
 
 /** What is a name and nothing but: no sentence, and no word of a language. */
 const NAME = /^$|^[^a-zA-Z]*$|^[\w.$>[\]()*:/-]*[_\d>.[\]()$:/][\w.$>[\]()*:/-]*$|^[A-Z0-9_ ,/-]+$/;
@@ -70,29 +90,35 @@ export const sourcesBelow = (folder) =>
  */
 export function textsOf(file, code) {
   const isData = DATA.some((folder) => file.startsWith(`${folder}/`));
-  return nodesOf(parseSource(code)).flatMap((node) =>
-    [...said(node), ...(isData ? data(node) : [])].flatMap((expression) =>
-      literals(expression).map(({ text, line }) => ({ text, file, line })),
-    ),
+  const nodes = nodesOf(parse(code, { sourceType: 'module', plugins: ['typescript'] }));
+  const constants = constantsOf(nodes);
+  return nodes.flatMap((node) =>
+    [...said(node, constants), ...(isData ? data(node, constants) : [])].map((text) => ({ text, file, line: node.loc.start.line })),
   );
 }
 
-/** @param {string} code */
-const parseSource = (code) => /** @type {object} */ (parse(code, { sourceType: 'module', plugins: ['typescript'] }));
+/** The values of constants, by name: a text may be made of them. @param {readonly Node[]} nodes @returns {Constants} */
+const constantsOf = (nodes) =>
+  new Map(nodes.flatMap((node) => (node.type === 'VariableDeclarator' ? [[nameOf(node['id']) ?? '', node['init']]] : [])));
 
-/** The message of a call of `t`. @param {Node} node @returns {readonly unknown[]} */
-const said = (node) => (calls(node) === 't' ? given(node).slice(0, 1) : []);
+/** What a call of `t` says. @param {Node} node @param {Constants} constants @returns {readonly string[]} */
+const said = (node, constants) => (calls(node) === 't' ? literals(given(node)[0], constants) : []);
 
-/** What a node of a model or a flow says as data. @param {Node} node @returns {readonly unknown[]} */
-function data(node) {
+/** What a node of a model or a flow says as data. @param {Node} node @param {Constants} constants @returns {readonly string[]} */
+function data(node, constants) {
   const called = calls(node);
-  if (called !== undefined) return (ARGUMENTS.get(called) ?? []).map((index) => given(node)[index]).filter((expression) => !isName(expression));
-  if (node.type !== 'ObjectProperty' || !PROPERTIES.has(nameOf(node['key']) ?? '')) return [];
-  return [node['value']].filter((expression) => !isName(expression));
+  if (called !== undefined) {
+    const thread = THREADS.get(called);
+    const titles = thread === undefined ? [] : literals(given(node)[thread], constants, '{0}').map((title) => title.replace(NAME_OF_THREAD, '{0}'));
+    return [...titles, ...(ARGUMENTS.get(called) ?? []).flatMap((index) => literals(given(node)[index], constants))].filter(isSaid);
+  }
+  if (node.type === 'VariableDeclarator' && LISTS.has(nameOf(node['id']) ?? '')) return literals(node['init'], constants).filter(isSaid);
+  if (node.type === 'ObjectProperty' && PROPERTIES.has(nameOf(node['key']) ?? '')) return literals(node['value'], constants).filter(isSaid);
+  return node.type.endsWith('Literal') ? literals(node, new Map()).filter((text) => SENTENCE.test(text)) : [];
 }
 
-/** @param {unknown} expression */
-const isName = (expression) => literals(expression).every(({ text }) => NAME.test(text));
+/** Whether a text is more than a name. @param {string} text */
+export const isSaid = (text) => !NAME.test(text);
 
 /** The name of the function or method that a node calls. @param {Node} node */
 function calls(node) {
@@ -114,44 +140,55 @@ const given = (call) => /** @type {readonly unknown[]} */ (call['arguments']);
  * The texts that an expression may have as its value: those of its branches, of a list's elements, of a table's values.
  *
  * @param {unknown} node
- * @returns {readonly { readonly text: string, readonly line: number }[]}
+ * @param {Constants} constants
+ * @param {string} [hole] what stands for a value that is only known at run time; without, a text that has one is none
+ * @returns {readonly string[]}
  */
-function literals(node) {
+function literals(node, constants, hole) {
   if (!isNode(node)) return [];
-  const line = node.loc.start.line;
+  /** @param {unknown} part */
+  const inside = (part) => literals(part, constants, hole);
+  /** @param {readonly unknown[]} parts */
+  const joined = (parts) => {
+    const texts = parts.map((part) => (typeof part === 'string' ? part : (inside(part)[0] ?? hole)));
+    return texts.includes(undefined) ? [] : [texts.join('')];
+  };
   switch (node.type) {
     case 'StringLiteral':
-      return [{ text: String(node['value']), line }];
+      return [String(node['value'])];
     case 'TemplateLiteral': {
-      const [only, ...more] = /** @type {readonly { readonly value: { readonly cooked: string } }[]} */ (node['quasis']);
-      return more.length > 0 || only === undefined ? [] : [{ text: only.value.cooked, line }];
+      const quasis = /** @type {readonly { readonly value: { readonly cooked: string } }[]} */ (node['quasis']);
+      const expressions = /** @type {readonly unknown[]} */ (node['expressions']);
+      return joined(quasis.flatMap(({ value }, index) => [value.cooked, ...expressions.slice(index, index + 1)]));
     }
-    case 'BinaryExpression': {
-      const [left] = literals(node['left']);
-      const [right] = literals(node['right']);
-      return node['operator'] === '+' && left && right ? [{ text: left.text + right.text, line }] : [];
+    case 'BinaryExpression':
+      return node['operator'] === '+' ? joined([node['left'], node['right']]) : [];
+    case 'Identifier': {
+      const name = String(node['name']);
+      return literals(constants.get(name), new Map([...constants].filter(([other]) => other !== name)), hole);
     }
     case 'ConditionalExpression':
-      return [...literals(node['consequent']), ...literals(node['alternate'])];
+      return [...inside(node['consequent']), ...inside(node['alternate'])];
     case 'LogicalExpression':
-      return [...literals(node['left']), ...literals(node['right'])];
+      return [...inside(node['left']), ...inside(node['right'])];
     case 'ArrayExpression':
-      return /** @type {readonly unknown[]} */ (node['elements']).flatMap(literals);
+      return /** @type {readonly unknown[]} */ (node['elements']).flatMap(inside);
     case 'ObjectExpression':
-      return /** @type {readonly Node[]} */ (node['properties']).flatMap((property) => literals(property['value']));
+      return /** @type {readonly Node[]} */ (node['properties']).flatMap((property) => inside(property['value']));
     case 'TSAsExpression':
     case 'TSSatisfiesExpression':
-      return literals(node['expression']);
+      return inside(node['expression']);
     default:
       return [];
   }
 }
 
-/** @param {object} parent @returns {readonly Node[]} */
+/** All nodes below one, but for what only the documentation says. @param {object} parent @returns {readonly Node[]} */
 const nodesOf = (parent) =>
   Object.values(parent)
     .flat()
     .filter(isNode)
+    .filter((node) => nameOf(node['key']) !== 'historical')
     .flatMap((node) => [node, ...nodesOf(node)]);
 
 /** @param {unknown} value @returns {value is Node} */

@@ -1,7 +1,7 @@
 import { t } from '@vscode/l10n';
 import type { FlowRun } from './flow';
 import { plain } from './markdown';
-import { cellName, resultText, valueText, writesOf } from './text';
+import { cellName, resultText, threadTitle, valueText, writesOf } from './text';
 
 /** What a step is about, as Markdown: where it runs, what its function does, what it gives back and what it changes. */
 export function annotation(run: FlowRun, n: number): string {
@@ -13,10 +13,10 @@ export function annotation(run: FlowRun, n: number): string {
     return `\`${cellName(cell)}\`: \`${valueText(run, cell, write.old)}\` → \`${valueText(run, cell, write.new)}\``;
   });
   return [
-    `**\`${fn.name}\`** · ${plain(t(run.threads[step.thread]?.title ?? ''))}${anchor ? ` · ${t('at {0}', `\`${anchor.token}\``)}` : ''}`,
+    [`**\`${fn.name}\`**`, plain(threadTitle(run.threads[step.thread]!)), ...(anchor ? [t('at `{0}`', anchor.token)] : [])].join(' · '),
     plain(t(fn.does)),
     ...(note === undefined ? [] : [plain(t(note))]),
-    ...(result === undefined ? [] : [t('returns {0}', `\`${result}\``)]),
+    ...(result === undefined ? [] : [t('returns `{0}`', result)]),
     ...writes,
   ].join('\n\n');
 }

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import type { Write } from '../engine/journal';
 import type { Cursor } from '../engine/timeline';
 import { compile, printValue } from './expressions';
@@ -93,14 +94,14 @@ export function problemOf(run: FlowRun, { condition, hitCondition, logMessage, .
     if (formula && isProblem(formula)) return formula.problem;
   }
   if (hitCondition !== undefined && hitTest(hitCondition) === undefined)
-    return `“${hitCondition}” is no hit count: expected 5, >= 5 or % 2`;
+    return t('“{0}” is no hit count: expected 5, >= 5 or % 2', hitCondition);
   switch (where.kind) {
     case 'site':
-      return sitesOf(run).some(({ key }) => where.sites.has(key)) ? undefined : 'this run does not come here';
+      return sitesOf(run).some(({ key }) => where.sites.has(key)) ? undefined : t('this run does not come here');
     case 'function':
-      return run.journal.sites.some(({ fn }) => fn.name === where.name) ? undefined : `this run does not call ${where.name}`;
+      return run.journal.sites.some(({ fn }) => fn.name === where.name) ? undefined : t('this run does not call {0}', where.name);
     case 'cell':
-      return cellsNamed(run, where.cell).length > 0 ? undefined : `there is no ${where.cell} in this run`;
+      return cellsNamed(run, where.cell).length > 0 ? undefined : t('there is no {0} in this run', where.cell);
   }
 }
 

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { ParameterError, type Flow } from './flow';
 import { acrn_virtio_console } from './acrn-virtio-console';
 import { ioapic } from './ioapic';
@@ -21,6 +22,6 @@ export const flowById = (id: string): Flow | undefined => CATALOGUE.find((flow) 
 export function requireFlow(id: string): Flow {
   const flow = flowById(id);
   if (flow === undefined)
-    throw new ParameterError(`there is no flow "${id}"; the flows are ${CATALOGUE.map((known) => known.id).join(', ')}`);
+    throw new ParameterError(t('there is no flow "{0}"; the flows are {1}', id, CATALOGUE.map((known) => known.id).join(', ')));
   return flow;
 }

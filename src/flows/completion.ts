@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { constantsOf, VARIABLES } from './expressions';
 import type { FlowRun } from './flow';
 import { instanceName } from './names';
@@ -25,7 +26,9 @@ export function complete(run: FlowRun, text: string, offset: number): readonly C
   const fits = ({ text: candidate }: Candidate): boolean => candidate.toLowerCase().startsWith(begun.toLowerCase());
   const fields = fieldsOf(run, begun).filter(fits);
   const candidates = fields.length > 0 ? fields : [...components(run), ...constants(run), ...variables].filter(fits);
-  return candidates.slice(0, MAX_COMPLETIONS).map((each) => ({ ...each, start: offset - begun.length, length: begun.length }));
+  return candidates
+    .slice(0, MAX_COMPLETIONS)
+    .map((each) => ({ ...each, detail: t(each.detail), start: offset - begun.length, length: begun.length }));
 }
 
 type Candidate = Omit<Completion, 'start' | 'length'>;

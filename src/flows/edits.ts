@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import type { Cell, CellType } from '../engine/cell';
 import { source } from '../engine/fn';
 import type { Intervention } from '../engine/machine';
@@ -50,12 +51,13 @@ export function cellToEdit(
 ): Cell {
   const named = cellsNamed(of, name);
   const instances = new Set(named.map((id) => instanceName(of.cells[id]!.component)));
-  if (instances.size > 1) throw new EditError(`${name} could be of ${[...instances].join(' or ')}`);
+  if (instances.size > 1) throw new EditError(t('{0} could be of {1}', name, [...instances].join(', ')));
   const id = living(of, named, at - 1);
   const cell = id === undefined ? undefined : of.cells[id];
-  if (cell === undefined) throw new EditError(named.length > 0 ? `there is no ${name} yet at step ${at}` : `there is no ${name}`);
+  if (cell === undefined)
+    throw new EditError(named.length > 0 ? t('there is no {0} yet at step {1}', name, at) : t('there is no {0}', name));
   const expected = misfit(cell.type, value, of.components.length);
-  if (expected !== undefined) throw new EditError(`${name} cannot be ${value}: expected ${expected}`);
+  if (expected !== undefined) throw new EditError(t('{0} cannot be {1}: expected {2}', name, value, expected));
   return cell;
 }
 
@@ -64,16 +66,16 @@ function misfit(type: CellType, value: number, components: number): string | und
   const isWhole = (minimum: number, maximum: number): boolean => Number.isInteger(value) && value >= minimum && value <= maximum;
   switch (type.kind) {
     case 'bool':
-      return isWhole(0, 1) ? undefined : 'true or false';
+      return isWhole(0, 1) ? undefined : t('true or false');
     case 'int':
-      return Number.isSafeInteger(value) ? undefined : 'a whole number';
+      return Number.isSafeInteger(value) ? undefined : t('a whole number');
     case 'hex':
     case 'bits':
     case 'vectors':
-      return isWhole(0, 2 ** type.bits - 1) ? undefined : `a number of ${type.bits} bits`;
+      return isWhole(0, 2 ** type.bits - 1) ? undefined : t('a number of {0} bits', type.bits);
     case 'enum':
-      return type.names.has(value) ? undefined : `one of ${[...type.names.values()].join(', ')}`;
+      return type.names.has(value) ? undefined : t('one of {0}', [...type.names.values()].join(', '));
     case 'pointer':
-      return isWhole(0, components) ? undefined : 'NULL or the number of an object';
+      return isWhole(0, components) ? undefined : t('NULL or the number of an object');
   }
 }

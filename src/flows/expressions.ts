@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { formatValue, type CellType } from '../engine/cell';
 import type { Cursor } from '../engine/timeline';
 import type { FlowRun } from './flow';
@@ -146,18 +147,18 @@ function cellTypeOf(run: FlowRun, expression: Expression): CellType | undefined 
 function resolveName(run: FlowRun, name: string, offset: number, beside: CellType | undefined): Term {
   const cells = cellsNamed(run, name);
   const instances = [...new Set(cells.map((id) => instanceName(run.cells[id]!.component)))];
-  if (instances.length > 1) throw new ExpressionError(`${name} could be of ${listed(instances)}`, offset);
+  if (instances.length > 1) throw new ExpressionError(t('{0} could be of {1}', name, listed(instances)), offset);
   const [first] = cells;
   if (first !== undefined) return cellTerm(run, name, cells, run.cells[first]!.type, offset);
   if (name === 'true' || name === 'false') return constant(Number(name === 'true'), BOOL);
   if (name === 'NULL') return constant(0, INT);
   const own = beside && constantsOfType(beside).find(([each]) => each === name)?.[1];
   const values = own === undefined ? [...(constantsOf(run).get(name) ?? [])] : [own];
-  if (values.length > 1) throw new ExpressionError(`${name} is ${values.join(' in one register, ')} in another`, offset);
+  if (values.length > 1) throw new ExpressionError(t('{0} is not the same in every register: {1}', name, values.join(', ')), offset);
   if (values[0] !== undefined) return constant(values[0], values[0] < 0 ? INT : WORD);
   const { fields } = fieldsOf(run, name);
   throw new ExpressionError(
-    fields.length > 0 ? `${name} is a structure: it has ${listed(fields)}` : `there is no ${name} in this run`,
+    fields.length > 0 ? t('{0} is a structure: it has {1}', name, listed(fields)) : t('there is no {0} in this run', name),
     offset,
   );
 }
@@ -172,13 +173,13 @@ const MAX_LISTED = 8;
 
 const listed = (names: readonly string[]): string =>
   names.length > MAX_LISTED
-    ? `${names.slice(0, MAX_LISTED).join(', ')} or ${names.length - MAX_LISTED} others`
+    ? t('{0} or {1} others', names.slice(0, MAX_LISTED).join(', '), names.length - MAX_LISTED)
     : [names.slice(0, -1).join(', '), names.at(-1)].filter(Boolean).join(' or ');
 
 function cellTerm(run: FlowRun, name: string, lives: readonly number[], type: CellType, offset: number): Term {
   const cell = ({ position }: Cursor): number => {
     const found = living(run, lives, position);
-    if (found === undefined) throw new ExpressionError(`there is no ${name} yet at step ${position}`, offset);
+    if (found === undefined) throw new ExpressionError(t('there is no {0} yet at step {1}', name, position), offset);
     return found;
   };
   return { type, cell, at: (cursor) => cursor.value(cell(cursor)) };
@@ -199,19 +200,19 @@ function variable({ journal, threads }: FlowRun, name: string, offset: number): 
         at({ position }) {
           const returned = [position, position - 1].find((step) => step >= 0 && journal.kind(step) === 'return');
           const result = returned === undefined ? undefined : journal.step(returned).result;
-          if (result === undefined) throw new ExpressionError(`no number was returned just before step ${position}`, offset);
+          if (result === undefined) throw new ExpressionError(t('no number was returned just before step {0}', position), offset);
           return result;
         },
       };
     default:
-      throw new ExpressionError(`there is no ${name}, only ${VARIABLES.map((each) => each.name).join(', ')}`, offset);
+      throw new ExpressionError(t('there is no {0}, only {1}', name, VARIABLES.map((each) => each.name).join(', ')), offset);
   }
 }
 
 function threadNamed({ threads }: FlowRun, name: string, offset: number): Term {
   const found = threads.find(({ id, title }) => id === name || title === name);
   if (found === undefined)
-    throw new ExpressionError(`there is no thread “${name}”, only ${threads.map(({ id }) => id).join(', ')}`, offset);
+    throw new ExpressionError(t('there is no thread “{0}”, only {1}', name, threads.map(({ id }) => id).join(', ')), offset);
   return constant(found.index, INT);
 }
 
@@ -292,22 +293,22 @@ function combined(left: CellType, right: CellType): CellType {
 function word(value: number, bits: 32 | 53, offset: number): number {
   const unsigned = value < 0 && value >= -(2 ** 31) ? value + HIGH : value;
   if (unsigned < 0 || unsigned >= 2 ** bits)
-    throw new ExpressionError(`${value} has more than ${bits === 32 || value < 0 ? 32 : 53} bits`, offset);
+    throw new ExpressionError(t('{0} has more than {1} bits', value, bits === 32 || value < 0 ? 32 : 53), offset);
   return unsigned;
 }
 
 function shift(by: number, offset: number): number {
-  if (by < 0 || by > 52) throw new ExpressionError(`cannot shift by ${by}`, offset);
+  if (by < 0 || by > 52) throw new ExpressionError(t('cannot shift by {0}', by), offset);
   return by;
 }
 
 function divisor(by: number, offset: number): number {
-  if (by === 0) throw new ExpressionError('cannot divide by 0', offset);
+  if (by === 0) throw new ExpressionError(t('cannot divide by 0'), offset);
   return by;
 }
 
 function exact(value: number, offset: number): number {
-  if (!Number.isSafeInteger(value)) throw new ExpressionError('the result has more than 53 bits', offset);
+  if (!Number.isSafeInteger(value)) throw new ExpressionError(t('the result has more than 53 bits'), offset);
   // -0 prints, and compares by Object.is, otherwise than 0.
   return value + 0;
 }

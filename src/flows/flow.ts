@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { NO_STEP } from '../engine/journal';
 import { createMachine, type MachineOptions, type Parameters, type Run as Coroutine, type Stimulus } from '../engine/machine';
 import type { Project } from '../engine/reference';
@@ -116,7 +117,9 @@ export class ParameterError extends Error {
 export function resolveParameters(of: Flow, given: Readonly<Record<string, unknown>>): Parameters {
   const unknown = Object.keys(given).find((name) => !of.parameters.some((spec) => spec.name === name));
   if (unknown !== undefined) {
-    throw new ParameterError(`flow ${of.id} has no parameter "${unknown}"; it has ${of.parameters.map(({ name }) => name).join(', ')}`);
+    throw new ParameterError(
+      t('flow {0} has no parameter "{1}"; it has {2}', of.id, unknown, of.parameters.map(({ name }) => name).join(', ')),
+    );
   }
   return Object.fromEntries(
     of.parameters.map((spec) => [spec.name, spec.name in given ? readValue(spec, given[spec.name]) : spec.default]),
@@ -125,22 +128,22 @@ export function resolveParameters(of: Flow, given: Readonly<Record<string, unkno
 
 function readValue(spec: ParameterSpec, value: unknown): string | number | boolean {
   const refuse = (expected: string): never => {
-    throw new ParameterError(`parameter ${spec.name} is ${JSON.stringify(value)}, expected ${expected}`);
+    throw new ParameterError(t('parameter {0} is {1}, expected {2}', spec.name, JSON.stringify(value), expected));
   };
   switch (spec.kind) {
     case 'boolean':
       if (value === true || value === 'true' || value === 'on') return true;
       if (value === false || value === 'false' || value === 'off') return false;
-      return refuse('on or off');
+      return refuse(t('on or off'));
     case 'choice':
       return (
         spec.choices.find((choice) => choice.value === String(value))?.value ??
-        refuse(`one of ${spec.choices.map((choice) => choice.value).join(', ')}`)
+        refuse(t('one of {0}', spec.choices.map((choice) => choice.value).join(', ')))
       );
     case 'number': {
       const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
       const fits = typeof number === 'number' && Number.isInteger(number) && number >= spec.minimum && number <= spec.maximum;
-      return fits ? number : refuse(`a whole number from ${spec.minimum} to ${spec.maximum}`);
+      return fits ? number : refuse(t('a whole number from {0} to {1}', spec.minimum, spec.maximum));
     }
   }
 }
@@ -153,7 +156,9 @@ export function presetInputs(of: Flow, id: string): Inputs {
   const preset = of.presets.find((candidate) => candidate.id === id);
   if (preset === undefined)
     throw new ParameterError(
-      `flow ${of.id} has no preset "${id}"; ${of.presets.length === 0 ? 'it has none' : `it has ${of.presets.map((one) => one.id).join(', ')}`}`,
+      of.presets.length === 0
+        ? t('flow {0} has no preset "{1}"; it has none', of.id, id)
+        : t('flow {0} has no preset "{1}"; it has {2}', of.id, id, of.presets.map((one) => one.id).join(', ')),
     );
   return { parameters: resolveParameters(of, preset.parameters), stimuli: preset.stimuli ?? [], seed: 0 };
 }
@@ -199,7 +204,9 @@ export function begin(of: Flow, inputs: Inputs, recording = true, onEnter?: Mach
   const stimuli: Stimulus[] = inputs.stimuli.map(({ at, name }) => {
     const spec = of.stimuli.find((stimulus) => stimulus.name === name);
     if (spec === undefined)
-      throw new ParameterError(`flow ${of.id} has no stimulus "${name}"; it has ${of.stimuli.map((stimulus) => stimulus.name).join(', ')}`);
+      throw new ParameterError(
+        t('flow {0} has no stimulus "{1}"; it has {2}', of.id, name, of.stimuli.map((stimulus) => stimulus.name).join(', ')),
+      );
     return { at, thread: spec.thread, body: () => spec.body(world) };
   });
   const { parameters, seed, edits = [] } = inputs;

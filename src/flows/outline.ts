@@ -1,8 +1,10 @@
+import { t } from '@vscode/l10n';
 import { referenceOf, type FnInfo, type World } from '../engine/fn';
 import { NO_STEP, type Step } from '../engine/journal';
 import { anchorKey, type Anchor } from '../engine/reference';
 import type { FlowRun } from './flow';
 import { callAnchor } from './places';
+import { edgeTitle, letters } from './text';
 
 /**
  * An outline of an upstream file, made from what a run's models did in it: function names, what they call in
@@ -73,8 +75,9 @@ function distinctSteps(run: FlowRun): readonly number[] {
 
 function callText({ link, site }: Step, { token }: Anchor): string {
   if (referenceOf(site.fn) === undefined) return `/* ${site.fn.home.world}: ${site.fn.name} */`;
-  if (link?.kind !== 'call') return `${token}(); /* ${link?.kind}: reaches ${site.fn.name}() */`;
-  return link.token === undefined ? `${token}();` : `${token}(); /* which is ${site.fn.name}() */`;
+  if (link?.kind !== 'call')
+    return `${token}(); /* ${t('{0}: reaches {1}()', link === undefined ? '' : edgeTitle(link.kind), site.fn.name)} */`;
+  return link.token === undefined ? `${token}();` : `${token}(); /* ${t('which is {0}()', site.fn.name)} */`;
 }
 
 function add(lines: Map<string, Line>, anchor: Anchor, text: string, note: string | undefined): void {
@@ -88,28 +91,26 @@ function anchorText(run: FlowRun, n: number, anchor: Anchor): string {
   const [first, end] = run.journal.writesOf(n);
   const cells = [...new Set(Array.from({ length: end - first }, (_, i) => run.cells[run.journal.write(first + i).cell]!))];
   if (cells.length > 0)
-    return `${anchor.token} /* writes ${cells.map(({ component, name }) => `${component.struct}.${name}`).join(', ')} */;`;
-  return anchor.as === 'call' ? `${anchor.token}();` : `/* looks at */ ${anchor.token};`;
+    return `${anchor.token} /* ${t('writes {0}', cells.map(({ component, name }) => `${component.struct}.${name}`).join(', '))} */;`;
+  return anchor.as === 'call' ? `${anchor.token}();` : `/* ${t('looks at')} */ ${anchor.token};`;
 }
 
 const COMMENT_WIDTH = 96;
 
 function render(world: World, path: string, functions: ReadonlyMap<FnInfo, ReadonlyMap<string, Line>>): Outline {
-  const text = [
-    `/* An outline of ${path} (${world}), made from Virtflow’s model of it: what this run does there, in the order of`,
-    ' * first appearance, in our own words. For the code itself choose “Virtflow: Set Source Folder…”, or open the',
-    ' * upstream page from the annotation. */',
-    '',
-  ];
+  const about = t(
+    'An outline of {0} ({1}), made from Virtflow’s model of it: what this run does there, in the order of first appearance, in our own words. For the code itself choose “Virtflow: Set Source Folder…”, or open the upstream page from the annotation.',
+    path,
+    world,
+  );
+  const text = [...comment(about), ''];
   const lines = new Map<string, number>();
   for (const [fn, inside] of functions) {
-    text.push(
-      ...wrap(fn.does, COMMENT_WIDTH).map((line, i, all) => `${i === 0 ? '/* ' : ' * '}${line}${i === all.length - 1 ? ' */' : ''}`),
-    );
+    text.push(...comment(t(fn.does)));
     lines.set(outlineKey(fn.name, undefined), text.length);
     text.push(`${fn.name}()`, '{');
     for (const line of inside.values()) {
-      if (line.note !== undefined) text.push(...wrap(line.note, COMMENT_WIDTH - 8).map((part) => `        // ${part}`));
+      if (line.note !== undefined) text.push(...wrap(t(line.note), COMMENT_WIDTH - 8).map((part) => `        // ${part}`));
       lines.set(outlineKey(fn.name, line.anchor), text.length);
       text.push(`        ${line.text}`);
     }
@@ -118,12 +119,18 @@ function render(world: World, path: string, functions: ReadonlyMap<FnInfo, Reado
   return { text: text.join('\n'), lines };
 }
 
-function wrap(text: string, width: number): string[] {
+const comment = (text: string): readonly string[] =>
+  wrap(text, COMMENT_WIDTH).map((line, i, all) => `${i === 0 ? '/* ' : ' * '}${line}${i === all.length - 1 ? ' */' : ''}`);
+
+/** A word with what closes behind it; or a character of a script that has no spaces, with what belongs to it. A line may end behind each. */
+const PIECES = /\s+|[（《“‘]*[\u2e80-\u9fff\uff00-\uffef][，。：；！？）》、”’]*|[^\s\u2e80-\u9fff\uff00-\uffef]+[，。：；！？）》、”’]*/g;
+
+function wrap(text: string, width: number): readonly string[] {
   const lines = [''];
-  for (const word of text.split(' ')) {
-    const line = lines.at(-1) ?? '';
-    if (line !== '' && line.length + 1 + word.length > width) lines.push(word);
-    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
+  for (const [piece] of text.matchAll(PIECES)) {
+    const line = lines.at(-1)!;
+    if (letters(line) + letters(piece.trim()) <= width) lines[lines.length - 1] = line + piece;
+    else lines.push(piece.trimStart());
   }
-  return lines;
+  return lines.map((line) => line.trim());
 }

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 /**
  * The syntax of expressions: C's operators with C's precedence over numbers, names of cells and constants, `$` variables, and
  * the names of threads in quotes. A name goes on through `.`, `->`, `[…]` and `(…)`, so that cells are written as the views write them:
@@ -94,7 +95,8 @@ function read(text: string): Expression {
 
   function expected(what: string): never {
     const { kind, text: found, offset } = peek();
-    throw new ExpressionError(`expected ${what}, ${kind === 'end' ? 'but it ends here' : `not “${found}”`}`, offset);
+    const problem = kind === 'end' ? t('expected {0}, but it ends here', what) : t('expected {0}, not “{1}”', what, found);
+    throw new ExpressionError(problem, offset);
   }
 
   function take(operator: string): void {
@@ -155,7 +157,7 @@ function read(text: string): Expression {
   }
 
   function nested<T>(work: () => T): T {
-    if (nesting === MAX_NESTING) throw new ExpressionError('is nested too deeply', peek().offset);
+    if (nesting === MAX_NESTING) throw new ExpressionError(t('is nested too deeply'), peek().offset);
     nesting++;
     const result = work();
     nesting--;
@@ -163,7 +165,7 @@ function read(text: string): Expression {
   }
 
   const expression = whole();
-  if (peek().kind !== 'end') expected('an operator');
+  if (peek().kind !== 'end') expected(t('an operator'));
   return expression;
 }
 
@@ -172,12 +174,12 @@ const isUnary = (text: string): text is Unary => ['!', '~', '-', '+'].includes(t
 
 function numberOf(text: string, offset: number): number {
   const value = Number(text.replace(/[uUlL]+$/, ''));
-  if (!Number.isSafeInteger(value)) throw new ExpressionError(`${text} has more than 53 bits`, offset);
+  if (!Number.isSafeInteger(value)) throw new ExpressionError(t('{0} has more than 53 bits', text), offset);
   return value;
 }
 
 function tokensOf(text: string): readonly Token[] {
-  if (text.length > MAX_LENGTH) throw new ExpressionError(`is longer than ${MAX_LENGTH} characters`, MAX_LENGTH);
+  if (text.length > MAX_LENGTH) throw new ExpressionError(t('is longer than {0} characters', MAX_LENGTH), MAX_LENGTH);
   const tokens: Token[] = [];
   for (let offset = 0; offset < text.length;) {
     const match = (kind: keyof typeof TOKENS): string | undefined => {
@@ -190,7 +192,8 @@ function tokensOf(text: string): readonly Token[] {
       continue;
     }
     const kind = (['number', 'name', 'variable', 'text', 'operator'] as const).find((each) => match(each) !== undefined);
-    if (kind === undefined) throw new ExpressionError(`“${String.fromCodePoint(text.codePointAt(offset)!)}” has no meaning here`, offset);
+    if (kind === undefined)
+      throw new ExpressionError(t('“{0}” has no meaning here', String.fromCodePoint(text.codePointAt(offset)!)), offset);
     const found = match(kind)!;
     tokens.push({ kind, text: found, offset });
     offset += found.length;

@@ -1,11 +1,32 @@
+import { t } from '@vscode/l10n';
 import { formatValue, type Cell } from '../engine/cell';
 import { NO_STEP, type Step, type Write } from '../engine/journal';
+import type { EdgeKind } from '../engine/journal';
+import type { ThreadInfo } from '../engine/machine';
 import { chapterSteps, type FlowRun } from './flow';
 
 /** A run in words: names of cells and values, results, one line per step. */
 
+/** How wide a text is, in Latin letters: those of East Asian scripts are twice as wide. */
+export const letters = (text: string): number => text.length + (text.match(/[\u2e80-\u9fff\uac00-\ud7af\uff00-\uff60]/g)?.length ?? 0);
+
 /** A cell's full name: `vfio_pci_irq_ctx(ctx[0]).masked`. */
 export const cellName = ({ component, name }: Cell): string => `${component.struct}(${component.name}).${name}`;
+
+/** What the title of a thread or a part ends in, where it has a name or a number of its own. */
+const NAME = /(?<=: )[\w-]+(?: \d+)?$|\d+$|(?<=\()[^()]*(?=\)$)/;
+
+/** The title of a thread, or of a part of a topology, for people: `vCPU 0`, `kworker (events)`. */
+export function titleText(title: string): string {
+  const whole = t(title);
+  return whole === title ? t(title.replace(NAME, '{0}'), NAME.exec(title)?.[0] ?? '') : whole;
+}
+
+/** A thread's title for people. */
+export const threadTitle = ({ title }: Pick<ThreadInfo, 'title'>): string => titleText(title);
+
+/** What brought a step about, for people: `function pointer`. */
+export const edgeTitle = (kind: EdgeKind): string => t(kind);
 
 /** A cell's value in a run, as people read it. */
 export const valueText = (run: FlowRun, cell: Cell, value: number): string =>
@@ -44,31 +65,31 @@ export function* chainText(run: FlowRun): Generator<string> {
   for (let n = 0; n < run.journal.length; n++) {
     const step = run.journal.step(n);
     const chapter = chapters.get(n);
-    if (chapter !== undefined) yield `\n§ ${chapter}`;
+    if (chapter !== undefined) yield `\n§ ${t(chapter)}`;
     if (step.thread !== thread) {
       thread = step.thread;
-      const cause = step.cause === NO_STEP ? '' : `  (from step ${step.cause})`;
+      const cause = step.cause === NO_STEP ? '' : `  (${t('from step {0}', step.cause)})`;
       yield '';
-      yield `── ${run.threads[thread]?.title ?? thread}${cause}`;
+      yield `── ${threadTitle(run.threads[thread]!)}${cause}`;
     }
     const line = stepText(run, step);
     if (line !== undefined) yield line;
   }
   yield '';
-  yield `${run.journal.length} steps; ${endingText(run)}`;
+  yield t('{0} steps; {1}', run.journal.length, endingText(run));
 }
 
 /** Why a run ended, in words that follow where it did. */
 export function endingText({ ending }: FlowRun): string {
   switch (ending.kind) {
     case 'idle':
-      return 'every context waits.';
+      return t('every context waits.');
     case 'time':
-      return `after ${ending.milliseconds} ms only timers are left.`;
+      return t('after {0} ms only timers are left.', ending.milliseconds);
     case 'limit':
-      return 'stops at the limit: the models were still going, as in an interrupt storm.';
+      return t('stops at the limit: the models were still going, as in an interrupt storm.');
     case 'fault':
-      return `stops where a model could not go on from what was set by hand: ${ending.problem}.`;
+      return t('stops where a model could not go on from what was set by hand: {0}.', ending.problem);
   }
 }
 
@@ -76,15 +97,15 @@ function stepText(run: FlowRun, step: Step): string | undefined {
   const indent = '  '.repeat(step.depth + (step.kind === 'enter' ? 0 : 1));
   const number = String(step.n).padStart(5);
   const changes = writesOf(run, step.n).map((write) => writeText(run, write));
-  const note = step.site.note === undefined ? '' : `  — ${step.site.note}`;
+  const note = step.site.note === undefined ? '' : `  — ${t(step.site.note)}`;
   switch (step.kind) {
     case 'enter': {
-      const edge = step.edge === 'call' || step.edge === 'root' ? '' : `  [${step.edge}]`;
+      const edge = step.edge === 'call' || step.edge === 'root' ? '' : `  [${edgeTitle(step.edge)}]`;
       return `${number} ${indent}${step.site.fn.name}()${edge}`;
     }
     case 'at':
     case 'signal': {
-      const what = step.kind === 'signal' ? `${step.site.anchor?.token} ⇒ ${step.edge}` : (step.site.anchor?.token ?? '');
+      const what = step.kind === 'signal' ? `${step.site.anchor?.token} ⇒ ${edgeTitle(step.edge)}` : (step.site.anchor?.token ?? '');
       return `${number} ${indent}· ${what}${changes.length > 0 ? `  ${changes.join(', ')}` : ''}${note}`;
     }
     case 'return': {

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import type { Component } from '../engine/cell';
 import type { FnInfo } from '../engine/fn';
 import { stackAt, type Cursor } from '../engine/timeline';
@@ -100,7 +101,7 @@ function readPart(run: FlowRun, cursor: Cursor, part: DrawnPart, changed: Readon
     there: true,
     components: mine,
     cells: shown,
-    blocked: (spec.blocked ?? []).flatMap(({ when, because }) => (holds(when, read) ? [because] : [])),
+    blocked: (spec.blocked ?? []).flatMap(({ when, because }) => (holds(when, read) ? [t(because)] : [])),
     written: lastTouched(run, mine, position),
   };
 }

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import {
   describeReference,
   type Claims,
@@ -73,20 +74,20 @@ async function checkTree(resolver: Resolver, resolvers: readonly Resolver[], cla
 
 function checkReference(resolver: Resolver, reference: Reference): Promise<Verdict> {
   const { symbol, anchor } = reference;
-  const expected = anchor ? `${anchor.token} in ${symbol}` : `a definition of ${symbol}`;
+  const expected = anchor ? t('{0} in {1}', anchor.token, symbol) : t('a definition of {0}', symbol);
   return confirm(resolver, reference, 'reference', expected);
 }
 
 function checkDirect(resolver: Resolver, { caller, callee, via }: DirectEdge): Promise<Verdict> {
   const called = via ?? callee;
-  const expected = via === undefined ? `a call of ${called}` : `a call of ${called}, which leads to ${callee}`;
+  const expected = via === undefined ? t('a call of {0}', called) : t('a call of {0}, which leads to {1}', called, callee);
   return confirm(resolver, { ...caller, anchor: { token: called, as: 'call' } }, 'direct', expected);
 }
 
 async function checkIndirect(resolver: Resolver, resolvers: readonly Resolver[], edge: IndirectEdge): Promise<Verdict> {
   const { caller, dispatch, callee, registration } = edge;
   const dispatching: Reference = { ...caller, anchor: { token: dispatch, as: 'name' } };
-  const dispatched = await confirm(resolver, dispatching, 'indirect', `${dispatch}, which leads to ${callee.symbol}`);
+  const dispatched = await confirm(resolver, dispatching, 'indirect', t('{0}, which leads to {1}', dispatch, callee.symbol));
   if (dispatched.kind !== 'confirmed') return dispatched;
 
   // Whatever this tree runs beside: all that were given.
@@ -96,7 +97,7 @@ async function checkIndirect(resolver: Resolver, resolvers: readonly Resolver[],
   const { token } = registration;
   const registering: Reference = { ...registration.reference, anchor: { token, as: 'name' } };
   const verdicts = await Promise.all(
-    registries.map((registry) => confirm(registry, registering, 'indirect', `${token}, which ${dispatch} then leads to`)),
+    registries.map((registry) => confirm(registry, registering, 'indirect', t('{0}, which {1} then leads to', token, dispatch))),
   );
   return verdicts.find(({ kind }) => kind !== 'confirmed') ?? CONFIRMED;
 }

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 /**
  * One source tree as the resolver sees it. Paths are relative to the tree's root and '/'-separated; how they
  * are read (node:fs, VS Code's workspace.fs, a map in a test) is the implementer's business.
@@ -33,23 +34,23 @@ export async function readText(files: SourceFiles, path: string): Promise<FileTe
   try {
     const stat = await files.stat(path);
     if (stat === undefined) return { kind: 'absent' };
-    if (stat.type !== 'file') return refused(`${path} is not a regular file`);
+    if (stat.type !== 'file') return refused(t('{0} is not a regular file', path));
     if (stat.size > MAX_SOURCE_BYTES) return tooLarge(path, stat.size);
     return decode(path, await files.read(path));
   } catch (error) {
-    return refused(error instanceof Error ? error.message : `${path} cannot be read: ${String(error)}`);
+    return refused(error instanceof Error ? error.message : t('{0} cannot be read: {1}', path, String(error)));
   }
 }
 
 function decode(path: string, bytes: Uint8Array): FileText {
   // The file may have grown since it was measured.
   if (bytes.length > MAX_SOURCE_BYTES) return tooLarge(path, bytes.length);
-  if (bytes.includes(0)) return refused(`${path} is binary (it has a NUL byte), expected source text`);
+  if (bytes.includes(0)) return refused(t('{0} is binary (it has a NUL byte), expected source text', path));
   return { kind: 'text', text: new TextDecoder('utf-8').decode(bytes) };
 }
 
 function tooLarge(path: string, size: number): FileText {
-  return refused(`${path} has ${size} bytes, more than the ${MAX_SOURCE_BYTES} that are read as source text`);
+  return refused(t('{0} has {1} bytes, more than the {2} that are read as source text', path, size, MAX_SOURCE_BYTES));
 }
 
 function refused(message: string): FileText {

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { anchorKey, anchorOfKey, describeReference, type Project, type Reference } from '../engine/reference';
 import { historyOf, placesOf } from './history';
 import type { LineIndex } from './lineIndex';
@@ -50,7 +51,7 @@ export function webLink(reference: Reference, version: string, index = LINES, hi
   const known = places.find(({ path, symbol }) => lines?.[path]?.[symbol]);
   const entry = known && lines?.[known.path]?.[known.symbol];
   if (known === undefined || entry === undefined) {
-    const message = `no line is known for ${describeReference(reference)} in ${project} ${version}`;
+    const message = t('no line is known for {0} in {1} {2}', describeReference(reference), project, version);
     return { kind: 'file', url: pageOf(project, version, places[0]?.path ?? reference.path), message };
   }
 
@@ -59,7 +60,7 @@ export function webLink(reference: Reference, version: string, index = LINES, hi
   if (anchor === undefined) return { kind: 'line', url: `${page}#L${entry.line}`, line: entry.line };
   const line = entry.anchors?.[anchorKey(anchor)];
   if (line !== undefined) return { kind: 'line', url: `${page}#L${line}`, line };
-  const message = `no line is known for ${anchor.token} in ${known.symbol} in ${project} ${version}`;
+  const message = t('no line is known for {0} in {1} in {2} {3}', anchor.token, known.symbol, project, version);
   return { kind: 'definition', url: `${page}#L${entry.line}`, line: entry.line, message };
 }
 

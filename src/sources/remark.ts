@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import type { Reference } from '../engine/reference';
 import { historyOf, type Standing } from './history';
 import type { Found, Missing } from './resolver';
@@ -25,18 +26,18 @@ function whyThere({ symbol, anchor, path }: Reference, tree: Tree, found: FoundP
     case 'own':
       return undefined;
     case 'other':
-      if (found.symbol !== symbol) return `${symbol} is ${found.symbol} in ${nameOf(tree)}.`;
-      if (found.path !== path) return `In ${nameOf(tree)} this is in ${found.path}.`;
-      return anchor && found.anchor ? `${anchor.token} is ${found.anchor.token} in ${nameOf(tree)}.` : undefined;
+      if (found.symbol !== symbol) return t('{0} is {1} in {2}.', symbol, found.symbol, nameOf(tree));
+      if (found.path !== path) return t('In {0} this is in {1}.', nameOf(tree), found.path);
+      return anchor && found.anchor ? t('{0} is {1} in {2}.', anchor.token, found.anchor.token, nameOf(tree)) : undefined;
     case 'stand-in':
     case 'nowhere':
-      return `Not in ${nameOf(tree)}: ${standing.why}.`;
+      return t('Not in {0}: {1}.', nameOf(tree), t(standing.why));
   }
 }
 
 function howSure(tree: Tree, { confidence }: FoundPlace): string | undefined {
   if (confidence === 'checked') return undefined;
-  return `Found by its name: ${nameOf(tree)} was not checked, ${historyOf(tree.project).checked.join(', ')} were.`;
+  return t('Found by its name: {0} was not checked, {1} were.', nameOf(tree), historyOf(tree.project).checked.join(', '));
 }
 
 const nameOf = ({ project, version }: Tree): string => `${titleOf(project)} ${version}`;

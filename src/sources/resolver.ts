@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { describeReference, type Anchor, type Reference } from '../engine/reference';
 import { findAnchor } from './anchor';
 import { scanAssembly } from './assembly';
@@ -142,7 +143,7 @@ function look(source: Source, place: Somewhere): Found | Objection {
   const { path, symbol, anchor } = place;
   switch (source.kind) {
     case 'absent':
-      return { reason: 'no-file', path, message: `there is no ${path}` };
+      return { reason: 'no-file', path, message: t('there is no {0}', path) };
     case 'refused':
       return { reason: 'refused', path, message: source.message };
     case 'scanned': {
@@ -156,8 +157,10 @@ function look(source: Source, place: Somewhere): Found | Objection {
 
 function noSymbol(source: Scanned, { path, symbol }: Place): Objection {
   const unclosed = [...source.definitions.values()].flat().find(({ body }) => body === undefined);
-  const hint = unclosed ? `, as far as it can be read: the braces of ${unclosed.name} do not balance` : '';
-  return { reason: 'no-symbol', path, message: `${path} does not define ${symbol}${hint}` };
+  const message = unclosed
+    ? t('{0} does not define {1}, as far as it can be read: the braces of {2} do not balance', path, symbol, unclosed.name)
+    : t('{0} does not define {1}', path, symbol);
+  return { reason: 'no-symbol', path, message };
 }
 
 /** A symbol may be defined more than once, under `#if` and `#else`: the first definition with the anchor is meant. */
@@ -173,11 +176,11 @@ function noAnchor(source: Scanned, place: Place, definitions: readonly Definitio
   const { path, symbol } = place;
   const nameStart = definitions[0]?.nameStart ?? 0;
   const isOpen = definitions.every(({ body }) => body === undefined);
-  const wanted =
-    anchor.as === 'call' ? `a call of ${anchor.token}` : anchor.token + (anchor.after === undefined ? '' : ` behind ${anchor.after}`);
+  const { token, as, after } = anchor;
+  const wanted = as === 'call' ? t('a call of {0}', token) : after === undefined ? token : t('{0} behind {1}', token, after);
   const message = isOpen
-    ? `the end of ${symbol} was not found in ${path}: its braces do not balance`
-    : `${symbol} in ${path} does not contain ${wanted}`;
+    ? t('the end of {0} was not found in {1}: its braces do not balance', symbol, path)
+    : t('{0} in {1} does not contain {2}', symbol, path, wanted);
   return { reason: 'no-anchor', path, message, definitionLine: source.positionOf(nameStart).line };
 }
 

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import type { Project } from '../engine/reference';
 import { readText, type SourceFiles } from './files';
 
@@ -25,7 +26,7 @@ const SIGNATURES: readonly Signature[] = [
     title: 'Linux',
     versionFile: 'Makefile',
     beside: ['Kbuild', 'Kconfig'],
-    versionLine: "'VERSION = 6', 'PATCHLEVEL = 1' and 'SUBLEVEL = 192'",
+    versionLine: 'VERSION = 6, PATCHLEVEL = 1, SUBLEVEL = 192',
     readVersion: linuxVersion,
   },
   {
@@ -33,7 +34,7 @@ const SIGNATURES: readonly Signature[] = [
     title: 'ACRN',
     versionFile: 'VERSION',
     beside: ['hypervisor'],
-    versionLine: "'MAJOR_VERSION=3' and 'MINOR_VERSION=4'",
+    versionLine: 'MAJOR_VERSION=3, MINOR_VERSION=4',
     readVersion: acrnVersion,
   },
   {
@@ -41,7 +42,7 @@ const SIGNATURES: readonly Signature[] = [
     title: 'QEMU',
     versionFile: 'VERSION',
     beside: ['meson.build', 'include/qemu'],
-    versionLine: "a version such as '7.2.0'",
+    versionLine: '7.2.0',
     readVersion: qemuVersion,
   },
 ];
@@ -63,9 +64,9 @@ export async function recogniseTree(files: SourceFiles): Promise<TreeRecognition
     if (result.kind === 'version') {
       return { kind: 'tree', tree: { project: signature.project, version: result.version } };
     }
-    objections.push(`not ${signature.title}: ${result.message}`);
+    objections.push(t('not {0}: {1}', signature.title, result.message));
   }
-  return { kind: 'unknown', message: `not a source tree of Linux, QEMU or ACRN (${objections.join('; ')})` };
+  return { kind: 'unknown', message: t('not a source tree of Linux, QEMU or ACRN ({0})', objections.join('; ')) };
 }
 
 type Match = { readonly kind: 'version'; readonly version: string } | { readonly kind: 'other'; readonly message: string };
@@ -75,16 +76,18 @@ async function match(files: SourceFiles, signature: Signature): Promise<Match> {
   const content = await readText(files, versionFile);
   switch (content.kind) {
     case 'absent':
-      return other(`there is no ${versionFile}`);
+      return other(t('there is no {0}', versionFile));
     case 'refused':
       return other(content.message);
     case 'text': {
       const version = signature.readVersion(content.text);
       if (version === undefined) {
-        return other(`expected ${versionLine} in ${versionFile}, which starts with '${excerpt(content.text)}'`);
+        return other(
+          t('expected a version such as “{0}” in {1}, which starts with “{2}”', versionLine, versionFile, excerpt(content.text)),
+        );
       }
       const missing = await firstAbsent(files, beside);
-      return missing === undefined ? { kind: 'version', version } : other(`expected ${missing} beside ${versionFile}`);
+      return missing === undefined ? { kind: 'version', version } : other(t('expected {0} beside {1}', missing, versionFile));
     }
   }
 }

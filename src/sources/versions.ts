@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 const VERSION = /^v?(\d+(?:\.\d+)*)(?:-rc(\d+))?(?![\d.])/;
 
 /**
@@ -16,7 +17,7 @@ export function compareVersions(a: string, b: string): number {
 
 function parse(version: string): { readonly parts: readonly number[]; readonly candidate: number } {
   const [, numbers, candidate] = VERSION.exec(version) ?? [];
-  if (numbers === undefined) throw new Error(`'${version}' is no version: expected numbers such as 6.1.192 or 6.12-rc3`);
+  if (numbers === undefined) throw new Error(t("'{0}' is no version: expected numbers such as 6.1.192 or 6.12-rc3", version));
   return {
     parts: numbers.split('.').map(Number),
     candidate: candidate === undefined ? Infinity : Number(candidate),

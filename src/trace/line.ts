@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import type { Context } from './call';
 
 /** One line of ftrace text, understood by itself. */
@@ -55,12 +56,12 @@ const malformed = (expected: string): Line => ({ kind: 'malformed', expected });
  * or of probes. Never throws.
  */
 export function parseLine(raw: string): Line {
-  if (raw.length > MAX_LINE) return malformed(`at most ${MAX_LINE} characters`);
+  if (raw.length > MAX_LINE) return malformed(t('at most {0} characters', MAX_LINE));
   if (raw.startsWith('## ====')) return { kind: 'window', title: raw.slice(7).trim() };
   const text = raw.trim();
   if (text === '' || text.startsWith('#') || text.startsWith('-----') || isSwitch(text)) return NOTHING;
   if (text.startsWith('=>')) return { kind: 'frame', symbol: frameSymbol(text.slice(2).trim()) };
-  return graphLine(raw) ?? functionLine(text) ?? malformed('a line of function_graph, of the function tracer or of a probe');
+  return graphLine(raw) ?? functionLine(text) ?? malformed(t('a line of function_graph, of the function tracer or of a probe'));
 }
 
 /** `vfio_intx_handler [vfio_pci_core]`, `fileget.part.0.isra.0`: the function's own name. */
@@ -95,7 +96,7 @@ function graphLine(raw: string): Line | undefined {
   if (what.startsWith('}')) return { kind: 'close', depth, ...traced };
   const call = /^(.+)\(\)( \{|;)$/.exec(what);
   const symbol = call?.[1] === undefined ? undefined : parseSymbol(call[1]);
-  if (symbol === undefined) return malformed('`function() {`, `function();`, `}` or a comment after the last bar');
+  if (symbol === undefined) return malformed(t('`function() {`, `function();`, `}` or a comment after the last bar'));
   return { kind: call?.[2] === ';' ? 'leaf' : 'open', depth, symbol, ...traced };
 }
 

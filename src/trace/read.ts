@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import type { Call } from './call';
 import { parseLine, type Line, type Task, type TracedWorld } from './line';
 
@@ -84,7 +85,7 @@ export function* readTrace(lines: Iterable<string>, skipped: (skip: Skip) => voi
     const line = parseLine(raw);
     if (line.kind === 'nothing') continue;
     if (line.kind === 'frame') {
-      if (stackOf?.pending === undefined) skip('a stack frame only below the entry that it belongs to');
+      if (stackOf?.pending === undefined) skip(t('a stack frame only below the entry that it belongs to'));
       else addFrame(stackOf.pending.stack, line.symbol?.name);
       continue;
     }
@@ -134,13 +135,13 @@ function* take(
     case 'close':
       yield* closeDownTo(state, line.depth + 1);
       if (state.open.at(-1)?.depth === line.depth) yield* closeDownTo(state, line.depth);
-      else skip('the end of a call whose beginning was recorded');
+      else skip(t('the end of a call whose beginning was recorded'));
       return;
     case 'open':
     case 'leaf':
       yield* closeDownTo(state, line.depth);
       if (state.open.length >= MAX_DEPTH || state.size >= MAX_TREE)
-        skip(`at most ${MAX_DEPTH} calls in each other and ${MAX_TREE} in a tree`);
+        skip(t('at most {0} calls in each other and {1} in a tree', MAX_DEPTH, MAX_TREE));
       else openCall(state, line, at);
       if (line.kind === 'leaf') yield* closeDownTo(state, line.depth);
   }
@@ -177,7 +178,7 @@ function openCall(state: TaskState, { symbol, depth, context }: Extract<TaskLine
 }
 
 function addNote(state: TaskState, text: string, skip: (expected: string) => void): void {
-  if (state.size >= MAX_TREE) return skip(`at most ${MAX_TREE} notes in a tree`);
+  if (state.size >= MAX_TREE) return skip(t('at most {0} notes in a tree', MAX_TREE));
   state.open.at(-1)?.call.notes.push(text);
   state.size++;
 }

@@ -39,11 +39,16 @@ const KEPT: readonly (readonly [name: string, pattern: RegExp])[] = [
   ['list items', /^ *(?:[-*]|\d+\.) /gm],
 ];
 
+/** Names that stand in a text without backquotes: symbols, numbers, abbreviations. A translation may say one more often. */
+const NAMES = /\b[A-Za-z]\w*_\w+|\b0x[\da-fA-F]+|\b[A-Z][A-Z\d]{2,}\b/g;
+
 /** What a translation has more, or less, of than the English text: empty for one that keeps everything. */
 export function differences(english: string, translated: string): readonly string[] {
   if (translated.trim() === '') return ['is empty'];
-  return KEPT.flatMap(([name, pattern]) => {
+  const lost = (english.match(NAMES) ?? []).filter((name) => !translated.includes(name));
+  const other = KEPT.flatMap(([name, pattern]) => {
     const [before, after] = [english, translated].map((text) => (text.match(pattern) ?? []).toSorted().join(' '));
     return before === after ? [] : [`${name}: ${after || 'none'}, expected ${before || 'none'}`];
   });
+  return lost.length === 0 ? other : [`names: ${lost.join(', ')} missing`, ...other];
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { suite, test } from 'node:test';
-import { textsOf } from '../../l10n/texts.mjs';
+import { isSaid, NAME_OF_THREAD, textsOf } from '../../l10n/texts.mjs';
 import { allTexts, bundleOf, differences, LANGUAGES, missing, stale } from '../l10n/bundle';
+import { spokenData } from '../l10n/data';
 
 const none: readonly string[] = [];
 
@@ -35,7 +36,7 @@ for (const language of LANGUAGES) {
 }
 
 suite('what is found', () => {
-  const found = (code: string, file = 'src/extension/some.ts') => textsOf(file, code).map(({ text }) => text);
+  const found = (code: string, file = 'src/extension/some.ts') => [...new Set(textsOf(file, code).map(({ text }) => text))];
 
   test('is what is said with t', () => {
     assert.deepEqual(found(`t('One'); t("{0} of {1}", a, b); t(yes ? 'Yes' : 'No'); t('a long ' + 'text'); l10n.t(\`whole\`);`), [
@@ -60,6 +61,19 @@ suite('what is found', () => {
     assert.deepEqual(found(flow, 'src/flows/some.ts'), ['A way', 'It waits.', 'runs']);
     assert.deepEqual(found(model), none);
   });
+});
+
+/** A field’s or a structure’s name, perhaps with that of the instance. */
+const IS_INSTANCE = /^\w+( (\d+|master|slave))?$/;
+
+test('whatever flows and their runs say is found', () => {
+  const found = new Set(allTexts().map(({ text }) => text));
+  assert.deepEqual(
+    [...spokenData()].filter(
+      (text) => isSaid(text) && !IS_INSTANCE.test(text) && !found.has(text) && !found.has(text.replace(NAME_OF_THREAD, '{0}')),
+    ),
+    none,
+  );
 });
 
 suite('a translation that differs from the English text', () => {

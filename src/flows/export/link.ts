@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { flowById } from '../catalogue';
 import type { Edit } from '../edits';
 import { resolveParameters, type Flow, type FlowStimuli, type Inputs } from '../flow';
@@ -50,29 +51,30 @@ export function readPlace(text: string): ReadPlace {
 }
 
 function read(text: string): Place {
-  if (text.length > LONGEST) throw new Error(`it is longer than ${LONGEST} characters`);
+  if (text.length > LONGEST) throw new Error(t('it is longer than {0} characters', LONGEST));
   const single = new Map<string, string>();
   const parameters: Record<string, string> = {};
   const stimuli: FlowStimuli[number][] = [];
   const edits: Edit[] = [];
   for (const field of text.split('&')) {
     const at = field.indexOf('=');
-    if (at < 0) throw new Error(`"${shown(field)}" is not of the form NAME=VALUE`);
+    if (at < 0) throw new Error(t('"{0}" is not of the form NAME=VALUE', shown(field)));
     const [key, value] = [field.slice(0, at), field.slice(at + 1)];
     if (key === 'inject') stimuli.push(readStimulus(value));
     else if (key === 'edit') edits.push(readEdit(value));
     else if (key.startsWith('set.')) define(parameters, unescape(key.slice(4)), unescape(value));
-    else if (!['v', 'flow', 'step', 'seed'].includes(key)) throw new Error(`it has a part "${shown(key)}", which Virtflow does not know`);
-    else if (single.has(key)) throw new Error(`it says ${key} twice`);
+    else if (!['v', 'flow', 'step', 'seed'].includes(key))
+      throw new Error(t('it has a part "{0}", which Virtflow does not know', shown(key)));
+    else if (single.has(key)) throw new Error(t('it says {0} twice', key));
     else single.set(key, value);
   }
-  if (single.get('v') !== VERSION) throw new Error('it was made by another version of Virtflow');
-  if (stimuli.length > MOST || edits.length > MOST) throw new Error(`it has more than ${MOST} stimuli or edits`);
+  if (single.get('v') !== VERSION) throw new Error(t('it was made by another version of Virtflow'));
+  if (stimuli.length > MOST || edits.length > MOST) throw new Error(t('it has more than {0} stimuli or edits', MOST));
   const id = unescape(single.get('flow') ?? '');
   const flow = flowById(id);
-  if (flow === undefined) throw new Error(`there is no flow "${shown(id)}"`);
+  if (flow === undefined) throw new Error(t('there is no flow "{0}"', shown(id)));
   const strange = stimuli.find(({ name }) => !flow.stimuli.some((stimulus) => stimulus.name === name));
-  if (strange !== undefined) throw new Error(`flow ${flow.id} has no stimulus "${shown(strange.name)}"`);
+  if (strange !== undefined) throw new Error(t('flow {0} has no stimulus "{1}"', flow.id, shown(strange.name)));
   const seed = readNumber('seed', single.get('seed') ?? '0');
   return {
     flow,
@@ -82,26 +84,26 @@ function read(text: string): Place {
 }
 
 function define(parameters: Record<string, string>, name: string, value: string): void {
-  if (!/^[\w.-]{1,64}$/.test(name) || name === '__proto__') throw new Error(`"${shown(name)}" is no name of a parameter`);
-  if (value.length > 64) throw new Error(`it sets ${name} to more than 64 characters`);
-  if (Object.hasOwn(parameters, name)) throw new Error(`it sets ${name} twice`);
+  if (!/^[\w.-]{1,64}$/.test(name) || name === '__proto__') throw new Error(t('"{0}" is no name of a parameter', shown(name)));
+  if (value.length > 64) throw new Error(t('it sets {0} to more than 64 characters', name));
+  if (Object.hasOwn(parameters, name)) throw new Error(t('it sets {0} twice', name));
   parameters[name] = value;
 }
 
 function readStimulus(text: string): FlowStimuli[number] {
   const [name = '', at = ''] = text.split('@', 2);
-  return { at: readNumber(`the step of stimulus ${shown(name)}`, at), name: unescape(name) };
+  return { at: readNumber(t('the step of stimulus {0}', shown(name)), at), name: unescape(name) };
 }
 
 function readEdit(text: string): Edit {
   const [cell = '', at = '', value = ''] = text.split('@', 3);
   if (!/^(0|-?[1-9]\d{0,15})$/.test(value) || !Number.isSafeInteger(Number(value)))
-    throw new Error(`the value of cell ${shown(cell)} is no whole number`);
-  return { at: readNumber(`the step of cell ${shown(cell)}`, at), cell: unescape(cell), value: Number(value) };
+    throw new Error(t('the value of cell {0} is no whole number', shown(cell)));
+  return { at: readNumber(t('the step of cell {0}', shown(cell)), at), cell: unescape(cell), value: Number(value) };
 }
 
 function readNumber(what: string, digits: string): number {
-  if (!/^\d{1,9}$/.test(digits)) throw new Error(`${what} is "${shown(digits)}", expected a whole number`);
+  if (!/^\d{1,9}$/.test(digits)) throw new Error(t('{0} is "{1}", expected a whole number', what, shown(digits)));
   return Number(digits);
 }
 
@@ -113,7 +115,7 @@ function unescape(text: string): string {
     return point <= 0x10ffff ? String.fromCodePoint(point) : '\ufffd';
   });
   if (text.replaceAll(/~[0-9a-f]{1,6}~/g, '').match(/[^\w.-]/) !== null)
-    throw new Error(`"${shown(text)}" is not written as Virtflow writes it`);
+    throw new Error(t('"{0}" is not written as Virtflow writes it', shown(text)));
   return plain;
 }
 

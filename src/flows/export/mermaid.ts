@@ -1,5 +1,7 @@
+import { t } from '@vscode/l10n';
 import type { EdgeKind } from '../../engine/journal';
 import type { FlowRun } from '../flow';
+import { edgeTitle } from '../text';
 import type { StepRange } from './range';
 import { lineLabel, sequenceOf, type Line, type Part, type Sequence, type Stay } from './sequence';
 
@@ -13,12 +15,12 @@ export function* mermaid(run: FlowRun, range: StepRange): Generator<string> {
   const sequence = sequenceOf(run, range, LINES);
   const { lanes } = sequence;
   yield 'sequenceDiagram\n';
-  yield `  title ${plain(`${run.flow.title}: steps ${range.first} to ${range.end - 1}`)}\n`;
-  yield `  accDescr: ${plain(`Hand-overs between ${lanes.map(({ title }) => title).join(', ')}. ${run.flow.summary}`)}\n`;
+  yield `  title ${plain(t('{0}: steps {1} to {2}', t(run.flow.title), range.first, range.end - 1))}\n`;
+  yield `  accDescr: ${plain(`${t('Hand-overs between {0}.', lanes.map(({ title }) => title).join(', '))} ${t(run.flow.summary)}`)}\n`;
   for (const [lane, { title }] of lanes.entries()) yield `  participant ${id(lane)} as ${plain(title)}\n`;
   for (const part of sequence.parts) for (const line of partLines(part, sequence)) yield `  ${line}\n`;
   if (sequence.shownTo < range.end)
-    yield `  ${noteOverAll(sequence, `The other ${range.end - sequence.shownTo} steps are left out: export a chapter or fewer steps.`)}\n`;
+    yield `  ${noteOverAll(sequence, t('The other {0} steps are left out: export a chapter or fewer steps.', range.end - sequence.shownTo))}\n`;
 }
 
 function* partLines(part: Part, sequence: Sequence): Generator<string> {
@@ -26,11 +28,11 @@ function* partLines(part: Part, sequence: Sequence): Generator<string> {
     case 'chapter':
       return yield noteOverAll(sequence, `§ ${part.title}`);
     case 'stimulus':
-      return yield `Note over ${id(part.lane)}: ${plain(`⚡ ${part.title} (step ${part.step})`)}`;
+      return yield `Note over ${id(part.lane)}: ${plain(t('⚡ {0} (step {1})', part.title, part.step))}`;
     case 'stay':
       return yield* stayLines(part);
     case 'repeat':
-      yield `loop ${plain(`${part.times} times, up to step ${part.end - 1}`)}`;
+      yield `loop ${plain(t('{0} times, up to step {1}', part.times, part.end - 1))}`;
       for (const stay of part.stays) for (const line of stayLines(stay)) yield `  ${line}`;
       return yield 'end';
   }
@@ -53,12 +55,12 @@ function* stayLines({ lane, lines }: Stay): Generator<string> {
 }
 
 function arrowOf(lane: number, { step }: Line, cause: NonNullable<Line['cause']>): string {
-  return `${id(cause.lane)}${waits(cause.edge) ? '->>' : '-)'}${id(lane)}: ${plain(`${cause.edge} (${cause.step} → ${step})`)}`;
+  return `${id(cause.lane)}${waits(cause.edge) ? '->>' : '-)'}${id(lane)}: ${plain(`${edgeTitle(cause.edge)} (${cause.step} → ${step})`)}`;
 }
 
 function noteOf(lane: number, lines: readonly Line[]): string {
   const rows = lines.map((line) => {
-    const handsOver = line.kind === 'signal' ? ` ⇒ ${line.edge}` : '';
+    const handsOver = line.kind === 'signal' ? ` ⇒ ${edgeTitle(line.edge)}` : '';
     return plain(`${'\u2002'.repeat(Math.min(line.depth, 12))}${line.step} ${lineLabel(line)}${handsOver}`);
   });
   return `Note right of ${id(lane)}: ${rows.join('<br/>')}`;

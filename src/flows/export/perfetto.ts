@@ -1,6 +1,7 @@
+import { t } from '@vscode/l10n';
 import { CONTEXT_KINDS, contextKind, type ContextKind } from '../contexts';
 import type { FlowRun } from '../flow';
-import { cellName, changeText, resultText, writesOf } from '../text';
+import { cellName, changeText, edgeTitle, resultText, threadTitle, writesOf } from '../text';
 import type { StepRange } from './range';
 
 /**
@@ -14,11 +15,11 @@ export function* perfetto(run: FlowRun, range: StepRange): Generator<string> {
   const { flow, inputs, ending } = run;
   const about = {
     flow: flow.id,
-    title: flow.title,
+    title: t(flow.title),
     ...inputs.parameters,
     seed: inputs.seed,
     ending: ending.kind,
-    time: 'one microsecond is one step, not a duration',
+    time: t('one microsecond is one step, not a duration'),
   };
   yield `{"displayTimeUnit":"ns","otherData":${JSON.stringify(about)},"traceEvents":[\n`;
   let comma = '';
@@ -52,15 +53,15 @@ function* events(run: FlowRun, range: StepRange): Generator<TraceEvent> {
   yield* steps(run, range);
 }
 
-const PROCESSES: Readonly<Record<ContextKind, string>> = {
-  device: 'Device',
-  hardirq: 'Host interrupts',
-  kworker: 'Host kernel threads',
-  qemu: 'Host processes',
-  vcpu: 'vCPUs',
-  guest: 'Guest',
-  other: 'Other',
-};
+const processes = (): Readonly<Record<ContextKind, string>> => ({
+  device: t('Device'),
+  hardirq: t('Host interrupts'),
+  kworker: t('Host kernel threads'),
+  qemu: t('Host processes'),
+  vcpu: t('vCPUs'),
+  guest: t('Guest'),
+  other: t('Other'),
+});
 
 /** Processes have their kind's number, threads their own; neither may be 0, which some readers take for none. */
 const place = ({ threads }: FlowRun, thread: number): { readonly pid: number; readonly tid: number } => ({
@@ -72,10 +73,11 @@ function* names(run: FlowRun): Generator<TraceEvent> {
   const used = new Set(run.threads.map(({ context }) => contextKind(context)));
   for (const [index, kind] of CONTEXT_KINDS.entries()) {
     if (!used.has(kind)) continue;
-    yield { ph: 'M', pid: index + 1, tid: 0, name: 'process_name', args: { name: PROCESSES[kind] } };
+    yield { ph: 'M', pid: index + 1, tid: 0, name: 'process_name', args: { name: processes()[kind] } };
     yield { ph: 'M', pid: index + 1, tid: 0, name: 'process_sort_index', args: { sort_index: index } };
   }
-  for (const { index, title } of run.threads) yield { ph: 'M', ...place(run, index), name: 'thread_name', args: { name: title } };
+  for (const thread of run.threads)
+    yield { ph: 'M', ...place(run, thread.index), name: 'thread_name', args: { name: threadTitle(thread) } };
 }
 
 function* stimuli(run: FlowRun, range: StepRange): Generator<TraceEvent> {
@@ -83,7 +85,7 @@ function* stimuli(run: FlowRun, range: StepRange): Generator<TraceEvent> {
     const spec = run.flow.stimuli.find((stimulus) => stimulus.name === name);
     const thread = run.threads.find(({ id }) => id === spec?.thread);
     if (spec === undefined || thread === undefined || at < range.first || at >= range.end) continue;
-    yield { ph: 'i', ...place(run, thread.index), ts: at, s: 'g', cat: 'stimulus', name: spec.title };
+    yield { ph: 'i', ...place(run, thread.index), ts: at, s: 'g', cat: 'stimulus', name: t(spec.title) };
   }
 }
 
@@ -130,7 +132,7 @@ function begin(run: FlowRun, enter: number, ts: number): TraceEvent {
 /** A flow's number is that of the step that it leads to: one cause may bring about several. */
 function* handOver(run: FlowRun, cause: number, effect: number): Generator<TraceEvent> {
   const { thread, edge } = run.journal.step(cause);
-  const flow = { cat: 'hand-over', name: edge, id: effect };
+  const flow = { cat: 'hand-over', name: edgeTitle(edge), id: effect };
   yield { ph: 's', ...place(run, thread), ts: cause, ...flow };
   yield { ph: 'f', ...place(run, run.journal.thread(effect)), ts: effect, bp: 'e', ...flow };
 }

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { chapterSteps, ParameterError, type FlowRun } from '../flow';
 
 /** The part of a run that is exported: steps `[first, end)`. */
@@ -24,7 +25,9 @@ export function chapterRange(run: FlowRun, title: string): StepRange {
   const index = starts.findIndex(({ chapter }) => chapter.title === title);
   const start = starts[index];
   if (start === undefined)
-    throw new ParameterError(`this run has no chapter "${title}"; it has ${starts.map(({ chapter }) => `"${chapter.title}"`).join(', ')}`);
+    throw new ParameterError(
+      t('this run has no chapter "{0}"; it has {1}', title, starts.map(({ chapter }) => `"${chapter.title}"`).join(', ')),
+    );
   return { first: start.step, end: starts[index + 1]?.step ?? run.journal.length };
 }
 

@@ -1,8 +1,9 @@
+import { t } from '@vscode/l10n';
 import type { EdgeKind, Step, StepKind } from '../../engine/journal';
 import type { ThreadInfo } from '../../engine/machine';
 import { inLaneOrder } from '../contexts';
 import { chapterSteps, type FlowRun } from '../flow';
-import { cellName, changeText, writesOf } from '../text';
+import { cellName, changeText, threadTitle, writesOf } from '../text';
 import type { StepRange } from './range';
 import { ranksOf, spansOf, thresholdOf, type Span } from './ranks';
 
@@ -52,10 +53,13 @@ export interface Line {
 
 /** Condenses a part of a run to `most` lines. Hand-overs stay even if they are more, up to a limit. */
 export function sequenceOf(run: FlowRun, range: StepRange, most: number): Sequence {
-  const chapters = new Map(chapterSteps(run).map(({ chapter, step }) => [step, chapter.title]));
+  const chapters = new Map(chapterSteps(run).map(({ chapter, step }) => [step, t(chapter.title)]));
   const spans = [...spansOf(run, range, chapters)];
   const threads = new Set(spans.map(({ thread }) => thread));
-  const lanes = inLaneOrder(run.threads.filter(({ index }) => threads.has(index)));
+  const lanes = inLaneOrder(run.threads.filter(({ index }) => threads.has(index))).map((thread) => ({
+    ...thread,
+    title: threadTitle(thread),
+  }));
   const laneOf = new Map(lanes.map(({ index }, lane) => [index, lane]));
   const ranks = ranksOf(run, range, spans);
   const threshold = thresholdOf(ranks, most);
@@ -84,7 +88,7 @@ function* stimuliIn({ inputs, flow, threads }: FlowRun, { first, end }: Span, la
     const spec = flow.stimuli.find((stimulus) => stimulus.name === name);
     if (spec === undefined || at < first || at >= end) continue;
     const thread = threads.find(({ id }) => id === spec.thread)?.index ?? -1;
-    yield { kind: 'stimulus', step: at, lane: laneOf.get(thread) ?? 0, title: spec.title };
+    yield { kind: 'stimulus', step: at, lane: laneOf.get(thread) ?? 0, title: t(spec.title) };
   }
 }
 

@@ -1,6 +1,8 @@
+import { t } from '@vscode/l10n';
 import { CONTEXT_KINDS, contextKind, type ContextKind } from '../contexts';
 import { presetOf, type FlowRun } from '../flow';
 import { DARK, LIGHT, type Palette } from './palette';
+import { edgeTitle, letters } from '../text';
 import type { StepRange } from './range';
 import { lineLabel, sequenceOf, type Line, type Part, type Sequence } from './sequence';
 import { BAND_HEIGHT, HANDOVER_GAP, HEAD_HEIGHT, layOutSvg, PITCH, ROW, type PlacedLine, type SvgLayout } from './svg_layout';
@@ -44,13 +46,13 @@ export function* svg(run: FlowRun, range: StepRange, theme: SvgTheme = 'auto'): 
   yield* arrows(drawing);
   for (const line of drawing.lines) yield stepLine(drawing, line);
   for (const { y, lane, step, title } of drawing.stimuli)
-    yield label(railOf(drawing, lane) + 12, y + 4, 'stimulus', `⚡ ${title} (step ${step})`);
+    yield label(railOf(drawing, lane) + 12, y + 4, 'stimulus', t('⚡ {0} (step {1})', title, step));
   yield* legend(drawing);
   yield '</svg>\n';
 }
 
 const titleOf = ({ run, sequence: { range } }: Drawing): string =>
-  `${run.flow.title}: steps ${range.first} to ${range.end - 1} of ${run.journal.length}`;
+  t('{0}: steps {1} to {2} of {3}', t(run.flow.title), range.first, range.end - 1, run.journal.length);
 
 /** What the drawing shows, in words and in order. */
 function* textTwin({ sequence }: Drawing): Generator<string> {
@@ -61,37 +63,37 @@ function* textTwin({ sequence }: Drawing): Generator<string> {
 function* partInWords(part: Part, sequence: Sequence): Generator<string> {
   switch (part.kind) {
     case 'chapter':
-      return yield `Chapter: ${part.title}`;
+      return yield t('Chapter: {0}', part.title);
     case 'stimulus':
-      return yield `Stimulus at step ${part.step}: ${part.title}`;
+      return yield t('Stimulus at step {0}: {1}', part.step, part.title);
     case 'stay':
       return yield `${sequence.lanes[part.lane]?.title}: ${part.lines.map((line) => lineInWords(line, sequence)).join('; ')}.`;
     case 'repeat':
-      yield `${part.times} times, up to step ${part.end - 1}:`;
+      yield t('{0} times, up to step {1}:', part.times, part.end - 1);
       for (const stay of part.stays) yield* partInWords(stay, sequence);
   }
 }
 
 function lineInWords(line: Line, { lanes }: Sequence): string {
-  const by = line.cause === undefined ? '' : `by ${line.cause.edge} from ${lanes[line.cause.lane]?.title}: `;
+  const by = line.cause === undefined ? '' : t('by {0} from {1}: ', edgeTitle(line.cause.edge), lanes[line.cause.lane]?.title ?? '');
   return `${by}${line.step} ${labelOf(line)}${line.writes.map(({ cell, change }) => `, ${cell}: ${change}`).join('')}`;
 }
 
-const labelOf = (line: Line): string => (line.kind === 'signal' ? `${lineLabel(line)} ⇒ ${line.edge}` : lineLabel(line));
+const labelOf = (line: Line): string => (line.kind === 'signal' ? `${lineLabel(line)} ⇒ ${edgeTitle(line.edge)}` : lineLabel(line));
 
-const leftOut = ({ range, shownTo }: Sequence): string => `The other ${range.end - shownTo} steps are left out.`;
+const leftOut = ({ range, shownTo }: Sequence): string => t('The other {0} steps are left out.', range.end - shownTo);
 
 function* titles(drawing: Drawing): Generator<string> {
   const { run, left, sequence } = drawing;
   const preset = presetOf(run);
   const set = run.flow.parameters.filter((spec) => run.inputs.parameters[spec.name] !== spec.default);
   const details = [
-    `steps ${sequence.range.first} to ${sequence.range.end - 1} of ${run.journal.length}`,
-    ...(preset === undefined ? [] : [preset.title]),
+    t('steps {0} to {1} of {2}', sequence.range.first, sequence.range.end - 1, run.journal.length),
+    ...(preset === undefined ? [] : [t(preset.title)]),
     ...set.map(({ name }) => `${name}=${String(run.inputs.parameters[name])}`),
     ...(sequence.shownTo < sequence.range.end ? [leftOut(sequence)] : []),
   ];
-  yield label(left, 34, 'title', run.flow.title);
+  yield label(left, 34, 'title', t(run.flow.title));
   yield label(left, 54, 'detail', cut(details.join(' · '), (drawing.right - left) / 6.5));
 }
 
@@ -119,7 +121,7 @@ function chapterBand({ left, right, numbers }: Drawing, { y, step, title }: Draw
 function repeatFrame({ numbers, right }: Drawing, { top, bottom, times, end }: Drawing['repeats'][number]): string {
   return (
     `<rect class="repeat" x="${numbers - 2}" y="${top}" width="${right - numbers + 2}" height="${bottom - top}" rx="6"/>` +
-    label(numbers + 8, top + 16, 'times', `${times} times, up to step ${end - 1}`)
+    label(numbers + 8, top + 16, 'times', t('{0} times, up to step {1}', times, end - 1))
   );
 }
 
@@ -146,7 +148,7 @@ function arrow(drawing: Drawing, from: PlacedLine | undefined, to: PlacedLine, c
   const head = `<path class="arrowhead ${kind}" d="M${x2 - 4} ${to.y - 11} h8 l-4 6 Z"/>`;
   if (x1 === x2) {
     const back = `M${x1} ${y1} H${x1 - 14 + CORNER} Q${x1 - 14} ${y1} ${x1 - 14} ${y1 + CORNER} V${turn - CORNER} Q${x1 - 14} ${turn} ${x1 - 14 + CORNER} ${turn} H${x2 - CORNER} Q${x2} ${turn} ${x2} ${turn + CORNER} V${to.y - 10}`;
-    return `<path class="arrow ${kind}" d="${back}"/>${head}${label(x2 + 12, turn + 3, 'edge', cause.edge)}`;
+    return `<path class="arrow ${kind}" d="${back}"/>${head}${label(x2 + 12, turn + 3, 'edge', edgeTitle(cause.edge))}`;
   }
   const way = x2 > x1 ? 1 : -1;
   const down = x1 + way * ASIDE;
@@ -155,7 +157,7 @@ function arrow(drawing: Drawing, from: PlacedLine | undefined, to: PlacedLine, c
     `Q${down} ${turn} ${down + way * CORNER} ${turn} H${x2 - way * CORNER}`,
     `Q${x2} ${turn} ${x2} ${turn + CORNER} V${to.y - 10}`,
   ].join(' ');
-  return `<path class="arrow ${kind}" d="${path}"/>${head}${label((down + x2) / 2, turn + 3, 'edge middle', cause.edge)}`;
+  return `<path class="arrow ${kind}" d="${path}"/>${head}${label((down + x2) / 2, turn + 3, 'edge middle', edgeTitle(cause.edge))}`;
 }
 
 function stepLine(drawing: Drawing, { lane, y, line }: PlacedLine): string {
@@ -167,7 +169,7 @@ function stepLine(drawing: Drawing, { lane, y, line }: PlacedLine): string {
   const beside =
     writes === '' || room - name.length < 12 ? '' : `<tspan class="writes" dx="10">${xml(cut(writes, room - name.length - 2))}</tspan>`;
   return (
-    `<g><title>${xml(`step ${line.step}: ${lineInWords(line, drawing.sequence)}`)}</title>` +
+    `<g><title>${xml(t('step {0}: {1}', line.step, lineInWords(line, drawing.sequence)))}</title>` +
     `${label(drawing.numbers - 8, y + 4, 'number end', String(line.step))}${node(line, rail, y, kindOf(drawing.sequence, lane))}` +
     `<text class="function" x="${x}" y="${y + 4}">${xml(name)}${beside}</text></g>\n`
   );
@@ -181,35 +183,36 @@ function node({ kind, writes }: Line, x: number, y: number, context: ContextKind
   return `<circle class="disc ${context}" cx="${x}" cy="${y}" r="2"/>`;
 }
 
-const KIND_NAMES: Readonly<Record<ContextKind, string>> = {
-  device: 'device',
-  hardirq: 'host interrupt',
-  kworker: 'kernel thread',
-  qemu: 'process',
-  vcpu: 'vCPU, hypervisor',
-  guest: 'guest',
-  other: 'other',
-};
+const kindNames = (): Readonly<Record<ContextKind, string>> => ({
+  device: t('device'),
+  hardirq: t('host interrupt'),
+  kworker: t('kernel thread'),
+  qemu: t('process'),
+  vcpu: t('vCPU, hypervisor'),
+  guest: t('guest'),
+  other: t('other'),
+});
 
 function* legend({ sequence, railBottom, left, right }: Drawing): Generator<string> {
   yield `<path class="rail" d="M${left} ${railBottom + 12} H${right}"/>\n`;
   const used = new Set(sequence.lanes.map(({ context }) => contextKind(context)));
   const y = railBottom + 36;
+  const names = kindNames();
   let x = left + 5;
   for (const kind of CONTEXT_KINDS.filter((one) => used.has(one))) {
     yield `<rect class="bar ${kind}" x="${x - 5}" y="${y - 8}" width="10" height="16" rx="5"/><circle class="disc ${kind}" cx="${x}" cy="${y}" r="3.5"/>`;
-    yield label(x + 11, y + 4, 'key', KIND_NAMES[kind]);
-    x += 34 + KIND_NAMES[kind].length * 6;
+    yield label(x + 11, y + 4, 'key', names[kind]);
+    x += 34 + letters(names[kind]) * 6;
   }
   x += 10;
   const signs: readonly (readonly [string, (x: number) => string])[] = [
-    ['function', (at) => `<circle class="disc other" cx="${at}" cy="${y}" r="3.5"/>`],
-    ['writes state', (at) => `<path class="disc other" d="M${at} ${y - 4.5} l4.5 4.5 l-4.5 4.5 l-4.5 -4.5 Z"/>`],
-    ['hands over', (at) => `<circle class="ring other" cx="${at}" cy="${y}" r="3.5"/>`],
+    [t('function'), (at) => `<circle class="disc other" cx="${at}" cy="${y}" r="3.5"/>`],
+    [t('writes state'), (at) => `<path class="disc other" d="M${at} ${y - 4.5} l4.5 4.5 l-4.5 4.5 l-4.5 -4.5 Z"/>`],
+    [t('hands over'), (at) => `<circle class="ring other" cx="${at}" cy="${y}" r="3.5"/>`],
   ];
   for (const [name, draw] of signs) {
     yield draw(x) + label(x + 11, y + 4, 'key', name);
-    x += 34 + name.length * 6;
+    x += 34 + letters(name) * 6;
   }
 }
 

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { entering, handing, type PartSpec, type ReadCell, type WireSpec } from '../topology';
 
 /** Parts of a virtual machine’s topology that the flows with KVM share. */
@@ -19,7 +20,7 @@ export const vectors = (name: string, register: string) => ({
   cells: `${register}[`,
   text: (cell: ReadCell): string => {
     const vector = highestVector(cell, register);
-    return vector < 0 ? 'none' : `0x${vector.toString(16)}`;
+    return vector < 0 ? t('none') : `0x${vector.toString(16)}`;
   },
 });
 
@@ -78,11 +79,11 @@ export const ioapic = (gsi: number): PartSpec => ({
   blocked: [
     {
       when: (cell) => at(cell, 'irr', gsi) && cell('fields.mask') !== 0,
-      because: `The line of pin ${gsi} is up, but its redirection entry is masked.`,
+      because: 'The pin’s line is up, but its redirection entry is masked.',
     },
     {
       when: (cell) => cell('fields.remote_irr') !== 0,
-      because: `Remote IRR is set: pin ${gsi} sends nothing more until the guest’s EOI.`,
+      because: 'Remote IRR is set: the pin sends nothing more until the guest’s EOI.',
     },
   ],
 });
@@ -101,11 +102,11 @@ export const pic = (pin: number): PartSpec => {
     blocked: [
       {
         when: (cell) => at(cell, 'irr', bit) && at(cell, 'imr', bit),
-        because: `Input ${bit} of the ${chip} has a request, but IMR masks it.`,
+        because: 'The input has a request, but IMR masks it.',
       },
       {
         when: (cell) => at(cell, 'irr', bit) && !at(cell, 'imr', bit) && at(cell, 'isr', bit),
-        because: `Input ${bit} of the ${chip} is in service: its next request waits for the end of this one.`,
+        because: 'The input is in service: its next request waits for the end of this one.',
       },
     ],
   };

@@ -25,8 +25,8 @@ const chip = (id: string, name: string, where: 'qemu' | 'kvm'): PartSpec => ({
   code: [where === 'qemu' ? 'hw/intc/i8259.c' : 'arch/x86/kvm/i8259.c'],
   shows: ['irr', 'imr', 'isr'],
   blocked: [
-    { when: (cell) => (cell('irr') & cell('imr')) !== 0, because: `An input of the ${name} has a request that IMR masks.` },
-    { when: waitsInService, because: `A request of the ${name} waits: an input in service is at least as urgent, until its EOI.` },
+    { when: (cell) => (cell('irr') & cell('imr')) !== 0, because: 'An input has a request that IMR masks.' },
+    { when: waitsInService, because: 'A request waits: an input in service is at least as urgent, until its EOI.' },
   ],
   ...(where === 'qemu' ? qemuPic : kernelPic),
 });

@@ -161,7 +161,7 @@ test('a value that does not fit is refused and changes nothing', () => {
   const refused: readonly (readonly [string, number, RegExp])[] = [
     ['kvm_kpic_state(master).irr', 256, /cannot be 256: expected a number of 8 bits/],
     ['kvm_kpic_state(master).irr', 0.5, /expected a number of 8 bits/],
-    ['kvm_kpic_state.irr', 1, /could be of kvm_kpic_state\(master\) or kvm_kpic_state\(slave\)/],
+    ['kvm_kpic_state.irr', 1, /could be of kvm_kpic_state\(master\), kvm_kpic_state\(slave\)/],
     ['kvm_kpic_state(master).colour', 1, /there is no kvm_kpic_state\(master\).colour/],
     ['virqfd(unmask).eventfd', 1, /there is no virqfd\(unmask\).eventfd yet at step 101/],
   ];

@@ -29,7 +29,7 @@ describe('recogniseTree refuses, with what was expected and found,', () => {
   it('an empty directory', () => refuses({}, /not Linux: there is no Makefile.*not QEMU: there is no VERSION/));
 
   it("a Makefile that is not a kernel's", () =>
-    refuses({ Makefile: 'all: prog\n\tcc' }, /expected 'VERSION = 6'.* in Makefile, which starts with 'all: prog'/));
+    refuses({ Makefile: 'all: prog\n\tcc' }, /expected a version such as “VERSION = 6.* in Makefile, which starts with “all: prog”/));
 
   it('a kernel Makefile alone', () => refuses({ Makefile: LINUX.Makefile }, /expected Kbuild beside Makefile/));
   it('a version that is none', () =>

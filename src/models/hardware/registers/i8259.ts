@@ -2,62 +2,36 @@ import { bit, bool, hex, int, means, register, type BitField } from '../../../en
 
 /** The registers of an 8259 as its data sheet has them, for whoever emulates one. */
 
-const inputs = (says: (input: string) => string): readonly BitField[] =>
-  Array.from({ length: 8 }, (_, pin) => bit(pin, `IR${pin}`, says(`Input ${pin}`)));
+const inputs = (sentence: string): readonly BitField[] => Array.from({ length: 8 }, (_, pin) => bit(pin, `IR${pin}`, sentence));
 
 export const lastIrr = () =>
-  means(
-    'The level that each input had when it last changed: an edge is seen against this.',
-    register(
-      8,
-      inputs((input) => `${input} was high.`),
-    ),
-  );
+  means('The level that each input had when it last changed: an edge is seen against this.', register(8, inputs('The input was high.')));
 
 export const irr = () =>
   means(
     'Interrupt request register: inputs that ask for service and have not been acknowledged.',
-    register(
-      8,
-      inputs((input) => `${input} asks for service.`),
-    ),
+    register(8, inputs('The input asks for service.')),
   );
 
 export const imr = (initial = 0) =>
-  means(
-    'Interrupt mask register (OCW1): inputs that are not looked at.',
-    register(
-      8,
-      inputs((input) => `${input} is masked.`),
-      initial,
-    ),
-  );
+  means('Interrupt mask register (OCW1): inputs that are not looked at.', register(8, inputs('The input is masked.'), initial));
 
 export const isr = () =>
   means(
     'In-service register: inputs that were acknowledged and whose end of interrupt is still due. They hold back those of the same and of lower priority.',
-    register(
-      8,
-      inputs((input) => `${input} is in service: its EOI is due.`),
-    ),
+    register(8, inputs('The input is in service: its EOI is due.')),
   );
 
 export const elcr = () =>
   means(
     'Edge/level control register (ports 0x4D0 and 0x4D1): inputs that are level-triggered.',
-    register(
-      8,
-      inputs((input) => `${input} is level-triggered; clear: an edge counts.`),
-    ),
+    register(8, inputs('The input is level-triggered; clear: an edge counts.')),
   );
 
 export const elcrMask = () =>
   means(
     'The inputs that may be made level-triggered at all: not the timer, the keyboard, the cascade and the clock.',
-    register(
-      8,
-      inputs((input) => `${input} may be level-triggered.`),
-    ),
+    register(8, inputs('The input may be level-triggered.')),
   );
 
 export const priorityAdd = () => means('The input that has the highest priority: rotation moves it on.', int());

@@ -45,7 +45,7 @@ export const pins = (sentence: string, first = 0, count = 24) =>
     sentence,
     register(
       32,
-      Array.from({ length: count }, (_, pin) => bit(pin, `pin ${first + pin}`, `Pin ${first + pin}.`)),
+      Array.from({ length: count }, (_, pin) => bit(pin, `pin ${first + pin}`)),
     ),
   );
 
