@@ -1,5 +1,5 @@
 import { readFile, stat } from 'node:fs/promises';
-import { chapterSteps, ParameterError, simulate, type FlowRun } from '../flows/flow';
+import { ParameterError, simulate, type FlowRun } from '../flows/flow';
 import { judge, type Verdict } from '../flows/scenario/expectations';
 import { inputsOf } from '../flows/scenario/inputs';
 import { lineAndColumn, LONGEST, type Mistake } from '../flows/scenario/json';
@@ -85,7 +85,7 @@ function outline(scenario: Scenario, run: FlowRun): readonly string[] {
   const { parameters = {} } = content;
   const titleOf = (name: string): string => flow.stimuli.find((stimulus) => stimulus.name === name)?.title ?? name;
   const lines = [
-    ...startsOf(scenario, run).map(({ chapter, step }) => ({ step, line: `§ ${chapter.title}` })),
+    ...chaptersOf(run, scenario).map(({ chapter, step }) => ({ step, line: `§ ${chapter.title}` })),
     ...run.inputs.stimuli.map(({ at, name }) => ({ step: at, line: `! ${titleOf(name)}` })),
     ...(run.inputs.edits ?? []).map(({ at, cell, value }) => ({ step: at, line: `! ${cell} is set to ${value}` })),
   ].toSorted((a, b) => a.step - b.step);
@@ -95,10 +95,6 @@ function outline(scenario: Scenario, run: FlowRun): readonly string[] {
     `${run.journal.length} steps; ${endingText(run)}`,
   ];
 }
-
-/** The author's chapters, or else the flow's. */
-const startsOf = (scenario: Scenario, run: FlowRun): ReturnType<typeof chapterSteps> =>
-  scenario.content.chapters === undefined ? chapterSteps(run) : chaptersOf(run, scenario);
 
 function verdictText({ holds, expected, found, expectation: { because } }: Verdict, place: string): readonly string[] {
   if (holds) return [`ok      ${expected}`];
@@ -124,7 +120,7 @@ function asJson(file: string, text: string, outcome: Outcome): unknown {
         inputs: run.inputs,
         steps: run.journal.length,
         ending: run.ending.kind,
-        chapters: startsOf(scenario, run).map(({ chapter, step }) => ({ title: chapter.title, step })),
+        chapters: chaptersOf(run, scenario).map(({ chapter, step }) => ({ title: chapter.title, step })),
         expectations: verdicts.map(({ expectation, path, ...verdict }) => ({
           ...expectation,
           ...verdict,

@@ -13,7 +13,11 @@ import { exportRun } from './export';
 import { linkToStep } from './links';
 import type { Panel } from './panel';
 import { upstreamPage, type Reveal } from './reveal';
+import type { Notes } from './notes';
+import { addChapter, saveRunAsScenario, saveRunToScenario } from './scenarioWriting';
+import type { Scenarios } from './scenarios';
 import type { SourceTrees } from './sourceTrees';
+import type { StepComments } from './stepComments';
 import { setValue, whoWrote } from './values';
 
 interface Parts {
@@ -23,14 +27,26 @@ interface Parts {
   readonly panel: Panel;
   readonly comparing: Comparing;
   readonly code: Code;
+  readonly scenarios: Scenarios;
+  readonly notes: Notes;
+  readonly comments: StepComments;
 }
 
 /** Registers every command of the manifest. */
 export function registerCommands(parts: Parts): vscode.Disposable[] {
-  const { session, sources, reveal, panel, comparing, code } = parts;
+  const { session, sources, reveal, panel, comparing, code, scenarios, notes, comments } = parts;
   const commands: Readonly<Record<string, (...args: unknown[]) => unknown>> = {
     'virtflow.exploreFlow': (id, chapter) => explore(parts, id, chapter),
     'virtflow.explorePreset': (id, preset) => explorePreset(parts, id, preset),
+    'virtflow.openScenario': (file) => openScenario(parts, file),
+    'virtflow.saveRunAsScenario': () => (session.run ? saveRunAsScenario(session, scenarios, notes.all) : noRun()),
+    'virtflow.saveRunToScenario': () => saveRunToScenario(session, scenarios),
+    'virtflow.addChapter': () => addChapter(session, scenarios),
+    'virtflow.addNote': (given) => (session.run ? comments.add(given) : noRun()),
+    'virtflow.editNote': (comment) => comments.edit(comment),
+    'virtflow.saveNote': (comment) => comments.save(comment),
+    'virtflow.cancelNote': () => comments.cancel(),
+    'virtflow.deleteNote': (comment) => comments.remove(comment),
     'virtflow.debugFlow': (node) => debugFlow(session, node),
     'virtflow.reverseStepOver': () => reverse('reverseNext'),
     'virtflow.reverseStepInto': () => reverse('stepBack'),
@@ -106,6 +122,10 @@ async function explorePreset(parts: Parts, id: unknown, presetId: unknown): Prom
   parts.session.explore(picked.flow, { parameters, stimuli });
   if (!(await isThere(parts.session))) return;
   await show(parts);
+}
+
+async function openScenario(parts: Parts, file: unknown): Promise<void> {
+  if (await parts.scenarios.explore(file)) await show(parts);
 }
 
 async function pickPreset(): Promise<{ readonly flow: Flow; readonly id: string } | undefined> {

@@ -5,11 +5,15 @@ import { registerCode } from './code/register';
 import { registerCommands } from './commands';
 import { createComparing } from './comparison';
 import { registerDebugger } from './debug/register';
+import { registerNotes } from './notes';
 import { registerOutlines } from './outline';
 import { registerPanel } from './panel';
 import { pause, registerProgress } from './progress';
 import { registerReveal } from './reveal';
+import { registerScenarioProblems } from './scenarioProblems';
+import { registerScenarios } from './scenarios';
 import { createSourceTrees } from './sourceTrees';
+import { registerStepComments } from './stepComments';
 import { registerChainTree, registerFlowsTree } from './trees';
 import { registerLinks } from './links';
 
@@ -19,14 +23,22 @@ export function activate(context: vscode.ExtensionContext): void {
   const session = createSession(pause);
   const sources = createSourceTrees();
   const outlines = registerOutlines(session);
-  const reveal = registerReveal(session, sources, outlines);
+  const notes = registerNotes(context.workspaceState);
+  const comments = registerStepComments(session, notes);
+  const reveal = registerReveal(session, sources, outlines, comments);
+  const problems = registerScenarioProblems();
+  const scenarios = registerScenarios(session, problems);
   const comparing = createComparing(session);
   const panel = registerPanel(context, session, comparing);
   const code = registerCode(session, sources, outlines);
   context.subscriptions.push(
     sources,
     outlines,
+    notes,
+    comments,
     reveal,
+    problems,
+    scenarios,
     comparing,
     panel,
     code,
@@ -35,12 +47,13 @@ export function activate(context: vscode.ExtensionContext): void {
     registerDebugger(session, sources, outlines),
     registerLinks(session),
     registerProgress(session),
-    ...registerCommands({ session, sources, reveal, panel, comparing, code }),
+    ...registerCommands({ session, sources, reveal, panel, comparing, code, scenarios, notes, comments }),
     { dispose: session.onDidChange(() => setContext(session)) },
   );
 }
 
-function setContext({ run, base }: Session): void {
+function setContext({ run, base, scenario }: Session): void {
   void vscode.commands.executeCommand('setContext', 'virtflow.hasRun', run !== undefined);
   void vscode.commands.executeCommand('setContext', 'virtflow.hasBase', base !== undefined);
+  void vscode.commands.executeCommand('setContext', 'virtflow.hasScenario', scenario !== undefined);
 }

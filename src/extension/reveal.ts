@@ -10,6 +10,7 @@ import { remarkOn, type Remark } from '../sources/remark';
 import { showError } from './errors';
 import type { Outlines } from './outline';
 import type { SourceTrees } from './sourceTrees';
+import type { StepComments } from './stepComments';
 
 /** Follows the session in the editor: opens the step's line, marks it, and shows the annotation beside it. */
 export interface Reveal extends vscode.Disposable {
@@ -26,15 +27,13 @@ interface Target {
 }
 
 /** Marks and annotates each step as the session moves. */
-export function registerReveal(session: Session, sources: SourceTrees, outlines: Outlines): Reveal {
+export function registerReveal(session: Session, sources: SourceTrees, outlines: Outlines, comments: StepComments): Reveal {
   const mark = vscode.window.createTextEditorDecorationType({
     isWholeLine: true,
     backgroundColor: new vscode.ThemeColor('editor.stackFrameHighlightBackground'),
     overviewRulerColor: new vscode.ThemeColor('editorOverviewRuler.infoForeground'),
     overviewRulerLane: vscode.OverviewRulerLane.Full,
   });
-  const comments = vscode.comments.createCommentController('virtflow', 'Virtflow');
-  let thread: vscode.CommentThread | undefined;
   let shown: Target | undefined;
   /** Moves may come faster than files open: only the latest one is shown. */
   let latest = 0;
@@ -58,7 +57,7 @@ export function registerReveal(session: Session, sources: SourceTrees, outlines:
     shown = { ...target, line };
     editor.revealRange(new vscode.Range(line, 0, line, 0), vscode.TextEditorRevealType.InCenterIfOutsideViewport);
     paint();
-    annotate(document.uri, line, target.remark);
+    comments.show(document.uri, line, comment(session, target.remark));
   }
 
   async function peek(step: number): Promise<void> {
@@ -93,20 +92,8 @@ export function registerReveal(session: Session, sources: SourceTrees, outlines:
     void vscode.commands.executeCommand('setContext', 'virtflow.editorOnStep', shown !== undefined && active === shown.uri.toString());
   }
 
-  function annotate(uri: vscode.Uri, line: number, remark: Remark | undefined): void {
-    thread?.dispose();
-    thread = comments.createCommentThread(uri, new vscode.Range(line, 0, line, 0), [
-      { author: { name: 'Virtflow' }, mode: vscode.CommentMode.Preview, body: comment(session, remark) },
-    ]);
-    thread.canReply = false;
-    thread.contextValue = 'virtflow';
-    thread.label = `Step ${session.position} of ${(session.run?.journal.length ?? 1) - 1}`;
-    thread.collapsibleState = vscode.CommentThreadCollapsibleState.Expanded;
-  }
-
   const subscriptions = [
     mark,
-    comments,
     vscode.window.onDidChangeVisibleTextEditors(paint),
     vscode.window.onDidChangeActiveTextEditor(paint),
     sources.onDidChange(() => void now(false)),

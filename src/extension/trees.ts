@@ -31,8 +31,8 @@ export function registerFlowsTree(session: Session): vscode.Disposable {
           case 'flow': {
             const steps = session.run?.flow === node.flow ? session.chapters : [];
             const { flow } = node;
-            const chapters = flow.chapters.map((chapter): FlowNode => {
-              const step = steps.find((found) => found.chapter === chapter)?.step;
+            const chapters = toldOf(session, flow).map((chapter): FlowNode => {
+              const step = steps.find((found) => found.chapter.title === chapter.title)?.step;
               return { kind: 'chapter', flow, chapter, step };
             });
             return flow.presets.length === 0 ? chapters : [...chapters, { kind: 'presets', flow }];
@@ -51,6 +51,10 @@ export function registerFlowsTree(session: Session): vscode.Disposable {
   return vscode.Disposable.from(view, changed, { dispose: stop });
 }
 
+/** The chapters of a flow: those of the scenario that is explored, if it is one of this flow. */
+const toldOf = ({ run, scenario, chapters }: Session, flow: Flow): readonly Chapter[] =>
+  run?.flow === flow && scenario !== undefined ? chapters.map(({ chapter }) => chapter) : flow.chapters;
+
 function flowItem(node: FlowNode, session: Session): vscode.TreeItem {
   switch (node.kind) {
     case 'system': {
@@ -63,7 +67,8 @@ function flowItem(node: FlowNode, session: Session): vscode.TreeItem {
       const item = new vscode.TreeItem(node.flow.title, session.run?.flow === node.flow ? Expanded : Collapsed);
       // Another identity when the run changes: what is explored opens by itself.
       item.id = `${node.flow.id} ${session.run?.flow === node.flow}`;
-      item.description = node.flow.id;
+      const told = session.run?.flow === node.flow ? session.scenario?.content.title : undefined;
+      item.description = told ?? node.flow.id;
       item.tooltip = node.flow.summary;
       item.iconPath = new vscode.ThemeIcon(session.run?.flow === node.flow ? 'pulse' : 'symbol-event');
       item.command = { command: 'virtflow.exploreFlow', title: 'Explore Flow', arguments: [node.flow.id] };

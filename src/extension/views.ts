@@ -14,19 +14,19 @@ import { topologyStateView, topologyView } from './topologyView';
 /** What the webviews get to see of a session. */
 
 /** A run, whole: sent once to the panel, when it begins. */
-export const runView = (run: FlowRun, session: Pick<Session, 'chapters' | 'base'>): RunView => ({
+export const runView = (run: FlowRun, session: Pick<Session, 'chapters' | 'base' | 'scenario'>): RunView => ({
   ...outlineView(run, session),
   steps: stepColumns(run),
 });
 
 /** A run without its steps, for the side bar. */
-export function outlineView(run: FlowRun, { chapters, base }: Pick<Session, 'chapters' | 'base'>): RunOutline {
+export function outlineView(run: FlowRun, { chapters, base, scenario }: Pick<Session, 'chapters' | 'base' | 'scenario'>): RunOutline {
   const { flow, inputs, journal } = run;
-  const preset = presetOf(run);
+  const told = scenario ? { title: scenario.content.title, prose: scenario.content.description ?? '' } : presetOf(run);
   return {
     flow: flow.id,
     title: flow.title,
-    ...(preset ? { preset: { title: preset.title, prose: preset.prose } } : {}),
+    ...(told ? { preset: { title: told.title, prose: told.prose } } : {}),
     lanes: lanesOf(run).threads.map(({ title, context }, index) => ({ index, title, context: contextKind(context) })),
     length: journal.length,
     parameters: flow.parameters.map((spec) => parameterView(spec, inputs.parameters[spec.name])),

@@ -14,6 +14,7 @@ import {
 } from './flow';
 import { cellKey } from './names';
 import { nextContext, stepIn, type Direction } from './navigate';
+import { chaptersOf, type Scenario } from './scenario/scenario';
 
 /**
  * A session: one run and one position in it. Trees, panel, editor marks and terminal are views of it and steer it;
@@ -52,6 +53,8 @@ export interface Session {
   readonly work: Work | undefined;
   /** What the run is a fork of: however often it was forked, the run that was explored first. */
   readonly base: Base | undefined;
+  /** What is told of the run, if it is a scenario's or a fork of it. */
+  readonly scenario: Scenario | undefined;
   /** The step that the reader stands on; -1 when there is no run. */
   readonly position: number;
   /** Where the run's chapters begin. */
@@ -60,9 +63,10 @@ export interface Session {
   readonly cursor: Cursor | undefined;
   /**
    * Starts a flow with whatever is given of its inputs, at its first step or at `position`.
+   * @param scenario tells of the run, instead of the flow itself
    * @throws ParameterError or EditError for inputs that the flow does not have
    */
-  explore(flow: Flow, inputs?: GivenInputs, position?: number): void;
+  explore(flow: Flow, inputs?: GivenInputs, position?: number, scenario?: Scenario): void;
   /** Forks the run with another value of a parameter, and stands at the first step. */
   setParameters(changes: Readonly<Record<string, unknown>>): void;
   /** Forks the run by a stimulus at the position. The past stays as it is; what was injected or set later is dropped. */
@@ -93,6 +97,11 @@ export interface Session {
   onDidBeginWork(listener: (work: Work) => void): () => void;
 }
 
+/** How the session stands in a run that it goes to. */
+interface Stand extends Pick<Session, 'base' | 'scenario'> {
+  readonly position: number;
+}
+
 /** A run of so many steps is made at once, and of a longer one so many at a time: some ten milliseconds. */
 const SLICE = 20_000;
 
@@ -108,17 +117,18 @@ export function createSession(pause?: () => Promise<void>): Session {
   let cursor: Cursor | undefined;
   let chapters: readonly ChapterStart[] = [];
   let base: Base | undefined;
+  let scenario: Scenario | undefined;
 
   const announce = (change: Change): void => {
     for (const listener of [...listeners]) listener(change);
   };
 
   /** Makes a run and goes there; whatever else is being made is given up. */
-  function make(flow: Flow, inputs: Inputs, position: number, from?: Base): void {
+  function make(flow: Flow, inputs: Inputs, stand: Stand): void {
     const simulation = begin(flow, inputs);
     const made = simulation.proceed(pause === undefined ? Infinity : SLICE);
-    if (made !== undefined) return enter(made, position, from);
-    const begun: Work = { simulation, outcome: finish(simulation, (late) => enter(late, position, from)) };
+    if (made !== undefined) return enter(made, stand);
+    const begun: Work = { simulation, outcome: finish(simulation, (late) => enter(late, stand)) };
     work = begun;
     for (const listener of [...workListeners]) listener(begun);
   }
@@ -139,13 +149,13 @@ export function createSession(pause?: () => Promise<void>): Session {
     }
   }
 
-  function enter(next: FlowRun, position: number, from?: Base): void {
+  function enter(next: FlowRun, stand: Stand): void {
     work = undefined;
     run = next;
-    base = from;
-    chapters = chapterSteps(next);
+    ({ base, scenario } = stand);
+    chapters = scenario ? chaptersOf(next, scenario) : chapterSteps(next);
     cursor = createCursor(next);
-    cursor.seek(position);
+    cursor.seek(stand.position);
     announce('run');
   }
 
@@ -170,7 +180,8 @@ export function createSession(pause?: () => Promise<void>): Session {
     const { inputs } = of;
     const stimuli = [...inputs.stimuli.filter(isPast), ...(more.stimuli ?? [])];
     const edits = [...(inputs.edits ?? []).filter(isPast), ...(more.edits ?? [])];
-    make(of.flow, { ...inputs, stimuli, edits }, position, { run: base?.run ?? of, step: Math.min(base?.step ?? at, at) });
+    const parting = { run: base?.run ?? of, step: Math.min(base?.step ?? at, at) };
+    make(of.flow, { ...inputs, stimuli, edits }, { position, base: parting, scenario });
   }
 
   return {
@@ -183,6 +194,9 @@ export function createSession(pause?: () => Promise<void>): Session {
     get base() {
       return base;
     },
+    get scenario() {
+      return scenario;
+    },
     get position() {
       return cursor?.position ?? -1;
     },
@@ -192,13 +206,15 @@ export function createSession(pause?: () => Promise<void>): Session {
     get cursor() {
       return cursor;
     },
-    explore(flow, { parameters = {}, stimuli = [], seed = 0, ...others } = {}, position = 0) {
-      make(flow, { ...others, parameters: resolveParameters(flow, parameters), stimuli, seed }, position);
+    explore(flow, { parameters = {}, stimuli = [], seed = 0, ...others } = {}, position = 0, told?: Scenario) {
+      const inputs = { ...others, parameters: resolveParameters(flow, parameters), stimuli, seed };
+      make(flow, inputs, { position, base: undefined, scenario: told });
     },
     setParameters(changes) {
       if (run === undefined) return;
       const parameters = resolveParameters(run.flow, { ...defaults(run.flow), ...run.inputs.parameters, ...changes });
-      make(run.flow, { parameters, stimuli: [], seed: run.inputs.seed }, 0, { run: base?.run ?? run, step: NO_STEP });
+      const parting = { run: base?.run ?? run, step: NO_STEP };
+      make(run.flow, { parameters, stimuli: [], seed: run.inputs.seed }, { position: 0, base: parting, scenario });
     },
     inject(name) {
       if (run === undefined || cursor === undefined) return;
@@ -213,7 +229,7 @@ export function createSession(pause?: () => Promise<void>): Session {
     },
     returnToBase() {
       if (base === undefined || cursor === undefined) return;
-      enter(base.run, Math.max(0, Math.min(base.step, cursor.position)));
+      enter(base.run, { position: Math.max(0, Math.min(base.step, cursor.position)), base: undefined, scenario });
     },
     keepFork() {
       if (base === undefined) return;

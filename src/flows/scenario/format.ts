@@ -10,6 +10,7 @@ export const VERSION = 1;
 
 /** More of anything than anybody writes by hand. */
 const MOST = 256;
+const MOST_NOTES = 4096;
 const LONGEST_TEXT = 20_000;
 
 /** Says what a value is for: editors show it. */
@@ -96,7 +97,7 @@ const note = z.strictObject({
   text: means('The note, in Markdown.', text()),
 });
 
-const after = () => means('The step after which it happens.', moment());
+const after = z.optional(means('The step after which it happens; without it, when all has come to rest.', moment()));
 
 const header = {
   $schema: z.optional(z.string()),
@@ -116,7 +117,7 @@ export const scenarioShape = z.strictObject({
       several(
         z.strictObject({
           name: means('A stimulus of the flow.', title()),
-          after: z.optional(means('The step after which it happens; without it, when all has come to rest.', moment())),
+          after,
         }),
       ),
     ),
@@ -128,7 +129,7 @@ export const scenarioShape = z.strictObject({
         z.strictObject({
           cell: means('The cell, as the views name it.', title()),
           value: means('Its new value: a number, true or false, or an expression over cells.', z.union([z.int(), z.boolean(), title()])),
-          after: after(),
+          after,
         }),
       ),
     ),
@@ -170,7 +171,7 @@ function parameterShape(spec: ParameterSpec): z.ZodMiniType {
 }
 
 /** A reader's notes of a workspace. */
-export const notesShape = z.strictObject({ ...header, notes: several(note) });
+export const notesShape = z.strictObject({ ...header, notes: z.array(note).check(z.maxLength(MOST_NOTES)) });
 
 type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
 

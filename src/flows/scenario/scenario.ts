@@ -1,6 +1,6 @@
 import { CATALOGUE, flowById } from '../catalogue';
-import type { ChapterStart, Flow, FlowRun } from '../flow';
-import { flowShape, scenarioShape, type Moment, type Note, type ScenarioFile } from './format';
+import { chapterSteps, type ChapterStart, type Flow, type FlowRun } from '../flow';
+import { flowShape, scenarioShape, type Moment, type ScenarioFile } from './format';
 import { meaning, readAs, readJson, type JsonFile, type Mistake, type Path } from './json';
 import { problemOfMoment, problemOfPlace, stepOf } from './moments';
 
@@ -49,14 +49,15 @@ export function mistakenMoment(run: FlowRun, file: JsonFile, path: Path, moment:
   return problem === undefined ? [] : [meaning(file, [...path, problem.property], problem.message)];
 }
 
-/** A scenario's chapters that a run comes to, in the order in which they begin. */
-export const chaptersOf = (run: FlowRun, { content }: Scenario): readonly ChapterStart[] =>
-  (content.chapters ?? [])
-    .flatMap(({ title, prose, at }): ChapterStart[] => {
-      const step = stepOf(run, at);
-      return step === undefined || step < 0 ? [] : [{ chapter: { title, prose, starts: 'function' in at ? at.function : '' }, step }];
-    })
-    .toSorted((a, b) => a.step - b.step);
+/** The chapters that a scenario's author wrote, as far as a run comes to them, in the order in which they begin; or else the flow's own. */
+export function chaptersOf(run: FlowRun, { content: { chapters } }: Scenario): readonly ChapterStart[] {
+  if (chapters === undefined) return chapterSteps(run);
+  const starts = chapters.flatMap(({ title, prose, at }): readonly ChapterStart[] => {
+    const step = stepOf(run, at);
+    return step === undefined || step < 0 ? [] : [{ chapter: { title, prose, starts: 'function' in at ? at.function : '' }, step }];
+  });
+  return starts.toSorted((a, b) => a.step - b.step);
+}
 
 /** Mistakes in the order of the file, each once: both shapes look at parameters and stimuli. */
 const inOrder = (mistakes: readonly Mistake[]): readonly Mistake[] =>
@@ -119,6 +120,3 @@ function mistakenMeanings(file: JsonFile, content: ScenarioFile): readonly Mista
     ),
   ];
 }
-
-/** The notes of a scenario. */
-export const notesOf = ({ content }: Scenario): readonly Note[] => content.notes ?? [];

@@ -1,0 +1,44 @@
+import type { FlowRun } from '../flow';
+import { notesShape, VERSION, type Note } from './format';
+import { readAs, readJson, type Mistake } from './json';
+import { isMoment } from './moments';
+import { changed } from './write';
+
+/** Notes: what readers write on steps, kept by function and identifier in a file of their workspace. */
+
+/** What was read of a notes file. */
+export type ReadNotes =
+  { readonly kind: 'notes'; readonly notes: readonly Note[] } | { readonly kind: 'malformed'; readonly mistakes: readonly Mistake[] };
+
+/** The text of a file without notes. */
+export const NO_NOTES = `${JSON.stringify({ version: VERSION, notes: [] }, undefined, 2)}\n`;
+
+/** Reads the text of a notes file. Never throws. */
+export function readNotes(text: string): ReadNotes {
+  const { value, mistakes } = readAs(notesShape, readJson(text));
+  return value === undefined || mistakes.length > 0 ? { kind: 'malformed', mistakes } : { kind: 'notes', notes: value.notes };
+}
+
+/** The notes on a step of a run: those on its place, and those on this time that the run comes there. */
+export const notesOn = (run: FlowRun, step: number, notes: readonly Note[]): readonly Note[] =>
+  notes.filter(({ at }) => isMoment(run, step, at));
+
+/** What is to be done to a file's notes; a note is the very object that was read of it, or an equal one. */
+export type NotesChange =
+  | { readonly kind: 'add'; readonly note: Note }
+  | { readonly kind: 'rewrite'; readonly note: Note; readonly text: string }
+  | { readonly kind: 'remove'; readonly note: Note };
+
+/**
+ * The text of a notes file with a change made: everything else in it stays as it is, comments too.
+ * @throws Error if the file does not read as notes, or does not have the note
+ */
+export function changeNotes(text: string, change: NotesChange): string {
+  const read = readNotes(text);
+  if (read.kind === 'malformed') throw new Error('the file is malformed');
+  const { notes } = read;
+  if (change.kind === 'add') return changed(text, ['notes', notes.length], change.note);
+  const index = notes.findIndex((note) => JSON.stringify(note) === JSON.stringify(change.note));
+  if (index < 0) throw new Error('the note is not there any more');
+  return change.kind === 'rewrite' ? changed(text, ['notes', index, 'text'], change.text) : changed(text, ['notes', index], undefined);
+}
