@@ -1,0 +1,96 @@
+import type { Fact, History } from '../../history';
+
+const X86_COMMON: readonly Fact[] = [{ since: '9.1', path: 'hw/i386/x86-common.c' }];
+const X86_CPU: readonly Fact[] = [{ since: '9.1', path: 'hw/i386/x86-cpu.c' }];
+
+const NO_BATCHES = 'since 8.2 notifications are not gathered in a bitmap: defer_call() gathers those that come while requests are taken';
+const NOT_GATHERED: readonly Fact[] = [{ since: '8.2', anchor: 'call virtio_notify_irqfd', absent: NO_BATCHES }];
+const LPC = { path: 'hw/isa/lpc_ich9.c', symbol: 'ich9_lpc_realize' };
+
+/** `hw`, apart from `hw/vfio`. */
+export const devices: History['files'] = {
+  'hw/block/dataplane/virtio-blk.c': {
+    '*': [{ since: '9.0', path: 'hw/block/virtio-blk.c' }],
+    notify_guest_bh: [
+      {
+        since: '8.2',
+        path: 'hw/virtio/virtio.c',
+        symbol: 'virtio_notify_irqfd_deferred_fn',
+        anchor: 'call event_notifier_set',
+        absent: NO_BATCHES,
+      },
+    ],
+    'virtio_blk_data_plane_create name notify_guest_bh': [{ since: '8.2', nowhere: NO_BATCHES }],
+    virtio_blk_data_plane_notify: [
+      {
+        since: '9.0',
+        path: 'hw/block/virtio-blk.c',
+        symbol: 'virtio_blk_req_complete',
+        anchor: 'call virtio_notify_irqfd',
+        absent: 'since 9.0 virtio_blk_req_complete itself signals the eventfd, when it runs in an I/O thread',
+      },
+    ],
+    'virtio_blk_data_plane_notify call qemu_bh_schedule': NOT_GATHERED,
+    'virtio_blk_data_plane_notify call set_bit': NOT_GATHERED,
+    'virtio_blk_data_plane_notify name batch_notifications': NOT_GATHERED,
+    virtio_blk_data_plane_start: [{ since: '9.0', path: 'hw/block/virtio-blk.c', symbol: 'virtio_blk_start_ioeventfd' }],
+    'virtio_blk_data_plane_start call event_notifier_set': [
+      { since: '9.0', path: 'hw/virtio/virtio.c', symbol: 'virtio_queue_aio_attach_host_notifier' },
+    ],
+    'virtio_blk_data_plane_start call virtio_queue_aio_attach_host_notifier': [{ since: '9.0', symbol: 'virtio_blk_ioeventfd_attach' }],
+    'virtio_blk_data_plane_start name batch_notifications': [{ since: '8.2', nowhere: NO_BATCHES }],
+    'virtio_blk_data_plane_start write starting': [{ since: '9.0', anchor: 'write ioeventfd_starting' }],
+  },
+  'hw/block/virtio-blk.c': {
+    'virtio_blk_req_complete name dataplane_started': [{ since: '9.0', anchor: 'call qemu_in_iothread' }],
+  },
+  'hw/i386/pc_piix.c': {
+    'pc_init1 name piix3': [{ since: '8.2', anchor: 'name south_bridge' }],
+  },
+  'hw/i386/pc_q35.c': {
+    'pc_q35_init name ich9_lpc_map_irq': [{ since: '8.0', ...LPC }],
+    'pc_q35_init name ich9_lpc_set_irq': [{ since: '8.0', ...LPC }],
+    'pc_q35_init name ich9_route_intx_pin_to_irq': [{ since: '8.0', ...LPC }],
+  },
+  'hw/i386/x86.c': {
+    cpu_get_pic_interrupt: X86_CPU,
+    gsi_handler: X86_COMMON,
+    ioapic_init_gsi: X86_COMMON,
+    pic_irq_request: X86_CPU,
+    x86_allocate_cpu_irq: X86_CPU,
+  },
+  'hw/intc/apic_common.c': {
+    apic_report_irq_delivered: [{ since: '8.0', path: 'hw/intc/kvm_irqcount.c', symbol: 'kvm_report_irq_delivered' }],
+    'apic_report_irq_delivered call trace_apic_report_irq_delivered': [{ since: '8.0', anchor: 'call trace_kvm_report_irq_delivered' }],
+  },
+  'hw/isa/isa-bus.c': {
+    isa_bus_irqs: [{ since: '8.0', symbol: 'isa_bus_register_input_irqs' }],
+    'isa_bus_irqs name irqs': [{ since: '8.0', anchor: 'name irqs_in' }],
+    'isa_get_irq name irqs': [{ since: '8.0', symbol: 'isa_bus_get_irq', anchor: 'name irqs_in' }],
+  },
+  'hw/isa/piix3.c': {
+    '*': [{ since: '8.2', path: 'hw/isa/piix.c' }],
+    pci_slot_get_pirq: [{ since: '8.0', path: 'hw/i386/pc_piix.c', symbol: 'pc_pci_slot_get_pirq' }],
+    'piix3_realize name pci_slot_get_pirq': [
+      { since: '8.0', path: 'hw/i386/pc_piix.c', symbol: 'pc_init1', anchor: 'name pc_pci_slot_get_pirq' },
+    ],
+    'piix3_realize name piix3_set_irq': [{ since: '8.2', symbol: 'pci_piix_realize', anchor: 'name piix_set_pci_irq' }],
+    piix3_set_irq: [{ since: '8.2', path: 'hw/isa/piix.c', symbol: 'piix_set_pci_irq' }],
+    piix3_set_irq_level: [{ since: '8.2', path: 'hw/isa/piix.c', symbol: 'piix_set_pci_irq_level' }],
+    piix3_set_irq_level_internal: [{ since: '8.2', path: 'hw/isa/piix.c', symbol: 'piix_set_pci_irq_level_internal' }],
+    piix3_set_irq_pic: [{ since: '8.2', path: 'hw/isa/piix.c', symbol: 'piix_set_irq_pic' }],
+  },
+  'hw/virtio/virtio-pci.c': {
+    kvm_virtio_pci_vector_use: [{ since: '8.0', symbol: 'kvm_virtio_pci_vector_vq_use' }],
+    'kvm_virtio_pci_vector_use call kvm_virtio_pci_vq_vector_use': [{ since: '8.0', symbol: 'kvm_virtio_pci_vector_use_one' }],
+    'kvm_virtio_pci_vector_use call msix_nr_vectors_allocated': [{ since: '8.0', symbol: 'kvm_virtio_pci_vector_use_one' }],
+    'virtio_pci_set_guest_notifier call virtio_queue_set_guest_notifier_fd_handler': [
+      { since: '8.0', symbol: 'virtio_pci_set_guest_notifier_fd_handler' },
+    ],
+    virtio_pci_vq_vector_mask: [{ since: '8.0', symbol: 'virtio_pci_one_vector_mask' }],
+    virtio_pci_vq_vector_unmask: [{ since: '8.0', symbol: 'virtio_pci_one_vector_unmask' }],
+  },
+  'hw/virtio/virtio.c': {
+    'virtio_notify_irqfd call event_notifier_set': [{ since: '8.2', symbol: 'virtio_notify_irqfd_deferred_fn' }],
+  },
+};
