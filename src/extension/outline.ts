@@ -18,24 +18,32 @@ export interface Outlines extends vscode.Disposable {
   find(place: Place, otherwise?: Case): { readonly uri: vscode.Uri; readonly line: number } | undefined;
 }
 
+/** As many as there are flows, or a few more: an engineer follows calls from flow to flow. */
+const MOST_RUNS = 12;
+
+function runFor(query: string): FlowRun | undefined {
+  const place = readPlace(query);
+  return place.kind === 'malformed' ? undefined : simulate(place.flow, place.inputs);
+}
+
 /** Serves `virtflow-outline:/WORLD/PATH` from the session's run, and with a query, which is that of a link, from the run that it names. */
 export function registerOutlines(session: Session): Outlines {
   const changed = new vscode.EventEmitter<vscode.Uri>();
   const cache = new WeakMap<FlowRun, Map<string, Outline>>();
   const open = new Set<string>();
-  /** The run of the query that was asked for last. */
-  let other: { readonly query: string; readonly run: FlowRun } | undefined;
+  /** The runs that queries name, the one that was asked for last behind. */
+  const others = new Map<string, FlowRun>();
 
   const uriOf = (world: World, path: string, query: string): vscode.Uri =>
     vscode.Uri.from({ scheme: OUTLINE_SCHEME, path: `/${world}/${path}`, query });
 
   function runOf(query: string): FlowRun | undefined {
     if (query === '') return session.run;
-    if (other?.query === query) return other.run;
-    const place = readPlace(query);
-    if (place.kind === 'malformed') return undefined;
-    other = { query, run: simulate(place.flow, place.inputs) };
-    return other.run;
+    const run = others.get(query) ?? runFor(query);
+    others.delete(query);
+    if (run) others.set(query, run);
+    if (others.size > MOST_RUNS) others.delete(others.keys().next().value!);
+    return run;
   }
 
   function outline(run: FlowRun, world: World, path: string): Outline {

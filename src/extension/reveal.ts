@@ -102,7 +102,8 @@ export function registerReveal(session: Session, sources: SourceTrees, outlines:
   return { now, peek, dispose: () => subscriptions.forEach((subscription) => subscription.dispose()) };
 }
 
-async function openDocument(uri: vscode.Uri): Promise<vscode.TextDocument | undefined> {
+/** Opens a file, or an outline as C. Tells the reader if it cannot be opened. */
+export async function openDocument(uri: vscode.Uri): Promise<vscode.TextDocument | undefined> {
   try {
     const document = await vscode.workspace.openTextDocument(uri);
     return uri.scheme === 'virtflow-outline' && document.languageId !== 'c'

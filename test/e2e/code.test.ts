@@ -69,7 +69,8 @@ const WAY = [
 
 const lens = ({ page }: Workbench, text: RegExp): Locator => page.locator('.codelens-decoration a:visible').filter({ hasText: text });
 const activeTab = ({ page }: Workbench): Locator => page.locator('.editor-group-container.active .tab.active');
-const focused = (workbench: Workbench): Locator => workbench.tree('Interrupt Call Hierarchy').and(workbench.page.locator('.focused'));
+const hierarchy = ({ page }: Workbench): Locator => page.locator('.part.panel .monaco-list-row');
+const focused = (workbench: Workbench): Locator => hierarchy(workbench).and(workbench.page.locator('.focused'));
 const focusedName = async (workbench: Workbench): Promise<string> =>
   (
     await focused(workbench)
@@ -134,7 +135,7 @@ endToEnd(
 
     // Callees, over the eventfd and into the guest.
     await workbench.runCommand('Virtflow: Show Interrupt Call Hierarchy');
-    const rows = workbench.tree('Interrupt Call Hierarchy');
+    const rows = hierarchy(workbench);
     await rows.filter({ hasText: 'vfio_msihandler' }).first().click();
     await eventually(
       () => focusedName(workbench),
@@ -146,13 +147,29 @@ endToEnd(
       assert.match(await focused(workbench).innerText(), /eventfd/);
       await page.keyboard.press('Enter');
       await activeTab(workbench).filter({ hasText: 'eventfd.c' }).waitFor();
-      await rows.filter({ hasText: 'irqfd_wakeup' }).first().click();
-      await eventually(
-        () => focusedName(workbench),
-        (focus) => focus === 'irqfd_wakeup',
-      );
     }
     await workbench.screenshot('code-hierarchy');
+    // The guest's driver has no source: an outline shows what the model does.
+    await page.keyboard.press('Enter');
+    await page.locator('.view-line', { hasText: /^edu_msi_handler\(\)/ }).waitFor();
+
+    // Into the flow, from the menu at the host's handler, and back to where the reader was.
+    await workbench.openFile(workbench.pathOf(linux, INTRS));
+    await goToLine(workbench, line);
+    await lens(workbench, /3 steps/)
+      .first()
+      .click();
+    await page.locator('.quick-input-list .monaco-list-row', { hasText: 'Through the host' }).click();
+    await workbench.webview('panel').locator('body[data-state=ready]').waitFor({ state: 'attached' });
+    await page.locator('.review-widget, .comment-thread', { hasText: 'vfio_msihandler' }).first().waitFor();
+    await workbench.screenshot('code-step');
+    await activeTab(workbench).filter({ hasText: 'vfio_pci_intrs.c' }).waitFor();
+
+    // A step leads elsewhere; VS Code leads back.
+    await workbench.runCommand('Virtflow: Step');
+    await activeTab(workbench).filter({ hasText: 'eventfd.c' }).waitFor();
+    await workbench.runCommand('Go Back');
+    await activeTab(workbench).filter({ hasText: 'vfio_pci_intrs.c' }).waitFor();
   },
   { folders: [linux] },
 );

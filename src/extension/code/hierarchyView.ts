@@ -4,6 +4,7 @@ import { functionKey, type Edge, type KnownFunction } from '../../flows/function
 import { edgeText, passing, passingText } from '../../flows/functionText';
 import { plain } from '../../flows/markdown';
 import type { Session } from '../../flows/session';
+import { openDocument } from '../reveal';
 import type { Locate } from './callHierarchy';
 import type { KnownCode } from './known';
 
@@ -84,7 +85,8 @@ export function createHierarchyView(session: Session, code: KnownCode, locate: L
       const { known, edge } = node;
       const isCaller = edge !== undefined && edge.to !== known.fn;
       const place = await locate(known.fn, isCaller ? edge.anchor : undefined, edge?.visits ?? known.visits);
-      if (place) await vscode.window.showTextDocument(place.uri, { selection: place.range, preview: true });
+      const document = place && (await openDocument(place.uri));
+      if (document) await vscode.window.showTextDocument(document, { selection: place.range, preserveFocus: true, preview: true });
     },
     dispose: () => vscode.Disposable.from(view, changed).dispose(),
   };

@@ -2,7 +2,6 @@ import { t } from '@vscode/l10n';
 import * as vscode from 'vscode';
 import { functionKey, type KnownFunction } from '../../flows/functions';
 import { aboutFunction, passing, passingText } from '../../flows/functionText';
-import { plain } from '../../flows/markdown';
 import type { Session } from '../../flows/session';
 import type { KnownCode } from './known';
 import { annotatesSource, SOURCE_FILES } from './setting';
@@ -21,13 +20,13 @@ export function registerHover(session: Session, code: KnownCode): vscode.Disposa
 function contents(known: KnownFunction, { run }: Session): vscode.MarkdownString {
   const key = functionKey(known.fn);
   const links = [
-    link(`$(pulse) ${passingText(passing([known], run))}`, 'virtflow.goToFlowStep', key),
-    link(`$(type-hierarchy) ${t('Interrupt call hierarchy')}`, 'virtflow.showCallHierarchy', key),
+    `$(pulse) ${link(passingText(passing([known], run)), 'virtflow.goToFlowStep', key)}`,
+    `$(type-hierarchy) ${link(t('Interrupt Call Hierarchy'), 'virtflow.showCallHierarchy', key)}`,
   ];
-  const markdown = new vscode.MarkdownString(`${aboutFunction(known)}\n\n${links.join(' · ')}`, true);
+  const markdown = new vscode.MarkdownString(`${aboutFunction(known)}\n\n${links.join('  ')}`, true);
   markdown.isTrusted = { enabledCommands: ['virtflow.goToFlowStep', 'virtflow.showCallHierarchy'] };
   return markdown;
 }
 
 const link = (text: string, command: string, key: string): string =>
-  `[${text}](command:${command}?${encodeURIComponent(JSON.stringify([key]))} "${plain(text)}")`;
+  `[${text}](command:${command}?${encodeURIComponent(JSON.stringify([key]))})`;

@@ -1,0 +1,163 @@
+import * as vscode from 'vscode';
+import { equal, ok, until } from './assert';
+
+/** From code to flow as VS Code asks for it, in a tree that is nowhere but in this test. */
+
+const ROOT = 'virtflow-test-tree://trees/linux';
+const INTRS = 'drivers/vfio/pci/vfio_pci_intrs.c';
+const SLAB = 'mm/slab.c';
+
+/** Code of our own, with upstream's names. */
+const FILES: Readonly<Record<string, string>> = {
+  Makefile: 'VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 1\n',
+  Kbuild: '',
+  Kconfig: '',
+  [INTRS]:
+    '/* ours */\n\nstatic irqreturn_t vfio_msihandler(int irq, void *arg)\n{\n\teventfd_signal(arg);\n\treturn 0;\n}\n\nstatic void nobody_models_this(void)\n{\n}\n',
+  'fs/eventfd.c': 'void eventfd_signal_mask(struct eventfd_ctx *ctx, __poll_t mask)\n{\n\twake_up_locked_poll(&ctx->wqh, mask);\n}\n',
+  [SLAB]: 'void *kmalloc(int size)\n{\n\treturn 0;\n}\n',
+};
+
+/** The files that were read. */
+const read: string[] = [];
+
+function provider(): vscode.FileSystemProvider {
+  const textOf = ({ path }: vscode.Uri): string => {
+    const text = FILES[path.replace('/linux/', '')];
+    if (text === undefined) throw vscode.FileSystemError.FileNotFound(path);
+    return text;
+  };
+  const no = (): never => {
+    throw vscode.FileSystemError.NoPermissions();
+  };
+  return {
+    onDidChangeFile: new vscode.EventEmitter<vscode.FileChangeEvent[]>().event,
+    watch: () => new vscode.Disposable(() => undefined),
+    stat: (uri) => ({ type: vscode.FileType.File, ctime: 0, mtime: 0, size: new TextEncoder().encode(textOf(uri)).length }),
+    readFile(uri) {
+      read.push(uri.path.replace('/linux/', ''));
+      return new TextEncoder().encode(textOf(uri));
+    },
+    readDirectory: no,
+    createDirectory: no,
+    writeFile: no,
+    delete: no,
+    rename: no,
+  };
+}
+
+const uriOf = (file: string): vscode.Uri => vscode.Uri.parse(`${ROOT}/${file}`);
+const settings = () => vscode.workspace.getConfiguration('virtflow');
+const lensesOf = (uri: vscode.Uri) => vscode.commands.executeCommand<vscode.CodeLens[]>('vscode.executeCodeLensProvider', uri);
+
+suite('from code to flow', () => {
+  let registered: vscode.Disposable | undefined;
+
+  suiteSetup(async function () {
+    this.timeout(30_000);
+    registered = vscode.workspace.registerFileSystemProvider('virtflow-test-tree', provider());
+    await settings().update('sources.linux', ROOT, vscode.ConfigurationTarget.Global);
+  });
+
+  suiteTeardown(async () => {
+    await vscode.commands.executeCommand('workbench.action.revertAndCloseActiveEditor');
+    await settings().update('sources.linux', undefined, vscode.ConfigurationTarget.Global);
+    await settings().update('annotateSource', undefined, vscode.ConfigurationTarget.Global);
+    registered?.dispose();
+  });
+
+  test('a modelled function has a lens, another one has none', async function () {
+    this.timeout(30_000);
+    await vscode.window.showTextDocument(uriOf(INTRS));
+    const lenses = await lensesOf(uriOf(INTRS));
+    equal(
+      lenses.map(({ range }) => range.start.line),
+      [2],
+    );
+    ok(/^1 flow passes here · \d+ steps$/.test(lenses[0]?.command?.title ?? ''), lenses[0]?.command?.title ?? 'no title');
+  });
+
+  test('a file that no reference names is not even read', async () => {
+    await vscode.workspace.openTextDocument(uriOf(SLAB));
+    const before = read.filter((file) => file === SLAB).length;
+    equal((await lensesOf(uriOf(SLAB))).length, 0);
+    equal(read.filter((file) => file === SLAB).length, before);
+  });
+
+  test('a hover says what a function does, at its definition and where it is called', async () => {
+    const hoverAt = async (line: number, character: number): Promise<string> => {
+      const hovers = await vscode.commands.executeCommand<vscode.Hover[]>(
+        'vscode.executeHoverProvider',
+        uriOf(INTRS),
+        new vscode.Position(line, character),
+      );
+      return hovers.flatMap(({ contents }) => contents.map((part) => (typeof part === 'string' ? part : part.value))).join('\n');
+    };
+    ok((await hoverAt(2, 25)).includes('Comes from `__handle_irq_event_percpu`'), 'the definition');
+    ok((await hoverAt(4, 4)).startsWith('**`eventfd_signal`**'), 'the call');
+    equal(await hoverAt(8, 15), '');
+  });
+
+  test('VS Code’s call hierarchy leads from vfio_msihandler to the guest’s handler', async function () {
+    this.timeout(60_000);
+    type Item = vscode.CallHierarchyItem;
+    const [start] = await vscode.commands.executeCommand<Item[]>('vscode.prepareCallHierarchy', uriOf(INTRS), new vscode.Position(2, 25));
+    ok(start, 'nothing to start from');
+    const reached = new Map<string, string>([[start.name, start.detail ?? '']]);
+    for (let items = [start]; items.length > 0 && !reached.has('edu_msi_handler');) {
+      const next: Item[] = [];
+      for (const item of items)
+        for (const { to } of await vscode.commands.executeCommand<vscode.CallHierarchyOutgoingCall[]>(
+          'vscode.provideOutgoingCalls',
+          item,
+        )) {
+          if (reached.has(to.name)) continue;
+          reached.set(to.name, to.detail ?? '');
+          next.push(to);
+        }
+      items = next;
+    }
+    ok(reached.has('edu_msi_handler'), `reached ${reached.size} functions`);
+    equal(reached.get('irqfd_wakeup')?.split(' ')[0], 'eventfd');
+    const [call] = await vscode.commands.executeCommand<vscode.CallHierarchyIncomingCall[]>('vscode.provideIncomingCalls', start);
+    equal(call?.from.name, '__handle_irq_event_percpu');
+    ok(call?.from.detail?.startsWith('function pointer'), call?.from.detail ?? 'no caller');
+  });
+
+  test('what is typed above moves the lens, unsaved', async () => {
+    const editor = await vscode.window.showTextDocument(uriOf(INTRS));
+    // The file system cannot write: this stays unsaved.
+    await editor.edit((edit) => edit.insert(new vscode.Position(0, 0), '/* one\n * more\n */\n'));
+    const lenses = await lensesOf(uriOf(INTRS));
+    equal(
+      lenses.map(({ range }) => range.start.line),
+      [5],
+    );
+  });
+
+  test('a lens leads to a step of its flow, in the file and line that the reader came from', async function () {
+    this.timeout(30_000);
+    const [lens] = await lensesOf(uriOf(INTRS));
+    let over = false;
+    const done = vscode.commands
+      .executeCommand(lens!.command!.command, ...(lens!.command!.arguments as unknown[]))
+      .then(() => (over = true));
+    await until('a choice', async () => {
+      if (!over) await vscode.commands.executeCommand('workbench.action.acceptSelectedQuickOpenItem');
+      return over || undefined;
+    });
+    await done;
+    await vscode.commands.executeCommand('virtflow.copyLink');
+    const query = new URLSearchParams(vscode.Uri.parse(await vscode.env.clipboard.readText()).query);
+    equal(query.get('flow'), 'vfio-msi');
+    const editor = await until('the source', () =>
+      vscode.window.visibleTextEditors.find(({ document }) => document.uri.path.endsWith(INTRS)),
+    );
+    await until('the line', () => editor.selection.active.line === 5);
+  });
+
+  test('one setting switches it off', async () => {
+    await settings().update('annotateSource', false, vscode.ConfigurationTarget.Global);
+    await until('no lens', async () => (await lensesOf(uriOf(INTRS))).length === 0);
+  });
+});
