@@ -129,9 +129,10 @@ function byItsName(own: Candidate, anchor: Anchor, { path }: Reference, version:
   const named = fact.symbol === undefined ? [] : [{ ...plain, anchor: { ...plain.anchor!, token: fact.symbol } }];
   const why = fact.absent ?? fact.nowhere;
   if (why === undefined) return [...named.map((place): Candidate => ({ ...place, standing: { kind: 'other' } })), plain];
-  // What is called does not exist: this step stands where the caller reaches its stand-in, else on the caller itself.
+  // What is called does not exist: this step stands where the caller does its work itself or reaches its stand-in, else on the caller as such.
   const standing: Standing = { kind: 'stand-in', why };
-  return [plain, ...named.map((place) => ({ ...place, standing })), { ...own, anchor: undefined, standing }];
+  const here = fact.symbol === own.symbol ? [{ ...own, anchor: keyed(fact.anchor) }] : named;
+  return [plain, ...here.map((place) => ({ ...place, standing })), { ...own, anchor: undefined, standing }];
 }
 
 /** What holds of a name in a version: as said of the name itself, of the function of that name in the same file, or of the only one. */
