@@ -1,18 +1,9 @@
 import type { History } from '../../history';
+import { device } from './vfio/device';
+import { group } from './vfio/group';
+import { mdev } from './vfio/mdev';
+import { pci } from './vfio/pci';
+import { type1 } from './vfio/type1';
 
 /** `drivers/vfio` and `samples/vfio-mdev`. */
-export const vfio: History['files'] = {
-  'drivers/vfio/container.c': {
-    '*': [{ until: '6.1', path: 'drivers/vfio/vfio_main.c' }],
-  },
-  'drivers/vfio/group.c': {
-    '*': [
-      { until: '6.0', path: 'drivers/vfio/vfio.c' },
-      { until: '6.2', path: 'drivers/vfio/vfio_main.c' },
-    ],
-  },
-  'drivers/vfio/vfio_main.c': {
-    '*': [{ until: '6.0', path: 'drivers/vfio/vfio.c' }],
-    vfio_device_try_get_registration: [{ until: '6.0', path: 'drivers/vfio/vfio.c', symbol: 'vfio_device_try_get' }],
-  },
-};
+export const vfio: History['files'] = { ...device, ...group, ...mdev, ...pci, ...type1 };

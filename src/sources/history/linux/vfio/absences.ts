@@ -1,0 +1,8 @@
+/** Why things are absent in whole ranges of versions, where several files need the same sentence. */
+
+export const BORROWED_KVM = 'until 6.3 an open device takes no reference on the virtual machine: it borrows its group’s pointer';
+export const CLOSED_INLINE = 'until 6.2 vfio_device_fops_release closes the device itself';
+export const NO_CDEV = 'until 6.6 a VFIO device has no node of its own: it is opened through its group';
+export const NO_DEVICE_IN_MEMORY = 'until 6.1 the driver allocates its device, and frees it, by itself';
+export const NO_NOTIFY = 'only from 5.12 to 6.2 is the backend told that the container’s file is closed';
+export const OPENED_INLINE = 'until 5.19 vfio_group_get_device_fd opens the device itself, and makes its file';

@@ -1,0 +1,317 @@
+import type { History } from '../../../history';
+import { each } from '../../each';
+import { BORROWED_KVM, CLOSED_INLINE, NO_CDEV, NO_DEVICE_IN_MEMORY, OPENED_INLINE } from './absences';
+
+const NO_IOMMUFD = 'until 6.2 VFIO knows no iommufd: the backend of the group’s container takes the device’s DMA';
+const NO_CHECK_OF_ACCESS = 'until 6.6 a device’s file is made when its device is open: nothing has to be checked';
+const NO_DEVICE_SETS = 'until 5.15 vfio-pci finds the devices that are reset together by itself, with vfio_pci_reflck';
+const COUNTED_BY_DRIVER = 'until 5.15 a driver counts the opens of its device, and locks, by itself';
+
+/** Devices: registering, opening and closing them, by their group or by their own node. */
+export const device: History['files'] = {
+  'drivers/vfio/device_cdev.c': {
+    '*': [
+      { until: '6.0', path: 'drivers/vfio/vfio.c' },
+      { until: '6.6', path: 'drivers/vfio/vfio_main.c' },
+    ],
+    vfio_device_fops_cdev_open: [
+      { until: '6.1', symbol: 'vfio_group_get_device_fd', absent: NO_CDEV },
+      { until: '6.2', symbol: 'vfio_group_ioctl_get_device_fd', absent: NO_CDEV },
+      { until: '6.6', path: 'drivers/vfio/group.c', symbol: 'vfio_group_ioctl_get_device_fd', absent: NO_CDEV },
+    ],
+    ...each(['vfio_df_get_kvm_safe', 'vfio_df_ioctl_attach_pt', 'vfio_df_ioctl_bind_iommufd'], {
+      until: '6.6',
+      symbol: 'vfio_device_fops_unl_ioctl',
+      absent: NO_CDEV,
+    }),
+    vfio_df_unbind_iommufd: [{ until: '6.6', symbol: 'vfio_device_fops_release', absent: NO_CDEV }],
+  },
+  'drivers/vfio/iommufd.c': {
+    '*': [{ until: '6.2', path: 'drivers/vfio/vfio_iommu_type1.c' }],
+    vfio_df_iommufd_bind: [
+      { until: '6.2', symbol: 'vfio_iommu_type1_attach_group', absent: NO_IOMMUFD },
+      { until: '6.6', symbol: 'vfio_iommufd_bind' },
+    ],
+    vfio_df_iommufd_unbind: [
+      { until: '6.2', symbol: 'vfio_iommu_type1_detach_group', absent: NO_IOMMUFD },
+      { until: '6.6', symbol: 'vfio_iommufd_unbind' },
+    ],
+    ...each(['vfio_iommufd_physical_attach_ioas', 'vfio_iommufd_physical_bind'], {
+      until: '6.2',
+      symbol: 'vfio_iommu_type1_attach_group',
+      absent: NO_IOMMUFD,
+    }),
+    vfio_iommufd_physical_unbind: [{ until: '6.2', symbol: 'vfio_iommu_type1_detach_group', absent: NO_IOMMUFD }],
+  },
+  'drivers/vfio/vfio_main.c': {
+    '*': [{ until: '6.0', path: 'drivers/vfio/vfio.c' }],
+    __vfio_register_dev: [
+      {
+        until: '5.16',
+        symbol: 'vfio_register_group_dev',
+        anchor: 'write group',
+        absent: 'until 5.16 there is one kind of registration, and vfio_register_group_dev does it itself',
+      },
+    ],
+    '__vfio_register_dev call device_add': [{ since: '6.6', anchor: 'call vfio_device_add' }],
+    '__vfio_register_dev call device_iommu_capable': [{ since: '5.16', until: '6.2', symbol: 'vfio_group_find_or_alloc' }],
+    '__vfio_register_dev call vfio_device_add': [{ since: '6.1', until: '6.6', anchor: 'call device_add' }],
+    ...each(['__vfio_register_dev call mutex_lock', '__vfio_register_dev call mutex_unlock', '__vfio_register_dev name device_list'], {
+      since: '6.2',
+      path: 'drivers/vfio/group.c',
+      symbol: 'vfio_device_group_register',
+    }),
+    '__vfio_register_dev write group': [{ since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_device_set_group' }],
+    _vfio_alloc_device: [
+      {
+        until: '5.13',
+        symbol: 'vfio_add_group_dev',
+        anchor: 'call kzalloc',
+        absent: 'until 5.13 vfio_add_group_dev allocates the VFIO device, apart from the driver’s part',
+      },
+      { until: '6.1', path: 'drivers/vfio/pci/vfio_pci.c', symbol: 'vfio_pci_probe', absent: NO_DEVICE_IN_MEMORY },
+    ],
+    vfio_add_group_dev: [
+      {
+        since: '5.13',
+        symbol: 'vfio_register_group_dev',
+        absent: 'since 5.13 a driver embeds the VFIO device in its own structure, and registers it with vfio_register_group_dev',
+      },
+    ],
+    vfio_allocate_device_file: [
+      {
+        until: '5.19',
+        symbol: 'vfio_group_get_device_fd',
+        anchor: 'call anon_inode_getfile',
+        absent: 'until 6.6 a device’s file has no structure of its own: it leads to the device',
+      },
+      {
+        until: '6.2',
+        symbol: 'vfio_device_open',
+        anchor: 'call anon_inode_getfile',
+        absent: 'until 6.6 a device’s file has no structure of its own: it leads to the device',
+      },
+      {
+        until: '6.6',
+        path: 'drivers/vfio/group.c',
+        symbol: 'vfio_device_open_file',
+        anchor: 'call anon_inode_getfile',
+        absent: 'until 6.6 a device’s file has no structure of its own: it leads to the device',
+      },
+    ],
+    vfio_assign_device_set: [
+      { until: '5.15', path: 'drivers/vfio/pci/vfio_pci.c', symbol: 'vfio_pci_reflck_attach', absent: NO_DEVICE_SETS },
+    ],
+    ...each(
+      ['vfio_device_fops_mmap', 'vfio_device_fops_read', 'vfio_device_fops_unl_ioctl', 'vfio_device_fops_write'].map(
+        (operation) => `${operation} call smp_load_acquire`,
+      ),
+      { until: '6.6', anchor: 'name ops', absent: NO_CHECK_OF_ACCESS },
+    ),
+    'vfio_device_fops_release call vfio_device_container_unregister': [
+      { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_device_group_unuse_iommu' },
+    ],
+    'vfio_device_fops_release call vfio_device_put': [{ since: '6.1', anchor: 'call vfio_device_put_registration' }],
+    ...each(
+      ['vfio_device_fops_release call vfio_device_unassign_container', 'vfio_device_fops_release call vfio_group_try_dissolve_container'],
+      { until: '5.19', anchor: 'call vfio_group_try_dissolve_container' },
+      { until: '6.2', anchor: 'call vfio_device_unassign_container' },
+      { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_device_group_unuse_iommu', anchor: 'call vfio_group_unuse_container' },
+    ),
+    ...each(
+      ['vfio_device_fops_release call mutex_lock', 'vfio_device_fops_release call mutex_unlock'],
+      { until: '5.15', anchor: 'name release', absent: COUNTED_BY_DRIVER },
+      { since: '6.2', until: '6.6', path: 'drivers/vfio/group.c', symbol: 'vfio_device_group_close' },
+      { since: '6.6', path: 'drivers/vfio/group.c', symbol: 'vfio_df_group_close' },
+    ),
+    ...each(
+      ['vfio_device_fops_release name close_device', 'vfio_device_fops_release name release'],
+      { until: '5.15', anchor: 'name release' },
+      { until: '6.2', anchor: 'name close_device' },
+      { until: '6.6', symbol: 'vfio_device_last_close', anchor: 'name close_device' },
+      { since: '6.6', symbol: 'vfio_df_device_last_close', anchor: 'name close_device' },
+    ),
+    'vfio_device_fops_release name open_count': [
+      { until: '5.15', anchor: 'name release', absent: COUNTED_BY_DRIVER },
+      { since: '6.2', until: '6.6', symbol: 'vfio_device_close' },
+      { since: '6.6', symbol: 'vfio_df_close' },
+    ],
+    vfio_device_get_kvm_safe: [
+      { until: '5.19', symbol: 'vfio_group_set_kvm', absent: BORROWED_KVM },
+      { until: '6.2', symbol: 'vfio_device_open', anchor: 'write kvm', absent: BORROWED_KVM },
+      { until: '6.3', symbol: 'vfio_device_first_open', anchor: 'write kvm', absent: BORROWED_KVM },
+      { until: '6.6', symbol: '_vfio_device_get_kvm_safe' },
+    ],
+    vfio_device_open: [
+      { until: '5.15', symbol: 'vfio_group_get_device_fd', anchor: 'name open', absent: OPENED_INLINE },
+      { until: '5.19', symbol: 'vfio_group_get_device_fd', anchor: 'name open_device', absent: OPENED_INLINE },
+      {
+        since: '6.2',
+        path: 'drivers/vfio/group.c',
+        symbol: 'vfio_device_open_file',
+        absent: 'since 6.2 vfio_device_open_file makes the file, and the locks and the first open have functions of their own',
+      },
+    ],
+    'vfio_device_open call anon_inode_getfile': [{ until: '5.19', symbol: 'vfio_group_get_device_fd' }],
+    'vfio_device_open name open_count': [{ since: '6.6', symbol: 'vfio_df_open', path: 'drivers/vfio/vfio_main.c' }],
+    'vfio_device_open name open_device': [
+      { since: '6.2', until: '6.6', symbol: 'vfio_device_first_open', path: 'drivers/vfio/vfio_main.c' },
+      { since: '6.6', symbol: 'vfio_df_device_first_open', path: 'drivers/vfio/vfio_main.c' },
+    ],
+    vfio_device_put_kvm: [
+      { until: '5.19', symbol: 'vfio_group_set_kvm', absent: BORROWED_KVM },
+      { until: '6.2', symbol: 'vfio_device_fops_release', anchor: 'write kvm', absent: BORROWED_KVM },
+      { until: '6.3', symbol: 'vfio_device_last_close', anchor: 'write kvm', absent: BORROWED_KVM },
+    ],
+    vfio_device_put_registration: [{ until: '6.1', symbol: 'vfio_device_put' }],
+    vfio_device_release: [
+      {
+        until: '5.13',
+        symbol: 'vfio_del_group_dev',
+        anchor: 'call kfree',
+        absent: 'until 5.13 vfio_del_group_dev frees the VFIO device at once',
+      },
+      { until: '6.1', path: 'drivers/vfio/pci/vfio_pci.c', symbol: 'vfio_pci_remove', absent: NO_DEVICE_IN_MEMORY },
+    ],
+    vfio_device_try_get_registration: [{ until: '6.1', symbol: 'vfio_device_try_get' }],
+    vfio_df_close: [
+      { until: '5.15', symbol: 'vfio_device_fops_release', anchor: 'name release', absent: CLOSED_INLINE },
+      { until: '6.2', symbol: 'vfio_device_fops_release', anchor: 'write open_count', absent: CLOSED_INLINE },
+      { until: '6.6', symbol: 'vfio_device_close' },
+    ],
+    vfio_df_device_first_open: [
+      { until: '5.15', symbol: 'vfio_group_get_device_fd', anchor: 'name open', absent: OPENED_INLINE },
+      { until: '5.19', symbol: 'vfio_group_get_device_fd', anchor: 'name open_device', absent: OPENED_INLINE },
+      {
+        until: '6.2',
+        symbol: 'vfio_device_open',
+        anchor: 'name open_device',
+        absent: 'until 6.2 vfio_device_open itself does what the first open needs',
+      },
+      { until: '6.6', symbol: 'vfio_device_first_open' },
+    ],
+    vfio_df_device_last_close: [
+      { until: '5.15', symbol: 'vfio_device_fops_release', anchor: 'name release', absent: CLOSED_INLINE },
+      { until: '6.2', symbol: 'vfio_device_fops_release', anchor: 'name close_device', absent: CLOSED_INLINE },
+      { until: '6.6', symbol: 'vfio_device_last_close' },
+    ],
+    vfio_df_open: [
+      { until: '5.15', symbol: 'vfio_group_get_device_fd', anchor: 'name open', absent: OPENED_INLINE },
+      { until: '5.19', symbol: 'vfio_group_get_device_fd', anchor: 'name open_device', absent: OPENED_INLINE },
+      {
+        until: '6.2',
+        symbol: 'vfio_device_open',
+        anchor: 'write open_count',
+        absent: 'until 6.2 vfio_device_open counts the opens, and makes the file',
+      },
+      { until: '6.6', symbol: 'vfio_device_open' },
+    ],
+    vfio_file_enforced_coherent: [{ until: '5.19', symbol: 'vfio_external_check_extension' }],
+    ...each(['vfio_file_enforced_coherent call vfio_container_ioctl_check_extension', 'vfio_file_enforced_coherent name container'], {
+      since: '6.2',
+      path: 'drivers/vfio/group.c',
+      symbol: 'vfio_group_enforced_coherent',
+      anchor: 'call device_iommu_capable',
+      absent: 'since 6.2 each device of the group is asked, whatever its container says',
+    }),
+    vfio_file_is_group: [
+      { until: '5.19', symbol: 'vfio_group_get_external_user' },
+      { until: '6.1', symbol: 'vfio_file_iommu_group' },
+      { since: '6.2', path: 'drivers/vfio/group.c' },
+    ],
+    'vfio_file_is_group name f_op': [{ since: '6.2', anchor: 'call vfio_group_from_file' }],
+    vfio_file_is_valid: [
+      { until: '5.19', symbol: 'vfio_group_get_external_user' },
+      { until: '6.1', symbol: 'vfio_file_iommu_group' },
+      { until: '6.2', symbol: 'vfio_file_is_group' },
+      { until: '6.6', path: 'drivers/vfio/group.c', symbol: 'vfio_file_is_group' },
+    ],
+    'vfio_file_is_valid call vfio_group_from_file': [{ until: '6.2', anchor: 'name f_op' }],
+    vfio_file_set_kvm: [{ until: '5.19', symbol: 'vfio_group_set_kvm' }],
+    'vfio_file_set_kvm call vfio_group_set_kvm': [
+      { until: '5.19', anchor: 'write kvm', absent: 'until 5.19 KVM calls vfio_group_set_kvm itself' },
+    ],
+    vfio_free_device: [
+      { until: '5.13', symbol: 'vfio_del_group_dev', anchor: 'call kfree', absent: 'until 5.13 vfio_del_group_dev frees the VFIO device' },
+      { until: '6.1', path: 'drivers/vfio/pci/vfio_pci.c', symbol: 'vfio_pci_remove', absent: NO_DEVICE_IN_MEMORY },
+      {
+        since: '6.2',
+        symbol: 'vfio_device_release',
+        anchor: 'call kvfree',
+        absent: 'since 6.2 the core frees the device, in vfio_device_release',
+      },
+    ],
+    ...each(['vfio_init call alloc_chrdev_region', 'vfio_init call vfio_container_init'], {
+      since: '6.2',
+      path: 'drivers/vfio/group.c',
+      symbol: 'vfio_group_init',
+    }),
+    'vfio_init call vfio_cdev_init': [{ until: '6.6', anchor: 'call alloc_chrdev_region', absent: NO_CDEV }],
+    'vfio_init call vfio_virqfd_init': [
+      {
+        until: '6.2',
+        anchor: 'name ret',
+        absent: 'until 6.2 eventfds for interrupts are a module of their own, vfio_virqfd.ko, whose initialization this is',
+      },
+    ],
+    vfio_init_device: [{ until: '6.1', symbol: 'vfio_init_group_dev' }],
+    'vfio_init_device name init': [
+      { until: '6.1', anchor: 'name ops', absent: 'until 6.1 the driver sets up its part of the device by itself, before' },
+    ],
+    'vfio_init_device write index': [{ until: '6.1', anchor: 'call init_completion', absent: 'until 6.1 a VFIO device has no number' }],
+    vfio_init_group_dev: [{ since: '6.1', symbol: 'vfio_init_device' }],
+    vfio_register_emulated_iommu_dev: [
+      {
+        until: '5.16',
+        symbol: 'vfio_register_group_dev',
+        absent: 'until 5.16 mediated devices get a group from mdev, and are registered as all others',
+      },
+    ],
+    'vfio_register_emulated_iommu_dev call vfio_noiommu_group_alloc': [
+      { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_device_set_group' },
+    ],
+    ...each(
+      ['vfio_register_group_dev call iommu_group_get', 'vfio_register_group_dev call vfio_create_group'],
+      { since: '5.16', until: '6.2', symbol: 'vfio_group_find_or_alloc' },
+      { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_group_find_or_alloc' },
+    ),
+    ...each(
+      ['vfio_register_group_dev call mutex_lock', 'vfio_register_group_dev call mutex_unlock', 'vfio_register_group_dev name device_list'],
+      { since: '5.16', until: '6.2', symbol: '__vfio_register_dev' },
+      { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_device_group_register' },
+    ),
+    'vfio_register_group_dev call refcount_set': [{ since: '5.16', symbol: '__vfio_register_dev' }],
+    'vfio_register_group_dev call vfio_group_find_or_alloc': [
+      { until: '5.16', anchor: 'call vfio_group_get_from_iommu', absent: 'until 5.16 vfio_register_group_dev finds the group itself' },
+      { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_device_set_group' },
+    ],
+    'vfio_register_group_dev call vfio_group_get_from_iommu': [
+      { since: '5.16', until: '6.2', symbol: 'vfio_group_find_or_alloc' },
+      { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_group_find_or_alloc', anchor: 'call vfio_group_find_from_iommu' },
+    ],
+    'vfio_register_group_dev write group': [
+      { since: '5.16', until: '6.2', symbol: '__vfio_register_dev' },
+      { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_device_set_group' },
+    ],
+    vfio_release_device_set: [
+      { until: '5.15', path: 'drivers/vfio/pci/vfio_pci.c', symbol: 'vfio_pci_reflck_put', absent: NO_DEVICE_SETS },
+    ],
+    ...each(
+      [
+        'vfio_unregister_group_dev call list_del',
+        'vfio_unregister_group_dev call mutex_lock',
+        'vfio_unregister_group_dev call mutex_unlock',
+      ],
+      { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_device_group_unregister' },
+    ),
+    'vfio_unregister_group_dev call vfio_device_del': [
+      {
+        until: '6.1',
+        anchor: 'call list_del after wait_for_completion_timeout',
+        absent: 'until 6.1 a VFIO device is no device of the driver model',
+      },
+      { until: '6.6', anchor: 'call device_del' },
+    ],
+    'vfio_unregister_group_dev call vfio_device_remove_group': [{ until: '6.1', anchor: 'call vfio_group_put' }],
+  },
+};

@@ -1,0 +1,231 @@
+import type { History } from '../../../history';
+import { each } from '../../each';
+import { NO_DEVICE_IN_MEMORY } from './absences';
+
+const NO_RUNTIME_PM = 'until 5.19 vfio-pci puts an unused device into D3hot by itself, with vfio_pci_set_power_state';
+const NO_DYNAMIC_MSIX = 'until 6.5 all vectors are allocated together, with a context each, when the device is switched to messages';
+const ONE_IOCTL = 'until 6.1 the ioctls of a device are branches of one function';
+const ONE_MODULE = 'until 5.15 vfio-pci is one module, and its driver does this itself';
+const NO_SRIOV_LIST = 'until 5.18 a virtual function’s physical one is looked up whenever it matters, by get_pf_vdev';
+const UNDER_IGATE = 'until 6.12 the eventfd is exchanged under igate, which whoever signals it takes too';
+const UNDER_RCU = 'since 6.13, and in the stable 6.12, the eventfd is read under RCU: igate may be held by who waits';
+const ONE_PAGE_SIZE = 'until 6.12 there is one handler of faults, for pages of one size';
+
+/** `drivers/vfio/pci`. */
+export const pci: History['files'] = {
+  'drivers/vfio/pci/vfio_pci.c': {
+    'vfio_pci_init call vfio_pci_core_set_params': [
+      { until: '5.15', anchor: 'call vfio_pci_fill_ids', absent: ONE_MODULE },
+      { since: '7.3', symbol: 'vfio_pci_init_dev', anchor: 'name nointxmask' },
+    ],
+    vfio_pci_open_device: [{ until: '5.15', symbol: 'vfio_pci_open' }],
+    'vfio_pci_ops name vfio_pci_core_init_dev': [{ since: '7.3', anchor: 'name vfio_pci_init_dev' }],
+    'vfio_pci_probe call dev_set_drvdata': [{ until: '5.13', path: 'drivers/vfio/vfio.c', symbol: 'vfio_add_group_dev' }],
+    'vfio_pci_probe call vfio_alloc_device': [{ until: '6.1', anchor: 'call kzalloc', absent: NO_DEVICE_IN_MEMORY }],
+    'vfio_pci_probe call vfio_pci_core_register_device': [{ until: '5.15', anchor: 'call vfio_add_group_dev', absent: ONE_MODULE }],
+    'vfio_pci_remove call vfio_pci_core_unregister_device': [{ until: '5.15', anchor: 'call vfio_del_group_dev', absent: ONE_MODULE }],
+    'vfio_pci_remove call vfio_put_device': [{ until: '6.1', anchor: 'call kfree', absent: NO_DEVICE_IN_MEMORY }],
+    'vfio_pci_sriov_configure call vfio_pci_core_sriov_configure': [{ until: '5.15', anchor: 'call pci_enable_sriov', absent: ONE_MODULE }],
+  },
+  'drivers/vfio/pci/vfio_pci_config.c': {
+    vfio_config_do_rw: [{ since: '7.1', symbol: 'vfio_pci_config_rw_single' }],
+    'vfio_msi_config_write name irq_type': [{ until: '6.1', anchor: 'name is_msi' }],
+  },
+  'drivers/vfio/pci/vfio_pci_core.c': {
+    '*': [{ until: '5.15', path: 'drivers/vfio/pci/vfio_pci.c' }],
+    'vfio_pci_bus_notifier call device_set_driver_override': [{ until: '6.12', anchor: 'name driver_override' }],
+    'vfio_pci_bus_notifier name driver_override': [{ since: '6.12', anchor: 'call device_set_driver_override' }],
+    vfio_pci_core_close_device: [{ until: '5.15', symbol: 'vfio_pci_release' }],
+    'vfio_pci_core_close_device call eventfd_ctx_put': [{ since: '6.12', anchor: 'call vfio_pci_eventfd_replace_locked' }],
+    'vfio_pci_core_close_device call vfio_pci_eventfd_replace_locked': [
+      { until: '6.12', anchor: 'call eventfd_ctx_put', absent: UNDER_IGATE },
+    ],
+    'vfio_pci_core_close_device name sriov_pf_core_dev': [{ until: '5.15', anchor: 'call vfio_pci_vf_token_user_add' }],
+    'vfio_pci_core_close_device name users': [{ until: '5.15', symbol: 'vfio_pci_vf_token_user_add' }],
+    vfio_pci_core_disable: [{ until: '5.15', symbol: 'vfio_pci_disable' }],
+    ...each(['vfio_pci_core_disable call pm_runtime_put', 'vfio_pci_core_disable call pm_runtime_resume'], {
+      until: '5.19',
+      anchor: 'call vfio_pci_set_power_state',
+      absent: NO_RUNTIME_PM,
+    }),
+    vfio_pci_core_enable: [{ until: '5.15', symbol: 'vfio_pci_enable' }],
+    'vfio_pci_core_enable call pm_runtime_resume_and_get': [
+      { until: '5.19', anchor: 'call vfio_pci_set_power_state', absent: NO_RUNTIME_PM },
+    ],
+    vfio_pci_core_finish_enable: [{ until: '5.15', symbol: 'vfio_pci_enable', anchor: 'call vfio_pci_probe_mmaps', absent: ONE_MODULE }],
+    'vfio_pci_core_finish_enable name sriov_pf_core_dev': [
+      { until: '5.15', symbol: 'vfio_pci_open', anchor: 'call vfio_pci_vf_token_user_add' },
+    ],
+    'vfio_pci_core_finish_enable name users': [{ until: '5.15', symbol: 'vfio_pci_vf_token_user_add' }],
+    vfio_pci_core_init: [{ until: '5.15', symbol: 'vfio_pci_init' }],
+    vfio_pci_core_init_dev: [
+      { until: '5.15', symbol: 'vfio_pci_probe', anchor: 'write irq_type', absent: ONE_MODULE },
+      { until: '6.1', symbol: 'vfio_pci_core_init_device' },
+    ],
+    vfio_pci_core_ioctl: [{ until: '5.15', symbol: 'vfio_pci_ioctl' }],
+    'vfio_pci_core_ioctl call vfio_pci_ioctl_get_region_info': [
+      {
+        since: '6.19',
+        path: 'drivers/vfio/vfio_main.c',
+        symbol: 'vfio_get_region_info',
+        anchor: 'call get_region_info_caps',
+        absent: 'since 6.19 the VFIO core takes VFIO_DEVICE_GET_REGION_INFO itself, and calls the driver’s get_region_info_caps',
+      },
+    ],
+    vfio_pci_core_match: [{ until: '5.15', symbol: 'vfio_pci_match' }],
+    'vfio_pci_core_match call vfio_pci_validate_vf_token': [{ since: '6.17', anchor: 'name match_token_uuid' }],
+    vfio_pci_core_mmap: [{ until: '5.15', symbol: 'vfio_pci_mmap' }],
+    vfio_pci_core_pm_ops: [{ until: '5.15', symbol: 'vfio_pci_driver', absent: NO_RUNTIME_PM }],
+    vfio_pci_core_read: [{ until: '5.15', symbol: 'vfio_pci_read' }],
+    vfio_pci_core_register_device: [{ until: '5.15', symbol: 'vfio_pci_probe' }],
+    ...each(
+      [
+        'vfio_pci_core_register_device call pm_runtime_allow',
+        'vfio_pci_core_register_device call pm_runtime_put',
+        'vfio_pci_core_register_device name pm',
+      ],
+      { until: '5.19', anchor: 'name disable_idle_d3', absent: NO_RUNTIME_PM },
+    ),
+    'vfio_pci_core_register_device call vfio_register_group_dev': [{ until: '5.13', anchor: 'call vfio_add_group_dev' }],
+    vfio_pci_core_release_dev: [
+      { until: '5.15', symbol: 'vfio_pci_remove' },
+      { until: '6.1', symbol: 'vfio_pci_core_uninit_device' },
+    ],
+    'vfio_pci_core_release_dev call vfio_free_device': [{ until: '6.1', anchor: 'call kfree', absent: NO_DEVICE_IN_MEMORY }],
+    vfio_pci_core_request: [{ until: '5.15', symbol: 'vfio_pci_request' }],
+    'vfio_pci_core_request call mutex_lock': [{ since: '6.12', anchor: 'call rcu_read_lock', absent: UNDER_RCU }],
+    'vfio_pci_core_request call mutex_unlock': [{ since: '6.12', anchor: 'call rcu_read_unlock', absent: UNDER_RCU }],
+    vfio_pci_core_runtime_resume: [
+      { until: '5.15', symbol: 'vfio_pci_enable', anchor: 'call vfio_pci_set_power_state', absent: NO_RUNTIME_PM },
+      { until: '6.1', symbol: 'vfio_pci_core_enable', absent: NO_RUNTIME_PM },
+    ],
+    vfio_pci_core_runtime_suspend: [
+      { until: '5.15', symbol: 'vfio_pci_disable', anchor: 'call vfio_pci_set_power_state', absent: NO_RUNTIME_PM },
+      { until: '6.1', symbol: 'vfio_pci_core_disable', absent: NO_RUNTIME_PM },
+    ],
+    vfio_pci_core_set_params: [
+      {
+        until: '5.15',
+        symbol: 'vfio_pci_enable',
+        anchor: 'name nointxmask',
+        absent: 'until 5.15 vfio-pci is one module, and reads its parameters where it needs them',
+      },
+      { since: '7.3', path: 'drivers/vfio/pci/vfio_pci.c', symbol: 'vfio_pci_init_dev' },
+    ],
+    vfio_pci_core_sriov_configure: [{ until: '5.15', symbol: 'vfio_pci_sriov_configure' }],
+    'vfio_pci_core_sriov_configure call device_lock_assert': [{ until: '5.18', anchor: 'call might_sleep', absent: NO_SRIOV_LIST }],
+    'vfio_pci_core_sriov_configure call list_del_init': [{ until: '5.18', anchor: 'call pci_disable_sriov', absent: NO_SRIOV_LIST }],
+    ...each(['vfio_pci_core_sriov_configure call pm_runtime_put', 'vfio_pci_core_sriov_configure call pm_runtime_resume_and_get'], {
+      until: '5.19',
+      anchor: 'call pci_enable_sriov',
+      absent: 'until 5.19 nothing keeps a physical function awake because it has virtual ones',
+    }),
+    ...each(['vfio_pci_core_sriov_configure call vfio_pci_set_power_state', 'vfio_pci_core_sriov_configure write sriov_active'], {
+      until: '6.1',
+      anchor: 'call pci_enable_sriov',
+      absent: 'until 6.1 a physical function is not kept in D0 because it has virtual ones',
+    }),
+    'vfio_pci_core_sriov_configure name sriov_pfs_item': [{ until: '5.18', anchor: 'call pci_enable_sriov', absent: NO_SRIOV_LIST }],
+    vfio_pci_core_unregister_device: [{ until: '5.15', symbol: 'vfio_pci_remove' }],
+    ...each(['vfio_pci_core_unregister_device call pm_runtime_forbid', 'vfio_pci_core_unregister_device call pm_runtime_get_noresume'], {
+      until: '5.19',
+      anchor: 'call vfio_pci_set_power_state',
+      absent: NO_RUNTIME_PM,
+    }),
+    'vfio_pci_core_unregister_device call vfio_pci_core_sriov_configure': [{ until: '5.15', anchor: 'call pci_disable_sriov' }],
+    'vfio_pci_core_unregister_device call vfio_unregister_group_dev': [{ until: '5.13', anchor: 'call vfio_del_group_dev' }],
+    vfio_pci_core_write: [{ until: '5.15', symbol: 'vfio_pci_write' }],
+    vfio_pci_dev_set_try_reset: [{ until: '5.15', symbol: 'vfio_pci_try_bus_reset' }],
+    'vfio_pci_dev_set_try_reset call vfio_pci_dev_set_needs_reset': [{ until: '5.15', anchor: 'name needs_reset' }],
+    vfio_pci_eventfd_replace_locked: [
+      { until: '6.12', path: 'drivers/vfio/pci/vfio_pci_intrs.c', symbol: 'vfio_pci_set_ctx_trigger_single', absent: UNDER_IGATE },
+    ],
+    vfio_pci_ioctl_get_info: [
+      { until: '5.15', symbol: 'vfio_pci_ioctl', anchor: 'name VFIO_DEVICE_GET_INFO', absent: ONE_IOCTL },
+      { until: '6.1', symbol: 'vfio_pci_core_ioctl', anchor: 'name VFIO_DEVICE_GET_INFO', absent: ONE_IOCTL },
+    ],
+    vfio_pci_ioctl_get_irq_info: [
+      { until: '5.15', symbol: 'vfio_pci_ioctl', anchor: 'name VFIO_DEVICE_GET_IRQ_INFO', absent: ONE_IOCTL },
+      { until: '6.1', symbol: 'vfio_pci_core_ioctl', anchor: 'name VFIO_DEVICE_GET_IRQ_INFO', absent: ONE_IOCTL },
+    ],
+    vfio_pci_ioctl_get_region_info: [
+      { until: '5.15', symbol: 'vfio_pci_ioctl', anchor: 'name VFIO_DEVICE_GET_REGION_INFO', absent: ONE_IOCTL },
+      { until: '6.1', symbol: 'vfio_pci_core_ioctl', anchor: 'name VFIO_DEVICE_GET_REGION_INFO', absent: ONE_IOCTL },
+    ],
+    vfio_pci_ioctl_set_irqs: [
+      { until: '5.15', symbol: 'vfio_pci_ioctl', anchor: 'name VFIO_DEVICE_SET_IRQS', absent: ONE_IOCTL },
+      { until: '6.1', symbol: 'vfio_pci_core_ioctl', anchor: 'name VFIO_DEVICE_SET_IRQS', absent: ONE_IOCTL },
+    ],
+    ...Object.fromEntries(
+      ['mutex_lock', 'mutex_unlock', 'vfio_pci_get_irq_count', 'vfio_pci_set_irqs_ioctl', 'vfio_set_irqs_validate_and_prepare'].map(
+        (called) => [
+          `vfio_pci_ioctl_set_irqs call ${called}`,
+          [
+            { until: '5.15', symbol: 'vfio_pci_ioctl', anchor: `call ${called} after VFIO_DEVICE_SET_IRQS`, absent: ONE_IOCTL },
+            { until: '6.1', symbol: 'vfio_pci_core_ioctl', anchor: `call ${called} after VFIO_DEVICE_SET_IRQS`, absent: ONE_IOCTL },
+          ],
+        ],
+      ),
+    ),
+    vfio_pci_mmap_fault: [{ since: '6.12', symbol: 'vfio_pci_mmap_huge_fault' }],
+    'vfio_pci_mmap_fault call io_remap_pfn_range': [
+      { since: '6.12', until: '6.19', anchor: 'call vmf_insert_pfn' },
+      { since: '6.19', symbol: 'vfio_pci_vmf_insert_pfn', anchor: 'call vmf_insert_pfn' },
+    ],
+    vfio_pci_mmap_huge_fault: [{ until: '6.12', symbol: 'vfio_pci_mmap_fault' }],
+    'vfio_pci_mmap_huge_fault call vmf_insert_pfn': [
+      { until: '6.10', anchor: 'call io_remap_pfn_range' },
+      { since: '6.19', symbol: 'vfio_pci_vmf_insert_pfn' },
+    ],
+    ...each(['vfio_pci_mmap_fault call __vfio_pci_memory_enabled', 'vfio_pci_mmap_huge_fault call __vfio_pci_memory_enabled'], {
+      since: '6.19',
+      symbol: 'vfio_pci_vmf_insert_pfn',
+    }),
+    ...each(
+      [
+        'vfio_pci_mmap_fault call down_read',
+        'vfio_pci_mmap_fault call up_read',
+        'vfio_pci_mmap_huge_fault call down_read',
+        'vfio_pci_mmap_huge_fault call up_read',
+      ],
+      { since: '6.19', symbol: 'vfio_pci_mmap_huge_fault', anchor: 'name rwsem_read' },
+    ),
+    vfio_pci_mmap_page_fault: [{ until: '6.12', symbol: 'vfio_pci_mmap_fault', absent: ONE_PAGE_SIZE }],
+    vfio_pci_validate_vf_token: [{ since: '6.17', symbol: 'vfio_pci_core_match_token_uuid' }],
+    'vfio_pci_vf_init name is_virtfn': [{ until: '5.18', anchor: 'name is_physfn', absent: NO_SRIOV_LIST }],
+    'vfio_pci_vf_init name sriov_pf_core_dev': [{ until: '5.18', anchor: 'name is_physfn', absent: NO_SRIOV_LIST }],
+    'vfio_pci_zap_and_down_write_memory_lock call vfio_pci_zap_and_vma_lock': [{ since: '6.10', anchor: 'call vfio_pci_zap_bars' }],
+    'vfio_pci_zap_and_down_write_memory_lock call vfio_pci_zap_bars': [{ until: '6.10', anchor: 'call vfio_pci_zap_and_vma_lock' }],
+  },
+  'drivers/vfio/pci/vfio_pci_intrs.c': {
+    'vfio_intx_enable call irq_set_status_flags': [
+      {
+        until: '6.12',
+        anchor: 'name IRQF_NO_AUTOEN',
+        absent: 'until 6.12 an exclusive line is masked lazily: only when it is asserted again',
+      },
+    ],
+    vfio_irq_ctx_alloc: [{ until: '6.5', symbol: 'vfio_msi_enable', anchor: 'call kcalloc', absent: NO_DYNAMIC_MSIX }],
+    vfio_irq_ctx_free: [{ until: '6.5', symbol: 'vfio_msi_disable', anchor: 'call kfree', absent: NO_DYNAMIC_MSIX }],
+    vfio_msi_alloc_irq: [{ until: '6.5', symbol: 'vfio_msi_set_vector_signal', anchor: 'call pci_irq_vector', absent: NO_DYNAMIC_MSIX }],
+    'vfio_msi_disable call vfio_msi_set_vector_signal': [{ until: '6.1', anchor: 'call vfio_msi_set_block' }],
+    'vfio_msi_set_vector_signal call vfio_irq_ctx_alloc': [{ until: '6.5', anchor: 'write name', absent: NO_DYNAMIC_MSIX }],
+    'vfio_msi_set_vector_signal call vfio_irq_ctx_free': [{ until: '6.5', anchor: 'write trigger', absent: NO_DYNAMIC_MSIX }],
+    'vfio_msi_set_vector_signal write token after vfio_pci_memory_unlock_and_restore': [
+      {
+        since: '6.17',
+        anchor: 'call irq_bypass_register_producer',
+        absent: 'since 6.17 the producer’s eventfd is an argument of irq_bypass_register_producer',
+      },
+    ],
+    'vfio_pci_set_ctx_trigger_single call vfio_pci_eventfd_replace_locked': [{ until: '6.12', anchor: 'name ctx', absent: UNDER_IGATE }],
+  },
+  'drivers/vfio/pci/vfio_pci_rdwr.c': {
+    ...each(
+      ['vfio_pci_bar_rw call vfio_pci_core_setup_barmap', 'vfio_pci_bar_rw call vfio_pci_setup_barmap'],
+      { until: '6.8', anchor: 'call vfio_pci_setup_barmap' },
+      { until: '7.3', anchor: 'call vfio_pci_core_setup_barmap' },
+      { since: '7.3', anchor: 'call vfio_pci_core_get_iomap' },
+    ),
+  },
+};

@@ -1,0 +1,82 @@
+import type { History } from '../../../history';
+import { NO_NOTIFY } from './absences';
+
+const BY_NOTIFIER = 'until 6.0 a driver that pins pages registers a notifier for what is unmapped, not its device';
+const NOT_COUNTED = 'until 5.12 groups that may write anywhere are not counted: a flag says whether there are any';
+
+/** The backend of containers, and virqfd. */
+export const type1: History['files'] = {
+  'drivers/vfio/vfio_iommu_type1.c': {
+    'vfio_dma_do_map name domain_list': [{ until: '6.1', anchor: 'name IS_IOMMU_CAP_DOMAIN_IN_CONTAINER' }],
+    'vfio_dma_do_unmap call vfio_find_dma_first_node': [{ until: '5.12', anchor: 'call vfio_find_dma after vfio_find_dma vfio_find_dma' }],
+    vfio_iommu_device_capable: [
+      {
+        until: '6.1',
+        symbol: 'vfio_iommu_type1_attach_group',
+        anchor: 'call iommu_capable',
+        absent: 'until 6.1 the bus of the group’s devices is asked, not each device',
+      },
+      {
+        since: '6.3',
+        symbol: 'vfio_iommu_type1_attach_group',
+        anchor: 'call iommu_group_has_isolated_msi',
+        absent: 'since 6.3 the IOMMU core asks all devices of the group, in iommu_group_has_isolated_msi',
+      },
+    ],
+    vfio_iommu_domain_alloc: [
+      {
+        until: '6.1',
+        symbol: 'vfio_iommu_type1_attach_group',
+        anchor: 'call iommu_domain_alloc',
+        absent: 'until 6.1 vfio_iommu_type1_attach_group allocates the domain itself, for the bus of the group’s devices',
+      },
+    ],
+    'vfio_iommu_domain_alloc call iommu_domain_alloc': [{ since: '6.11', anchor: 'call iommu_paging_domain_alloc' }],
+    'vfio_iommu_domain_alloc call iommu_paging_domain_alloc': [{ until: '6.11', anchor: 'call iommu_domain_alloc' }],
+    'vfio_iommu_type1_attach_group call iommu_attach_group': [{ until: '6.1', anchor: 'call vfio_iommu_attach_group' }],
+    'vfio_iommu_type1_attach_group call iommu_detach_group': [{ until: '6.1', anchor: 'call vfio_iommu_detach_group' }],
+    'vfio_iommu_type1_attach_group call iommu_group_has_isolated_msi': [{ until: '6.3', anchor: 'call irq_domain_check_msi_remap' }],
+    'vfio_iommu_type1_attach_group name emulated_iommu_groups': [{ until: '5.16', anchor: 'name external_domain' }],
+    'vfio_iommu_type1_attach_group name enforce_cache_coherency': [
+      {
+        until: '5.19',
+        anchor: 'name IOMMU_CAP_CACHE_COHERENCY',
+        absent: 'until 5.19 nothing has to be switched on: where the IOMMU can snoop, every mapping asks for it (IOMMU_CACHE)',
+      },
+    ],
+    'vfio_iommu_type1_attach_group name num_non_pinned_groups': [
+      { until: '5.12', anchor: 'name pinned_page_dirty_scope after vfio_iommu_iova_insert_copy', absent: NOT_COUNTED },
+    ],
+    'vfio_iommu_type1_check_extension call vfio_domains_have_enforce_cache_coherency': [
+      { until: '5.19', anchor: 'call vfio_domains_have_iommu_cache' },
+    ],
+    'vfio_iommu_type1_detach_group call iommu_detach_group': [{ until: '6.1', anchor: 'call vfio_iommu_detach_group' }],
+    'vfio_iommu_type1_detach_group name emulated_iommu_groups': [{ until: '5.16', anchor: 'name external_domain' }],
+    'vfio_iommu_type1_detach_group name num_non_pinned_groups': [
+      { until: '5.12', anchor: 'call update_pinned_page_dirty_scope', absent: NOT_COUNTED },
+    ],
+    vfio_iommu_type1_notify: [
+      { until: '5.12', path: 'drivers/vfio/vfio.c', symbol: 'vfio_fops_release', anchor: 'call vfio_container_put', absent: NO_NOTIFY },
+      { since: '6.3', path: 'drivers/vfio/container.c', symbol: 'vfio_fops_release', anchor: 'call vfio_container_put', absent: NO_NOTIFY },
+    ],
+    vfio_iommu_type1_register_device: [{ until: '6.0', symbol: 'vfio_iommu_type1_register_notifier', absent: BY_NOTIFIER }],
+    vfio_iommu_type1_unregister_device: [{ until: '6.0', symbol: 'vfio_iommu_type1_unregister_notifier', absent: BY_NOTIFIER }],
+    'vfio_lock_acct call mm_lock_acct': [{ until: '6.1', anchor: 'call __account_locked_vm' }],
+    vfio_test_domain_fgsp: [
+      {
+        since: '6.16',
+        symbol: 'vfio_iommu_type1_attach_group',
+        anchor: 'call vfio_iommu_replay',
+        absent: 'since 6.16 nobody tries whether the IOMMU makes large pages out of any two neighbours: all are unmapped alike',
+      },
+    ],
+    'vfio_test_domain_fgsp name regions': [
+      { until: '6.1', anchor: 'name domain', absent: 'until 6.1 it is tried at address 0, whether or not the group can use that' },
+    ],
+  },
+  'drivers/vfio/virqfd.c': {
+    'virqfd_wakeup call eventfd_ctx_do_read': [
+      { until: '5.11', anchor: 'name EPOLLIN', absent: 'until 5.11 a virqfd leaves the eventfd’s count as it is' },
+    ],
+  },
+};
