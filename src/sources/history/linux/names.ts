@@ -29,10 +29,12 @@ const dispatched = (op: string, former: string): readonly Fact[] => [
 
 /** Identifiers of Linux that have other names in other versions, wherever they stand. */
 export const names: History['names'] = {
-  ...renamed('domain_add_dev_info', '6.2', 'dmar_domain_attach_device'),
   ...Object.fromEntries(Object.entries(KVM_X86_OPS).map(([op, former]) => [op, dispatched(op, former)])),
   ...renamed('ack_APIC_irq', '6.6', 'apic_eoi'),
+  ...renamed('domain_add_dev_info', '6.2', 'dmar_domain_attach_device'),
+  ...renamed('free_msi_irqs', '6.2', 'pci_free_msi_irqs'),
   KVM_REQ_UNBLOCK: [{ until: '5.13', symbol: 'KVM_REQ_PENDING_TIMER' }],
+  bus_notify: [{ until: '6.3', symbol: 'blocking_notifier_call_chain' }],
   file_list: [{ until: '6.6', symbol: 'group_list' }],
   handle_fastpath_set_msr_irqoff: [{ since: '6.18', symbol: 'handle_fastpath_wrmsr' }],
   kzalloc: [{ since: '7.0', symbol: 'kzalloc_obj' }],
