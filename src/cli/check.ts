@@ -2,7 +2,7 @@ import { CATALOGUE, requireFlow } from '../flows/catalogue';
 import { type Flow, type FlowRun } from '../flows/flow';
 import { claimsOf, everyRun } from '../flows/places';
 import { checkSources, type CheckReport } from '../sources/check';
-import { buildIndex } from '../sources/lineIndex';
+import { printIndex, readLines, withVersion, type LineIndex } from '../sources/lineIndex';
 import committed from '../sources/lines.json';
 import { openSomeTrees, type Directories } from './trees';
 
@@ -22,13 +22,12 @@ export async function checkSourcesCommand(
 export async function indexCommand(options: Directories): Promise<number> {
   const resolvers = await openSomeTrees(options);
   const { references } = claimsOf(everyRunOf(CATALOGUE));
-  const index: Record<string, Record<string, unknown>> = structuredClone(committed);
+  let index: LineIndex = committed;
   for (const resolver of resolvers) {
-    const { project } = resolver.tree;
-    const own = references.filter((reference) => reference.project === project);
-    index[project] = { ...index[project], [resolver.tree.version]: await buildIndex(resolver, own) };
+    const { project, version } = resolver.tree;
+    index = withVersion(index, project, version, await readLines(resolver, references));
   }
-  process.stdout.write(`${JSON.stringify(index, undefined, 1)}\n`);
+  process.stdout.write(printIndex(index));
   return 0;
 }
 

@@ -33,7 +33,7 @@ const USAGE = `virtflow: how an interrupt travels through a virtualization stack
       holds every reference and call edge of these flows, or of all, against real source trees; exit status 1 if one fails
   virtflow coverage
       docs/coverage.md: every function that the flows enter, and older texts' names (for maintainers)
-  virtflow index [--linux DIR] [--qemu DIR] [--acrn DIR]
+  virtflow index [--linux DIR]… [--qemu DIR]… [--acrn DIR]…
       src/sources/lines.json with the parts of these trees made anew (for maintainers)
 `;
 

@@ -1,9 +1,8 @@
 import { t } from '@vscode/l10n';
-import { anchorKey, anchorOfKey, describeReference, type Project, type Reference } from '../engine/reference';
+import { anchorKey, describeReference, type Project, type Reference } from '../engine/reference';
 import { historyOf, placesOf } from './history';
-import type { LineIndex } from './lineIndex';
+import { indexedIn, linesOf, type LineIndex, type SymbolLines } from './lineIndex';
 import committedLines from './lines.json';
-import { compareVersions } from './versions';
 
 /**
  * An upstream page. `line`: at the very line that the reference means, counted from 1. `definition`: at the
@@ -17,9 +16,7 @@ export type WebLink =
 const LINES: LineIndex = committedLines;
 
 /** The versions of a project that the index knows, oldest first. */
-export function upstreamVersions(project: Project, index = LINES): readonly string[] {
-  return Object.keys(index[project] ?? {}).toSorted(compareVersions);
-}
+export const upstreamVersions = (project: Project, index = LINES): readonly string[] => index[project]?.versions ?? [];
 
 /** The version that web links lead to beside what models a series (6.12): one of that series, else the newest that the index knows. */
 export function versionNear(project: Project, series: unknown, index = LINES): string {
@@ -29,16 +26,8 @@ export function versionNear(project: Project, series: unknown, index = LINES): s
 }
 
 /** Every reference that is known of a file in any version: its symbols, and the identifiers in them. */
-export function referencesIn(project: Project, path: string, index = LINES): readonly Reference[] {
-  const symbols = new Map<string, Set<string>>();
-  for (const version of Object.values(index[project] ?? {}))
-    for (const [symbol, { anchors = {} }] of Object.entries(version[path] ?? {}))
-      symbols.set(symbol, new Set([...(symbols.get(symbol) ?? []), ...Object.keys(anchors)]));
-  return [...symbols].flatMap(([symbol, anchors]) => [
-    { project, path, symbol },
-    ...[...anchors].map((key) => ({ project, path, symbol, anchor: anchorOfKey(key) })),
-  ]);
-}
+export const referencesIn = (project: Project, path: string, index = LINES): readonly Reference[] =>
+  indexedIn(index[project], project, path);
 
 /**
  * The upstream page of a reference in a version (spelled as the tag, without its 'v'). Works without any tree;
@@ -47,21 +36,36 @@ export function referencesIn(project: Project, path: string, index = LINES): rea
 export function webLink(reference: Reference, version: string, index = LINES, history = historyOf(reference.project)): WebLink {
   const { project } = reference;
   const places = placesOf(reference, version, history);
-  const lines = index[project]?.[version];
-  const known = places.find(({ path, symbol }) => lines?.[path]?.[symbol]);
-  const entry = known && lines?.[known.path]?.[known.symbol];
-  if (known === undefined || entry === undefined) {
+  const found = places.flatMap((place) => {
+    const lines = linesOf(index[project], version, place.path, place.symbol);
+    return lines === undefined ? [] : [{ ...place, lines }];
+  })[0];
+  if (found === undefined) {
     const message = t('no line is known for {0} in {1} {2}', describeReference(reference), project, version);
     return { kind: 'file', url: pageOf(project, version, places[0]?.path ?? reference.path), message };
   }
 
-  const { anchor } = known;
-  const page = pageOf(project, version, known.path);
-  if (anchor === undefined) return { kind: 'line', url: `${page}#L${entry.line}`, line: entry.line };
-  const line = entry.anchors?.[anchorKey(anchor)];
+  const { path, symbol, anchor, lines } = found;
+  const page = pageOf(project, version, path);
+  const whole = page + extentOf(project, lines);
+  if (anchor === undefined) return { kind: 'line', url: whole, line: lines.line };
+  const line = lines.anchors.get(anchorKey(anchor));
   if (line !== undefined) return { kind: 'line', url: `${page}#L${line}`, line };
-  const message = t('no line is known for {0} in {1} in {2} {3}', anchor.token, known.symbol, project, version);
-  return { kind: 'definition', url: `${page}#L${entry.line}`, line: entry.line, message };
+  const message = t('no line is known for {0} in {1} in {2} {3}', anchor.token, symbol, project, version);
+  return { kind: 'definition', url: whole, line: lines.line, message };
+}
+
+/** A definition's first and last line, as a project's browser marks them. */
+function extentOf(project: Project, { line, length }: SymbolLines): string {
+  if (length === 1) return `#L${line}`;
+  const last = line + length - 1;
+  switch (project) {
+    case 'linux':
+    case 'acrn':
+      return `#L${line}-L${last}`;
+    case 'qemu':
+      return `#L${line}-${last}`;
+  }
 }
 
 function pageOf(project: Project, version: string, path: string): string {

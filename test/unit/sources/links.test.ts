@@ -1,21 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import * as fc from 'fast-check';
-import type { Reference } from '../../../src/engine/reference';
-import type { History } from '../../../src/sources/history';
-import { buildIndex, type LineIndex } from '../../../src/sources/lineIndex';
+import { PROJECTS, type Reference } from '../../../src/engine/reference';
+import { historyOf, type History } from '../../../src/sources/history';
+import type { LineIndex } from '../../../src/sources/lineIndex';
 import { upstreamVersions, webLink } from '../../../src/sources/links';
-import { createResolver } from '../../../src/sources/resolver';
-import { LINUX, memoryFiles } from './support';
 
 const HANDLER: Reference = { project: 'linux', path: 'kernel/a.c', symbol: 'handler' };
 const ANCHORED: Reference = { ...HANDLER, anchor: { token: 'go', as: 'call' } };
 const INDEX: LineIndex = {
   linux: {
-    '6.12.117': {},
-    '6.1.192': {
-      'kernel/a.c': { handler: { line: 7, anchors: { 'call go': 9 } } },
-      'kernel/old.c': { moved: { line: 3 } },
+    versions: ['6.1.192', '6.12.117'],
+    files: {
+      'kernel/a.c': { handler: { line: '7,-', length: '5,-', anchors: { 'call go': '2,-' } } },
+      'kernel/old.c': { moved: { line: '3,-', length: '1,-' } },
     },
   },
 };
@@ -24,14 +21,14 @@ describe('webLink', () => {
   const page = 'https://elixir.bootlin.com/linux/v6.1.192/source/kernel/a.c';
 
   it('points at a definition and at an anchor', () => {
-    assert.deepEqual(webLink(HANDLER, '6.1.192', INDEX), { kind: 'line', url: `${page}#L7`, line: 7 });
+    assert.deepEqual(webLink(HANDLER, '6.1.192', INDEX), { kind: 'line', url: `${page}#L7-L11`, line: 7 });
     assert.deepEqual(webLink(ANCHORED, '6.1.192', INDEX), { kind: 'line', url: `${page}#L9`, line: 9 });
   });
 
   it('says so when it knows the definition alone', () => {
     const link = webLink({ ...HANDLER, anchor: { token: 'stop', as: 'call' } }, '6.1.192', INDEX);
     assert.ok(link.kind === 'definition');
-    assert.equal(link.url, `${page}#L7`);
+    assert.equal(link.url, `${page}#L7-L11`);
     assert.match(link.message, /no line is known for stop in handler in linux 6\.1\.192/);
   });
 
@@ -65,45 +62,28 @@ describe('webLink', () => {
   });
 });
 
+describe('the lines of a definition', () => {
+  it('are marked as each browser does it', () => {
+    const lines = { versions: ['1.0'], files: { 'kernel/a.c': { handler: { line: '7', length: '5' } } } };
+    const at = (project: Reference['project']) => new URL(webLink({ ...HANDLER, project }, '1.0', { [project]: lines }).url).hash;
+    assert.deepEqual([at('linux'), at('qemu'), at('acrn')], ['#L7-L11', '#L7-11', '#L7-L11']);
+  });
+});
+
 describe('upstreamVersions', () => {
   it('lists what the index knows, oldest first', () => {
     assert.deepEqual(upstreamVersions('linux', INDEX), ['6.1.192', '6.12.117']);
     assert.deepEqual(upstreamVersions('acrn', INDEX), []);
   });
 
-  it('knows the committed versions', () => {
-    assert.deepEqual(upstreamVersions('linux'), ['6.1.192', '6.12.117']);
-    assert.deepEqual(upstreamVersions('qemu'), ['7.2.0']);
-  });
-});
-
-describe('buildIndex', () => {
-  const files = { 'kernel/a.c': '\nint handler(void)\n{\n go();\n x = 1;\n}\nint b(void) {}\n', 'arch/z.c': 'int z(void) {}' };
-  const references: readonly Reference[] = [
-    HANDLER,
-    ANCHORED,
-    { ...HANDLER, anchor: { token: 'x', as: 'write' } },
-    { ...HANDLER, anchor: { token: 'absent', as: 'name' } },
-    { ...HANDLER, symbol: 'b' },
-    { ...HANDLER, symbol: 'absent' },
-    { ...HANDLER, path: 'arch/z.c', symbol: 'z' },
-    { ...HANDLER, project: 'qemu' },
-  ];
-  const expected = '{"arch/z.c":{"z":{"line":1}},"kernel/a.c":{"b":{"line":7},"handler":{"line":2,"anchors":{"call go":4,"write x":5}}}}';
-
-  it('is the same text in whatever order the references come', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.shuffledSubarray([...references], { minLength: references.length }), async (shuffled) => {
-        const lines = await buildIndex(createResolver(LINUX, memoryFiles(files)), shuffled);
-        assert.equal(JSON.stringify(lines), expected);
-      }),
-      { numRuns: 20 },
-    );
-  });
-
-  it('is what links are made of', async () => {
-    const lines = await buildIndex(createResolver(LINUX, memoryFiles(files)), references);
-    const link = webLink(ANCHORED, LINUX.version, { linux: { [LINUX.version]: lines } });
-    assert.match(link.url, /kernel\/a\.c#L4$/);
+  it('knows each series that the histories were checked in', () => {
+    for (const project of PROJECTS)
+      for (const series of historyOf(project).checked)
+        assert.ok(
+          upstreamVersions(project).some(
+            (version) => version === series || version.startsWith(`${series}.`) || version.startsWith(`${series}-`),
+          ),
+          `${project} ${series}`,
+        );
   });
 });
