@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import * as vscode from 'vscode';
 import { PROJECTS, type Project } from '../engine/reference';
 import { CATALOGUE, flowById, requireFlow } from '../flows/catalogue';
@@ -106,7 +107,7 @@ async function explore(parts: Parts, id: unknown, chapter: unknown): Promise<voi
   const start = session.chapters.find((found) => found.chapter.title === chapter);
   if (start) session.seek(start.step);
   else if (chapter !== undefined)
-    void vscode.window.showInformationMessage(`Virtflow: this run does not reach “${String(chapter)}”; other parameters do.`);
+    void vscode.window.showInformationMessage(t('Virtflow: this run does not reach “{0}”; other parameters do.', t(String(chapter))));
   await show(parts);
 }
 
@@ -130,11 +131,11 @@ async function openScenario(parts: Parts, file: unknown): Promise<void> {
 
 async function pickPreset(): Promise<{ readonly flow: Flow; readonly id: string } | undefined> {
   const items = CATALOGUE.flatMap((flow) =>
-    flow.presets.map(({ id, title, prose }) => ({ label: title, description: flow.title, detail: prose, flow, id })),
+    flow.presets.map(({ id, title, prose }) => ({ label: t(title), description: t(flow.title), detail: t(prose), flow, id })),
   );
   return vscode.window.showQuickPick(items, {
-    title: 'Explore Preset',
-    placeHolder: 'Which case?',
+    title: t('Explore Preset'),
+    placeHolder: t('Which case?'),
     matchOnDescription: true,
     matchOnDetail: true,
   });
@@ -147,9 +148,13 @@ async function show({ reveal, panel }: Parts): Promise<void> {
 }
 
 async function pickFlow(): Promise<Flow | undefined> {
-  const items = CATALOGUE.map((flow) => ({ label: flow.title, description: flow.id, detail: flow.summary, flow }));
+  const items = CATALOGUE.map((flow) => ({ label: t(flow.title), description: flow.id, detail: t(flow.summary), flow }));
   return (
-    await vscode.window.showQuickPick(items, { title: 'Explore Flow', placeHolder: 'Which way of an interrupt?', matchOnDetail: true })
+    await vscode.window.showQuickPick(items, {
+      title: t('Explore Flow'),
+      placeHolder: t('Which way of an interrupt?'),
+      matchOnDetail: true,
+    })
   )?.flow;
 }
 
@@ -158,10 +163,10 @@ async function goToStep(session: Session): Promise<void> {
   if (run === undefined) return noRun();
   const last = run.journal.length - 1;
   const text = await vscode.window.showInputBox({
-    title: 'Go to Step',
-    prompt: `A step from 0 to ${last}`,
+    title: t('Go to Step'),
+    prompt: t('A step from 0 to {0}', last),
     value: String(session.position),
-    validateInput: (given) => (/^\d{1,9}$/.test(given) && Number(given) <= last ? undefined : `A whole number from 0 to ${last}`),
+    validateInput: (given) => (/^\d{1,9}$/.test(given) && Number(given) <= last ? undefined : t('A whole number from 0 to {0}', last)),
   });
   if (text !== undefined) session.seek(Number(text));
 }
@@ -175,14 +180,14 @@ async function setParameters(session: Session): Promise<void> {
   const { run } = session;
   if (run === undefined) return noRun();
   const items = run.flow.parameters.map((spec) => ({
-    label: spec.title,
+    label: t(spec.title),
     description: `${spec.name} = ${String(run.inputs.parameters[spec.name])}`,
-    detail: spec.description,
+    detail: t(spec.description),
     spec,
   }));
   const picked = await vscode.window.showQuickPick(items, {
-    title: 'Set Parameters',
-    placeHolder: 'The run starts again with the new value',
+    title: t('Set Parameters'),
+    placeHolder: t('The run starts again with the new value'),
   });
   if (picked === undefined) return;
   const value = await askValue(picked.spec, run.inputs.parameters[picked.spec.name]);
@@ -191,27 +196,27 @@ async function setParameters(session: Session): Promise<void> {
 
 async function askValue(spec: ParameterSpec, current: unknown): Promise<string | undefined> {
   const pick = async (values: readonly { readonly value: string; readonly title: string }[]): Promise<string | undefined> => {
-    const items = values.map(({ value, title }) => ({ label: title, description: value === String(current) ? 'now' : '', value }));
-    return (await vscode.window.showQuickPick(items, { title: spec.title, placeHolder: spec.description }))?.value;
+    const items = values.map(({ value, title }) => ({ label: t(title), description: value === String(current) ? t('now') : '', value }));
+    return (await vscode.window.showQuickPick(items, { title: t(spec.title), placeHolder: t(spec.description) }))?.value;
   };
   switch (spec.kind) {
     case 'boolean':
       return pick([
-        { value: 'true', title: 'on' },
-        { value: 'false', title: 'off' },
+        { value: 'true', title: t('on') },
+        { value: 'false', title: t('off') },
       ]);
     case 'choice':
       return pick(spec.choices);
     case 'number': {
       const { minimum, maximum } = spec;
       return vscode.window.showInputBox({
-        title: spec.title,
-        prompt: spec.description,
+        title: t(spec.title),
+        prompt: t(spec.description),
         value: String(current),
         validateInput: (text) =>
           /^\d+$/.test(text) && Number(text) >= minimum && Number(text) <= maximum
             ? undefined
-            : `A whole number from ${minimum} to ${maximum}`,
+            : t('A whole number from {0} to {1}', minimum, maximum),
       });
     }
   }
@@ -220,10 +225,10 @@ async function askValue(spec: ParameterSpec, current: unknown): Promise<string |
 async function injectStimulus(session: Session): Promise<void> {
   const { run } = session;
   if (run === undefined) return noRun();
-  const items = run.flow.stimuli.map(({ name, title, description }) => ({ label: title, detail: description, name }));
+  const items = run.flow.stimuli.map(({ name, title, description }) => ({ label: t(title), detail: t(description), name }));
   const picked = await vscode.window.showQuickPick(items, {
-    title: `Inject Stimulus at step ${session.position}`,
-    placeHolder: 'What happens next?',
+    title: t('Inject Stimulus at step {0}', session.position),
+    placeHolder: t('What happens next?'),
   });
   if (picked) session.inject(picked.name);
 }
@@ -233,17 +238,17 @@ async function setSourceFolder(sources: SourceTrees): Promise<void> {
     (await vscode.window.showOpenDialog({
       canSelectFolders: true,
       canSelectFiles: false,
-      title: 'A Linux, QEMU or ACRN source tree',
-      openLabel: 'Use This Tree',
+      title: t('A Linux, QEMU or ACRN source tree'),
+      openLabel: t('Use This Tree'),
     })) ?? [];
   if (folder === undefined) return;
   const recognition = await sources.inspect(folder);
   if (recognition.kind === 'unknown')
-    throw new Error(`${folder.toString(true)} is not a source tree that Virtflow knows. ${recognition.message}`);
+    throw new Error(t('{0} is not a source tree that Virtflow knows. {1}', folder.toString(true), recognition.message));
   const { project, version } = recognition.tree;
   const value = folder.scheme === 'file' ? folder.fsPath : folder.toString();
   await vscode.workspace.getConfiguration('virtflow.sources').update(project, value, vscode.ConfigurationTarget.Global);
-  void vscode.window.showInformationMessage(`Virtflow: steps now open in ${project} ${version}.`);
+  void vscode.window.showInformationMessage(t('Virtflow: steps now open in {0} {1}.', project, version));
 }
 
 async function openUpstream(session: Session): Promise<void> {
@@ -252,7 +257,7 @@ async function openUpstream(session: Session): Promise<void> {
   const reference = referenceOfStep(run.journal.step(position));
   if (reference === undefined)
     return void vscode.window.showInformationMessage(
-      'Virtflow: this step happens in hardware or in the guest’s own driver; it has no upstream page.',
+      t('Virtflow: this step happens in hardware or in the guest’s own driver; it has no upstream page.'),
     );
   await vscode.env.openExternal(vscode.Uri.parse(upstreamPage(reference, run.inputs.parameters)));
 }
@@ -261,7 +266,7 @@ async function setUpstreamVersion(): Promise<void> {
   const items = PROJECTS.flatMap((project: Project) =>
     upstreamVersions(project).map((version) => ({ label: `${project} ${version}`, project, version })),
   );
-  const picked = await vscode.window.showQuickPick(items, { title: 'Upstream Version of Web Links' });
+  const picked = await vscode.window.showQuickPick(items, { title: t('Upstream Version of Web Links') });
   if (picked)
     await vscode.workspace.getConfiguration('virtflow.upstream').update(picked.project, picked.version, vscode.ConfigurationTarget.Global);
 }
@@ -269,9 +274,9 @@ async function setUpstreamVersion(): Promise<void> {
 async function copyLink(session: Session): Promise<void> {
   if (session.run === undefined) return noRun();
   await vscode.env.clipboard.writeText(linkToStep(session.run, session.position).toString());
-  vscode.window.setStatusBarMessage('Virtflow: link copied', 3000);
+  vscode.window.setStatusBarMessage(t('Virtflow: link copied'), 3000);
 }
 
 function noRun(): void {
-  void vscode.window.showInformationMessage('Virtflow: choose “Explore Flow…” first.');
+  void vscode.window.showInformationMessage(t('Virtflow: choose “Explore Flow…” first.'));
 }

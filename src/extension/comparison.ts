@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import * as vscode from 'vscode';
 import { createCursor } from '../engine/timeline';
 import { compare } from '../flows/compare';
@@ -48,7 +49,7 @@ export function createComparing(session: Session): Comparing {
   function other(): Other | undefined {
     const isNewFork = session.base !== undefined && session.base.run !== base;
     if (isNewFork || chosen?.run.flow !== session.run?.flow) chosen = undefined;
-    return chosen ?? (session.base && { title: 'Original run', run: session.base.run });
+    return chosen ?? (session.base && { title: t('Original run'), run: session.base.run });
   }
 
   function current(): Pair | undefined {
@@ -65,10 +66,10 @@ export function createComparing(session: Session): Comparing {
       const { run } = session;
       if (run === undefined) return;
       const items = choicesOf(run.flow, run.inputs);
-      const original: Choice[] = session.base ? [{ label: 'Original run', description: 'what this run is a fork of' }] : [];
+      const original: Choice[] = session.base ? [{ label: t('Original run'), description: t('what this run is a fork of') }] : [];
       const picked = await vscode.window.showQuickPick([...original, ...items], {
-        title: 'Compare With…',
-        placeHolder: 'Which run shall stand beside this one?',
+        title: t('Compare With…'),
+        placeHolder: t('Which run shall stand beside this one?'),
         matchOnDescription: true,
         matchOnDetail: true,
       });
@@ -103,15 +104,15 @@ function choicesOf(flow: Flow, now: Inputs): readonly Choice[] {
   const separator = (label: string): Choice => ({ label, kind: vscode.QuickPickItemKind.Separator });
   const plain: Inputs = { parameters: defaults(flow), stimuli: [], seed: 0 };
   return [
-    { label: 'Default parameters', description: 'nothing injected, nothing set', inputs: plain },
-    separator('Presets'),
-    ...flow.presets.map(({ id, title, prose }): Choice => ({ label: title, detail: prose, inputs: presetInputs(flow, id) })),
-    separator('This run with one parameter otherwise'),
+    { label: t('Default parameters'), description: t('nothing injected, nothing set'), inputs: plain },
+    separator(t('Presets')),
+    ...flow.presets.map(({ id, title, prose }): Choice => ({ label: t(title), detail: t(prose), inputs: presetInputs(flow, id) })),
+    separator(t('This run with one parameter otherwise')),
     ...flow.parameters.flatMap((spec) =>
       valuesOf(spec)
         .filter((value) => value !== now.parameters[spec.name])
         .map((value): Choice => ({
-          label: `${spec.title}: ${valueTitle(spec, value)}`,
+          label: `${t(spec.title)}: ${valueTitle(spec, value)}`,
           description: spec.name,
           inputs: { ...now, parameters: { ...now.parameters, [spec.name]: value } },
         })),
@@ -124,7 +125,7 @@ async function make(flow: Flow, inputs: Inputs, title: string): Promise<FlowRun 
   const simulation = begin(flow, inputs);
   const made = simulation.proceed(SLICE);
   if (made !== undefined) return made;
-  const options = { location: vscode.ProgressLocation.Notification, title: `Running “${title}”`, cancellable: true };
+  const options = { location: vscode.ProgressLocation.Notification, title: t('Running “{0}”', title), cancellable: true };
   return vscode.window.withProgress(options, async (_progress, token) => {
     for (;;) {
       await pause();

@@ -3,6 +3,7 @@ import { stateDifferences, type Comparison } from '../flows/compare';
 import { contextKind } from '../flows/contexts';
 import type { FlowRun } from '../flows/flow';
 import type { Session } from '../flows/session';
+import { threadTitle } from '../flows/text';
 import type { ComparisonView, StateComparisonView } from '../webview/protocol';
 import { lanesOf, stepColumns } from './stepViews';
 
@@ -26,7 +27,7 @@ export function comparisonView({ title, run, comparison }: Pair): ComparisonView
   const { differences, writesOtherwise } = comparison;
   return {
     title,
-    lanes: lanesOf(run).threads.map((thread, index) => ({ index, title: thread.title, context: contextKind(thread.context) })),
+    lanes: lanesOf(run).threads.map((thread, index) => ({ index, title: threadTitle(thread), context: contextKind(thread.context) })),
     steps: stepColumns(run),
     differences: Uint32Array.from(differences.flatMap(({ a, b }) => [...a, ...b])),
     otherwise: Uint32Array.from(writesOtherwise),

@@ -32,22 +32,22 @@ export async function exportRun(run: FlowRun, position: number, trees: SourceTre
 }
 
 async function pickFormat(): Promise<Format | undefined> {
-  const items = FORMATS.map((format) => ({ label: format.title, detail: format.description, format }));
-  return (await vscode.window.showQuickPick(items, { title: 'Export', placeHolder: 'As what?', matchOnDetail: true }))?.format;
+  const items = FORMATS.map((format) => ({ label: t(t(format.title)), detail: t(format.description), format }));
+  return (await vscode.window.showQuickPick(items, { title: t('Export'), placeHolder: t('As what?'), matchOnDetail: true }))?.format;
 }
 
 /** So many steps before and after the current one are “around” it. */
 const AROUND = 60;
 
 async function pickRange(run: FlowRun, position: number): Promise<StepRange | undefined> {
-  const item = (label: string, range: StepRange) => ({ label, description: `steps ${range.first} to ${range.end - 1}`, range });
+  const item = (label: string, range: StepRange) => ({ label, description: t('steps {0} to {1}', range.first, range.end - 1), range });
   const items = [
-    item('Whole Run', wholeRun(run)),
-    item('Around This Step', stepsBetween(run, position - AROUND, position + AROUND)),
-    { label: 'Chapters', kind: vscode.QuickPickItemKind.Separator },
-    ...chapterSteps(run).map(({ chapter: { title } }) => item(title, chapterRange(run, title))),
+    item(t('Whole Run'), wholeRun(run)),
+    item(t('Around This Step'), stepsBetween(run, position - AROUND, position + AROUND)),
+    { label: t('Chapters'), kind: vscode.QuickPickItemKind.Separator },
+    ...chapterSteps(run).map(({ chapter: { title } }) => item(t(title), chapterRange(run, title))),
   ];
-  const picked = await vscode.window.showQuickPick(items, { title: 'Export', placeHolder: 'Which part?' });
+  const picked = await vscode.window.showQuickPick(items, { title: t('Export'), placeHolder: t('Which part?') });
   return picked && 'range' in picked ? picked.range : undefined;
 }
 
@@ -67,16 +67,16 @@ type Target = (text: string) => Promise<void>;
 /** Asks where to, and in which file: before the work, for this too may be dismissed. */
 async function pickTarget({ language }: Format, fileName: string): Promise<Target | undefined> {
   const items: readonly (vscode.QuickPickItem & { readonly target: () => Promise<Target | undefined> })[] = [
-    { label: '$(go-to-file) Open in Editor', target: async () => (text) => openUntitled(text, language) },
-    { label: '$(save-as) Save As…', target: () => pickFile(fileName) },
-    { label: '$(copy) Copy to Clipboard', target: async () => copy },
+    { label: t('$(go-to-file) Open in Editor'), target: async () => (text) => openUntitled(text, language) },
+    { label: t('$(save-as) Save As…'), target: () => pickFile(fileName) },
+    { label: t('$(copy) Copy to Clipboard'), target: async () => copy },
   ];
-  return (await vscode.window.showQuickPick(items, { title: 'Export', placeHolder: 'Where to?' }))?.target();
+  return (await vscode.window.showQuickPick(items, { title: t('Export'), placeHolder: t('Where to?') }))?.target();
 }
 
 async function copy(text: string): Promise<void> {
   await vscode.env.clipboard.writeText(text);
-  vscode.window.setStatusBarMessage('Virtflow: copied', 3000);
+  vscode.window.setStatusBarMessage(t('Virtflow: copied'), 3000);
 }
 
 async function openUntitled(content: string, wanted: string): Promise<void> {
@@ -88,8 +88,8 @@ async function openUntitled(content: string, wanted: string): Promise<void> {
 async function pickFile(fileName: string): Promise<Target | undefined> {
   const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
   const file = await vscode.window.showSaveDialog({
-    title: 'Export',
-    saveLabel: 'Export',
+    title: t('Export'),
+    saveLabel: t('Export'),
     ...(folder ? { defaultUri: vscode.Uri.joinPath(folder, fileName) } : {}),
   });
   return file && ((text) => save(file, text));
@@ -98,8 +98,8 @@ async function pickFile(fileName: string): Promise<Target | undefined> {
 async function save(file: vscode.Uri, text: string): Promise<void> {
   await vscode.workspace.fs.writeFile(file, new TextEncoder().encode(text));
   const open = await vscode.window.showInformationMessage(
-    `Virtflow: exported to ${file.path.slice(file.path.lastIndexOf('/') + 1)}.`,
-    'Open',
+    t('Virtflow: exported to {0}.', file.path.slice(file.path.lastIndexOf('/') + 1)),
+    t('Open'),
   );
   if (open !== undefined) await vscode.commands.executeCommand('vscode.open', file);
 }
@@ -115,7 +115,11 @@ async function written(
   range: StepRange,
   trees: SourceTrees,
 ): Promise<string | undefined> {
-  const options = { location: vscode.ProgressLocation.Notification, title: `Virtflow: exporting as ${format.title}`, cancellable: true };
+  const options = {
+    location: vscode.ProgressLocation.Notification,
+    title: t('Virtflow: exporting as {0}', t(format.title)),
+    cancellable: true,
+  };
   return vscode.window.withProgress(options, async (progress, token) => {
     const sources = await lookUp(format.references(run, range), run, trees);
     const pieces: string[] = [];

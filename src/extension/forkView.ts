@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import type { FlowRun, Inputs, ParameterSpec } from '../flows/flow';
 import { cellsNamed } from '../flows/names';
 import type { Base } from '../flows/session';
@@ -18,7 +19,10 @@ export function forkView(run: FlowRun, base: Base): ForkView {
     ...(stopsShort ? { ending: endingText(run) } : {}),
     changes: [
       ...run.flow.parameters.flatMap((spec) => parameterChange(spec, run.inputs, past)),
-      ...stimuli.filter(isNew(past.stimuli)).map(({ name }) => run.flow.stimuli.find((stimulus) => stimulus.name === name)?.title ?? name),
+      ...stimuli
+        .filter(isNew(past.stimuli))
+        .map(({ name }) => run.flow.stimuli.find((stimulus) => stimulus.name === name)?.title ?? name)
+        .map((title) => t(title)),
       ...edits.filter(isNew(past.edits ?? [])).map(({ cell, value }) => `${cell} = ${cellValue(run, cell, value)}`),
     ],
   };
@@ -27,16 +31,16 @@ export function forkView(run: FlowRun, base: Base): ForkView {
 function parameterChange(spec: ParameterSpec, now: Inputs, past: Inputs): readonly string[] {
   const value = now.parameters[spec.name];
   if (value === past.parameters[spec.name]) return [];
-  return [`${spec.title}: ${valueTitle(spec, value)}`];
+  return [`${t(spec.title)}: ${valueTitle(spec, value)}`];
 }
 
 /** A parameter's value as it is offered. */
 export function valueTitle(spec: ParameterSpec, value: unknown): string {
   switch (spec.kind) {
     case 'boolean':
-      return value === true ? 'on' : 'off';
+      return value === true ? t('on') : t('off');
     case 'choice':
-      return spec.choices.find((choice) => choice.value === value)?.title ?? String(value);
+      return t(spec.choices.find((choice) => choice.value === value)?.title ?? String(value));
     case 'number':
       return String(value);
   }

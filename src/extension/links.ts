@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import * as vscode from 'vscode';
 import { readPlace, writePlace } from '../flows/export/link';
 import type { FlowRun } from '../flows/flow';
@@ -20,7 +21,7 @@ export function registerLinks(session: Session): vscode.Disposable {
         openPlace(session, uri.query);
         void vscode.commands.executeCommand('virtflow.openPanel');
       } catch (error) {
-        showError(error, 'Virtflow cannot open this link');
+        showError(error, t('Virtflow cannot open this link'));
       }
     },
   });

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import * as vscode from 'vscode';
 import type { World } from '../engine/fn';
 import type { Site } from '../engine/journal';
@@ -67,7 +68,7 @@ export function registerOutlines(session: Session): Outlines {
       const [, world = '', ...path] = uri.path.split('/');
       open.add(uri.toString());
       const run = runOf(uri.query);
-      if (run === undefined) return 'There is no run that passes here. Choose “Virtflow: Explore Flow…” first.\n';
+      if (run === undefined) return t('There is no run that passes here. Choose “Virtflow: Explore Flow…” first.\n');
       return outline(run, world as World, path.join('/')).text;
     },
   });

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import * as vscode from 'vscode';
 import type { Session, Work } from '../flows/session';
 import { showError } from './errors';
@@ -25,13 +26,17 @@ async function show(session: Session, work: Work): Promise<void> {
 
 async function notify(session: Session, work: Work): Promise<void> {
   const { simulation } = work;
-  const options = { location: vscode.ProgressLocation.Notification, title: `Running “${simulation.flow.title}”`, cancellable: true };
+  const options = {
+    location: vscode.ProgressLocation.Notification,
+    title: t('Running “{0}”', t(simulation.flow.title)),
+    cancellable: true,
+  };
   await vscode.window.withProgress(options, async (progress, token) => {
     token.onCancellationRequested(() => session.work === work && session.cancel());
     let reported = 0;
     const report = (): void => {
       const percent = simulation.progress * 100;
-      progress.report({ message: `${simulation.steps.toLocaleString('en')} steps`, increment: percent - reported });
+      progress.report({ message: t('{0} steps', simulation.steps.toLocaleString('en')), increment: percent - reported });
       reported = percent;
     };
     const timer = setInterval(report, REPORT_INTERVAL_MS);

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import * as vscode from 'vscode';
 import { NO_STEP } from '../engine/journal';
 import { describeReference, type Project, type Reference } from '../engine/reference';
@@ -110,7 +111,7 @@ export async function openDocument(uri: vscode.Uri): Promise<vscode.TextDocument
       ? await vscode.languages.setTextDocumentLanguage(document, 'c')
       : document;
   } catch (error) {
-    showError(error, `Virtflow cannot open ${uri.toString(true)}`);
+    showError(error, t('Virtflow cannot open {0}', uri.toString(true)));
     return undefined;
   }
 }
@@ -122,7 +123,7 @@ function comment(session: Session, remark: Remark | undefined): vscode.MarkdownS
   if (run === undefined) return markdown;
   markdown.appendMarkdown(annotation(run, position));
   const chapter = session.chapters.find((found) => found.step === position)?.chapter;
-  if (chapter) markdown.appendMarkdown(`\n\n---\n\n**${plain(chapter.title)}**\n\n${chapter.prose}`);
+  if (chapter) markdown.appendMarkdown(`\n\n---\n\n**${plain(t(chapter.title))}**\n\n${t(chapter.prose)}`);
   if (remark) markdown.appendMarkdown(`\n\n$(${remark.kind}) ${plain(remark.text)}`);
   const reference = referenceOfStep(run.journal.step(position));
   if (reference) markdown.appendMarkdown(`\n\n[${describeReference(reference)}](${upstreamPage(reference, run.inputs.parameters)})`);

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import * as vscode from 'vscode';
 import { PROJECTS, type Project, type Reference } from '../engine/reference';
 import type { SourceFiles } from '../sources/files';
@@ -105,8 +106,10 @@ async function bindAll(): Promise<ReadonlyMap<Project, BoundTree>> {
     if (folder === undefined) continue;
     const tree = await bind(folder);
     if (tree instanceof Error || tree.tree.project !== project) {
-      const why = tree instanceof Error ? tree.message : `it is a tree of ${tree.tree.project} ${tree.tree.version}`;
-      void vscode.window.showErrorMessage(`Virtflow: the setting virtflow.sources.${project} names ${folder.toString(true)}: ${why}`);
+      const why = tree instanceof Error ? tree.message : t('it is a tree of {0} {1}', tree.tree.project, tree.tree.version);
+      void vscode.window.showErrorMessage(
+        t('Virtflow: the setting virtflow.sources.{0} names {1}: {2}', project, folder.toString(true), why),
+      );
     } else {
       found.set(project, tree);
     }
@@ -137,7 +140,7 @@ function workspaceFiles(root: vscode.Uri): SourceFiles {
   const within = (path: string): vscode.Uri => {
     const uri = vscode.Uri.joinPath(root, path);
     if (uri.path !== root.path && !uri.path.startsWith(root.path.replace(/\/?$/, '/')))
-      throw new Error(`${path} leads out of ${root.path}`);
+      throw new Error(t('{0} leads out of {1}', path, root.path));
     return uri;
   };
   return {

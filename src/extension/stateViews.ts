@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import type { CellType } from '../engine/cell';
 import { NO_STEP } from '../engine/journal';
 import { describeReference } from '../engine/reference';
@@ -6,7 +7,7 @@ import { contextKind } from '../flows/contexts';
 import type { FlowRun } from '../flows/flow';
 import { referenceOfStep } from '../flows/places';
 import type { Session } from '../flows/session';
-import { valueText, writesOf } from '../flows/text';
+import { threadTitle, valueText, writesOf } from '../flows/text';
 import type { CellType as CellTypeView, ComponentView, HistoryView, PlaceView, RunOutline, StateView } from '../webview/protocol';
 
 /** What the webviews get to see of a run's state: what there is, once; its values, at each position; the history of one cell, when asked. */
@@ -75,14 +76,14 @@ export function historyView(run: FlowRun, component: number, name: string): Hist
 
 function placeView({ journal, threads }: FlowRun, n: number): PlaceView {
   const step = journal.step(n);
-  const { title, context } = threads[step.thread]!;
+  const thread = threads[step.thread]!;
   const reference = referenceOfStep(step);
   return {
     symbol: step.site.fn.name,
     ...(step.site.anchor ? { anchor: step.site.anchor.token } : {}),
     ...(reference ? { reference: describeReference(reference) } : {}),
-    thread: title,
-    context: contextKind(context),
+    thread: threadTitle(thread),
+    context: contextKind(thread.context),
   };
 }
 
@@ -96,13 +97,13 @@ export function componentViews({ components, cells, journal }: FlowRun): Pick<Ru
     components: components.map(({ struct, name, doc, born, cells: own }): ComponentView => ({
       struct,
       name,
-      doc,
+      doc: t(doc),
       born: Math.max(0, born),
       first: (first += own.length) - own.length,
       cells: own.map((cell) => ({
         name: cell.name,
         type: indexes.get(cell.type) ?? 0,
-        ...(cell.means ? { means: cell.means } : {}),
+        ...(cell.means ? { means: t(cell.means) } : {}),
         touched: journal.writesTo(cell.id, journal.length - 1).count > 0,
       })),
     })),
@@ -125,7 +126,11 @@ function typeView(type: CellType): CellTypeView {
       return {
         kind: 'bits',
         bits: type.bits,
-        fields: type.fields.map(({ values, ...field }) => ({ ...field, ...(values ? { values: values.map((name) => name ?? '') } : {}) })),
+        fields: type.fields.map(({ values, means, ...field }) => ({
+          ...field,
+          ...(means === undefined ? {} : { means: t(means) }),
+          ...(values ? { values: values.map((name) => t(name ?? '')) } : {}),
+        })),
       };
   }
 }

@@ -3,6 +3,7 @@ import type { ThreadInfo } from '../engine/machine';
 import { inLaneOrder } from '../flows/contexts';
 import type { FlowRun } from '../flows/flow';
 import { handoversTo } from '../flows/handovers';
+import { edgeTitle } from '../flows/text';
 import { STEP_KINDS, type HandoverView, type SiteView, type StepColumns, type StepView } from '../webview/protocol';
 
 /** The steps of a run as webviews see them: one of them, or all in columns. */
@@ -42,7 +43,7 @@ export function stepView(run: FlowRun, n: number): StepView {
     lane: lanesOf(run).laneOf[thread] ?? 0,
     depth,
     ...siteView(site),
-    ...(PLAIN.has(edge) ? {} : { edge }),
+    ...(PLAIN.has(edge) ? {} : { edge: edgeTitle(edge) }),
     ...(cause === NO_STEP ? {} : { cause }),
     writes: end > firstWrite,
   };
@@ -87,5 +88,5 @@ export function stepColumns(run: FlowRun): StepColumns {
     columns.causes[n] = journal.cause(n);
     columns.writes[n] = Number(journal.writesBefore(n + 1) > journal.writesBefore(n));
   }
-  return { length, ...columns, siteTable: journal.sites.map(siteView), edgeTable: EDGE_KINDS };
+  return { length, ...columns, siteTable: journal.sites.map(siteView), edgeTable: EDGE_KINDS.map(edgeTitle) };
 }

@@ -1,32 +1,34 @@
+import { t } from '@vscode/l10n';
 import type { Cursor } from '../engine/timeline';
 import type { FlowRun } from '../flows/flow';
 import { topologyOf } from '../flows/drawnTopology';
 import { PART_WORLDS, type PartWorld, type Shown } from '../flows/topology';
+import { titleText } from '../flows/text';
 import { readTopology } from '../flows/topologyReading';
 import type { TopologyStateView, TopologyView } from '../webview/protocol';
 
 /** What the webviews get to see of a run's topology. */
 
-const WORLD_TITLES: Readonly<Record<PartWorld, string>> = {
-  hardware: 'Hardware',
-  host: 'Host kernel',
+const worldTitles = (): Readonly<Record<PartWorld, string>> => ({
+  hardware: t('Hardware'),
+  host: t('Host kernel'),
   kvm: 'KVM',
-  hypervisor: 'Hypervisor',
+  hypervisor: t('Hypervisor'),
   qemu: 'QEMU',
-  user: 'User space',
-  guest: 'Guest',
-};
+  user: t('User space'),
+  guest: t('Guest'),
+});
 
 /** The parts and wires of a run: sent once with it. */
 export function topologyView(run: FlowRun): TopologyView {
   const { parts, wires } = topologyOf(run);
   const worlds = PART_WORLDS.filter((world) => parts.some(({ spec }) => spec.world === world));
   return {
-    worlds: worlds.map((id) => ({ id, title: run.flow.topology.worlds?.[id] ?? WORLD_TITLES[id] })),
+    worlds: worlds.map((id) => ({ id, title: t(run.flow.topology.worlds?.[id] ?? worldTitles()[id]) })),
     parts: parts.map(({ spec, shows, file }) => {
       const struct = spec.of?.[0]?.replace(/\(.*/, '');
       return {
-        title: spec.title,
+        title: titleText(spec.title),
         kind: spec.kind,
         world: worlds.indexOf(spec.world),
         ...(struct === undefined ? {} : { struct }),
@@ -34,11 +36,11 @@ export function topologyView(run: FlowRun): TopologyView {
         cells: shows.map(nameOf),
       };
     }),
-    wires: wires.map(({ spec, from, to }) => ({ from, to, kind: spec.kind, label: spec.label ?? spec.kind })),
+    wires: wires.map(({ spec, from, to }) => ({ from, to, kind: spec.kind, label: t(spec.label ?? spec.kind) })),
   };
 }
 
-const nameOf = (shown: Shown): string => (typeof shown === 'string' ? shown : shown.name);
+const nameOf = (shown: Shown): string => (typeof shown === 'string' ? shown : t(shown.name));
 
 /** The topology at a cursor's position. */
 export function topologyStateView(run: FlowRun, cursor: Cursor): TopologyStateView {

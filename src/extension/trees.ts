@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import * as vscode from 'vscode';
 import { NO_STEP } from '../engine/journal';
 import { stackAt } from '../engine/timeline';
@@ -5,7 +6,7 @@ import { CATALOGUE } from '../flows/catalogue';
 import { contextKind, type ContextKind } from '../flows/contexts';
 import { presetOf, type Chapter, type Flow, type FlowRun, type Preset } from '../flows/flow';
 import type { Session } from '../flows/session';
-import { resultText, writesOf, writeText } from '../flows/text';
+import { edgeTitle, resultText, threadTitle, writeText, writesOf } from '../flows/text';
 import { chainOf, type Chain, type ChainNode } from './chain';
 
 /** The trees of the side bar: the catalogue, and the call chain of the run. */
@@ -58,45 +59,45 @@ const toldOf = ({ run, scenario, chapters }: Session, flow: Flow): readonly Chap
 function flowItem(node: FlowNode, session: Session): vscode.TreeItem {
   switch (node.kind) {
     case 'system': {
-      const item = new vscode.TreeItem(node.title, vscode.TreeItemCollapsibleState.Expanded);
+      const item = new vscode.TreeItem(t(node.title), vscode.TreeItemCollapsibleState.Expanded);
       item.iconPath = new vscode.ThemeIcon('server-environment');
       return item;
     }
     case 'flow': {
       const { Expanded, Collapsed } = vscode.TreeItemCollapsibleState;
-      const item = new vscode.TreeItem(node.flow.title, session.run?.flow === node.flow ? Expanded : Collapsed);
+      const item = new vscode.TreeItem(t(node.flow.title), session.run?.flow === node.flow ? Expanded : Collapsed);
       // Another identity when the run changes: what is explored opens by itself.
       item.id = `${node.flow.id} ${session.run?.flow === node.flow}`;
       const told = session.run?.flow === node.flow ? session.scenario?.content.title : undefined;
       item.description = told ?? node.flow.id;
-      item.tooltip = node.flow.summary;
+      item.tooltip = t(node.flow.summary);
       item.iconPath = new vscode.ThemeIcon(session.run?.flow === node.flow ? 'pulse' : 'symbol-event');
-      item.command = { command: 'virtflow.exploreFlow', title: 'Explore Flow', arguments: [node.flow.id] };
+      item.command = { command: 'virtflow.exploreFlow', title: t('Explore Flow'), arguments: [node.flow.id] };
       item.contextValue = 'flow';
       return item;
     }
     case 'presets': {
-      const item = new vscode.TreeItem('Presets', vscode.TreeItemCollapsibleState.Collapsed);
+      const item = new vscode.TreeItem(t('Presets'), vscode.TreeItemCollapsibleState.Collapsed);
       item.description = `${node.flow.presets.length}`;
-      item.tooltip = 'Cases worth seeing: defects of the hardware’s and of upstream’s, and other surprises';
+      item.tooltip = t('Cases worth seeing: defects of the hardware’s and of upstream’s, and other surprises');
       item.iconPath = new vscode.ThemeIcon('beaker');
       return item;
     }
     case 'preset': {
       const { flow, preset } = node;
-      const item = new vscode.TreeItem(preset.title, vscode.TreeItemCollapsibleState.None);
-      item.description = session.run?.flow === flow && presetOf(session.run) === preset ? 'this run' : '';
-      item.tooltip = new vscode.MarkdownString(preset.prose);
+      const item = new vscode.TreeItem(t(preset.title), vscode.TreeItemCollapsibleState.None);
+      item.description = session.run?.flow === flow && presetOf(session.run) === preset ? t('this run') : '';
+      item.tooltip = new vscode.MarkdownString(t(preset.prose));
       item.iconPath = new vscode.ThemeIcon('beaker');
-      item.command = { command: 'virtflow.explorePreset', title: 'Explore Preset', arguments: [flow.id, preset.id] };
+      item.command = { command: 'virtflow.explorePreset', title: t('Explore Preset'), arguments: [flow.id, preset.id] };
       return item;
     }
     case 'chapter': {
-      const item = new vscode.TreeItem(node.chapter.title, vscode.TreeItemCollapsibleState.None);
-      item.tooltip = new vscode.MarkdownString(node.chapter.prose);
+      const item = new vscode.TreeItem(t(node.chapter.title), vscode.TreeItemCollapsibleState.None);
+      item.tooltip = new vscode.MarkdownString(t(node.chapter.prose));
       item.iconPath = new vscode.ThemeIcon('bookmark');
-      if (node.step === undefined) item.description = session.run?.flow === node.flow ? 'not in this run' : '';
-      item.command = { command: 'virtflow.exploreFlow', title: 'Go to Chapter', arguments: [node.flow.id, node.chapter.title] };
+      if (node.step === undefined) item.description = session.run?.flow === node.flow ? t('not in this run') : '';
+      item.command = { command: 'virtflow.exploreFlow', title: t('Go to Chapter'), arguments: [node.flow.id, node.chapter.title] };
       return item;
     }
   }
@@ -130,7 +131,7 @@ export function registerChainTree(session: Session): vscode.Disposable {
   async function follow(): Promise<void> {
     const { run, position } = session;
     if (run === undefined || !view.visible || position === NO_STEP) return;
-    view.message = `Step ${position} of ${run.journal.length - 1}: ${stackAt(run, position)[0]?.enter.site.fn.name ?? ''}`;
+    view.message = t('Step {0} of {1}: {2}', position, run.journal.length - 1, stackAt(run, position)[0]?.enter.site.fn.name ?? '');
     await Promise.resolve(view.reveal(chain()!.shown(position), { select: true, focus: false, expand: false })).catch(() => undefined);
   }
 
@@ -155,7 +156,7 @@ const ICONS: Readonly<Record<ContextKind, string>> = {
 /** Some of the many steps of a function. */
 function partItem(chain: Chain, node: ChainNode): vscode.TreeItem {
   const [first, last] = chain.span(node);
-  const item = new vscode.TreeItem(`Steps ${first} to ${last}`, vscode.TreeItemCollapsibleState.Collapsed);
+  const item = new vscode.TreeItem(t('Steps {0} to {1}', first, last), vscode.TreeItemCollapsibleState.Collapsed);
   item.id = `${first} to ${last}`;
   item.iconPath = new vscode.ThemeIcon('ellipsis');
   return item;
@@ -172,13 +173,13 @@ function chainItem(session: Session, n: number, hasChildren: boolean): vscode.Tr
   item.id = String(n);
   const writes = writesOf(run, n).map((write) => writeText(run, write));
   const details = [
-    step.parent === NO_STEP ? thread.title : undefined,
-    step.edge === 'none' || step.edge === 'call' || step.edge === 'root' ? undefined : step.edge,
-    writes.length > 0 ? 'writes' : undefined,
+    step.parent === NO_STEP ? threadTitle(thread) : undefined,
+    step.edge === 'none' || step.edge === 'call' || step.edge === 'root' ? undefined : edgeTitle(step.edge),
+    writes.length > 0 ? t('writes') : undefined,
     resultText(step),
   ];
   item.description = details.filter((detail) => detail !== undefined).join(' · ');
-  item.tooltip = [note ?? fn.does, ...writes].join('\n\n');
+  item.tooltip = [t(note ?? fn.does), ...writes].join('\n\n');
   const icon =
     step.parent === NO_STEP
       ? ICONS[contextKind(thread.context)]
@@ -188,6 +189,6 @@ function chainItem(session: Session, n: number, hasChildren: boolean): vscode.Tr
           ? 'edit'
           : 'debug-stackframe-dot';
   item.iconPath = new vscode.ThemeIcon(icon);
-  item.command = { command: 'virtflow.seek', title: 'Go to Step', arguments: [n] };
+  item.command = { command: 'virtflow.seek', title: t('Go to Step'), arguments: [n] };
   return item;
 }

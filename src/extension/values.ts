@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import * as vscode from 'vscode';
 import type { Cell } from '../engine/cell';
 import { describeReference } from '../engine/reference';
@@ -9,7 +10,7 @@ import { cellKey } from '../flows/names';
 import { referenceOfStep } from '../flows/places';
 import type { Session } from '../flows/session';
 import { isProblem } from '../flows/syntax';
-import { cellName, valueText } from '../flows/text';
+import { cellName, threadTitle, valueText } from '../flows/text';
 import { messageOf } from './errors';
 
 /** What a reader asks of a value without the panel: who wrote it, and what if it were another one. */
@@ -19,14 +20,16 @@ const OFFERED_WRITES = 1000;
 
 /** *Who Wrote This?*: the writes to a cell, newest first; choosing one goes there. `place` names the cell, as a webview's menu does. */
 export async function whoWrote(session: Session, place: unknown): Promise<void> {
-  const cell = cellOf(session, place) ?? (await pickCell(session, 'Who Wrote This?'));
+  const cell = cellOf(session, place) ?? (await pickCell(session, t('Who Wrote This?')));
   if (cell === undefined || session.run === undefined) return;
   const items = writesTo(session.run, cell, session.position);
   if (items.length === 0)
-    return void vscode.window.showInformationMessage(`Virtflow: nothing has written ${cellName(cell)} up to step ${session.position}.`);
+    return void vscode.window.showInformationMessage(
+      t('Virtflow: nothing has written {0} up to step {1}.', cellName(cell), session.position),
+    );
   const picked = await vscode.window.showQuickPick(items, {
-    title: `Who Wrote ${cellName(cell)}?`,
-    placeHolder: 'Go to a write',
+    title: t('Who Wrote {0}?', cellName(cell)),
+    placeHolder: t('Go to a write'),
     matchOnDescription: true,
     matchOnDetail: true,
   });
@@ -41,7 +44,7 @@ function writesTo(run: FlowRun, cell: Cell, position: number): readonly (vscode.
     const reference = referenceOfStep(step);
     return {
       label: `${valueText(run, cell, old)} → ${valueText(run, cell, value)}`,
-      description: `step ${n}${index === 0 ? ', the last' : ''} · ${run.threads[step.thread]?.title ?? ''}`,
+      description: `${index === 0 ? t('step {0}, the last', n) : t('step {0}', n)} · ${threadTitle(run.threads[step.thread]!)}`,
       detail: reference ? describeReference(reference) : step.site.fn.name,
       step: n,
     };
@@ -50,12 +53,12 @@ function writesTo(run: FlowRun, cell: Cell, position: number): readonly (vscode.
 
 /** *What If a Value Were Another?*: asks for a cell and its value, which may be an expression, and forks the run. */
 export async function setValue(session: Session, place: unknown): Promise<void> {
-  const cell = cellOf(session, place) ?? (await pickCell(session, 'What If a Value Were Another?'));
+  const cell = cellOf(session, place) ?? (await pickCell(session, t('What If a Value Were Another?')));
   const { run, cursor } = session;
   if (cell === undefined || run === undefined || cursor === undefined) return;
   const text = await vscode.window.showInputBox({
-    title: `What If ${cellName(cell)} Were Another?`,
-    prompt: `After step ${session.position}. A number, a constant or an expression over cells.`,
+    title: t('What If {0} Were Another?', cellName(cell)),
+    prompt: t('After step {0}. A number, a constant or an expression over cells.', session.position),
     value: valueText(run, cell, cursor.value(cell.id)).split(' ')[0] ?? '',
     validateInput: (given) => read(session, cell, given).problem,
   });
@@ -88,12 +91,13 @@ async function pickCell(session: Session, title: string): Promise<Cell | undefin
   const items = there.map((cell) => ({
     label: cellName(cell),
     description: valueText(run, cell, cursor.value(cell.id)),
-    ...(cell.means ? { detail: cell.means } : {}),
+    ...(cell.means ? { detail: t(cell.means) } : {}),
     cell,
     written: lastWrite(run, cell.id, position)?.step ?? -1,
   }));
   // What was written last is asked about first.
   items.sort((a, b) => b.written - a.written);
-  return (await vscode.window.showQuickPick(items, { title, placeHolder: 'Which value?', matchOnDescription: true, matchOnDetail: true }))
-    ?.cell;
+  return (
+    await vscode.window.showQuickPick(items, { title, placeHolder: t('Which value?'), matchOnDescription: true, matchOnDetail: true })
+  )?.cell;
 }

@@ -1,10 +1,11 @@
+import { t } from '@vscode/l10n';
 import { describeReference } from '../engine/reference';
 import { stackAt } from '../engine/timeline';
 import { contextKind } from '../flows/contexts';
 import { presetOf, type FlowRun, type ParameterSpec } from '../flows/flow';
 import { referenceOfStep } from '../flows/places';
 import type { Session } from '../flows/session';
-import { resultText } from '../flows/text';
+import { resultText, threadTitle } from '../flows/text';
 import type { ParameterView, PositionView, RunOutline, RunView } from '../webview/protocol';
 import { componentViews, stateView } from './stateViews';
 import { forkView } from './forkView';
@@ -25,27 +26,38 @@ export function outlineView(run: FlowRun, { chapters, base, scenario }: Pick<Ses
   const told = scenario ? { title: scenario.content.title, prose: scenario.content.description ?? '' } : presetOf(run);
   return {
     flow: flow.id,
-    title: flow.title,
-    ...(told ? { preset: { title: told.title, prose: told.prose } } : {}),
-    lanes: lanesOf(run).threads.map(({ title, context }, index) => ({ index, title, context: contextKind(context) })),
+    title: t(flow.title),
+    ...(told ? { preset: { title: t(told.title), prose: t(told.prose) } } : {}),
+    lanes: lanesOf(run).threads.map((thread, index) => ({ index, title: threadTitle(thread), context: contextKind(thread.context) })),
     length: journal.length,
     parameters: flow.parameters.map((spec) => parameterView(spec, inputs.parameters[spec.name])),
-    stimuli: flow.stimuli.map(({ name, title, description }) => ({ name, title, description })),
-    injected: inputs.stimuli.map(({ at, name }) => ({ at, title: flow.stimuli.find((stimulus) => stimulus.name === name)?.title ?? name })),
+    stimuli: flow.stimuli.map(({ name, title, description }) => ({ name, title: t(title), description: t(description) })),
+    injected: inputs.stimuli.map(({ at, name }) => ({
+      at,
+      title: t(flow.stimuli.find((stimulus) => stimulus.name === name)?.title ?? name),
+    })),
     ...(base ? { fork: forkView(run, base) } : {}),
-    chapters: chapters.map(({ chapter, step }) => ({ title: chapter.title, step })),
+    chapters: chapters.map(({ chapter, step }) => ({ title: t(chapter.title), step })),
     topology: topologyView(run),
     ...componentViews(run),
   };
 }
 
 function parameterView(spec: ParameterSpec, value: unknown): ParameterView {
-  const { name, title, description } = spec;
+  const { name } = spec;
+  const [title, description] = [t(spec.title), t(spec.description)];
   switch (spec.kind) {
     case 'boolean':
       return { kind: 'boolean', name, title, description, value: value === true };
     case 'choice':
-      return { kind: 'choice', name, title, description, value: String(value), choices: spec.choices };
+      return {
+        kind: 'choice',
+        name,
+        title,
+        description,
+        value: String(value),
+        choices: spec.choices.map((choice) => ({ ...choice, title: t(choice.title) })),
+      };
     case 'number':
       return { kind: 'number', name, title, description, value: Number(value), minimum: spec.minimum, maximum: spec.maximum };
   }
@@ -63,8 +75,8 @@ export function positionView(session: Session): PositionView {
     here: stepView(run, position),
     way: wayView(run, position),
     ...(reference ? { reference: describeReference(reference) } : {}),
-    does: step.site.fn.does,
-    ...(step.site.note ? { note: step.site.note } : {}),
+    does: t(step.site.fn.does),
+    ...(step.site.note ? { note: t(step.site.note) } : {}),
     ...(result ? { result } : {}),
     topology: topologyStateView(run, session.cursor!),
     stack: stackAt(run, position).map((frame) => ({ step: frame.enter.n, symbol: frame.enter.site.fn.name })),

@@ -8,6 +8,7 @@ import { caseText, stepsText } from '../../flows/functionText';
 import type { Session } from '../../flows/session';
 import { siteKey, standing } from '../../flows/sites';
 import type { KnownCode } from './known';
+import { threadTitle } from '../../flows/text';
 
 /** From code into a flow: to a step that stands where the reader does. */
 
@@ -71,7 +72,7 @@ function ofTheRun(run: FlowRun | undefined, meant: Meant): readonly Target[] {
     const caller = journal.parent(n) < 0 ? undefined : journal.step(journal.parent(n)).site.fn.name;
     targets.push({
       label: t('Step {0}', n),
-      description: [t(threads[thread]?.title ?? ''), caller].filter(Boolean).join(' · '),
+      description: [threadTitle(threads[thread]!), caller].filter(Boolean).join(' · '),
       ...(site.note === undefined ? {} : { detail: t(site.note) }),
       to: n,
     });

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { NO_STEP } from '../../engine/journal';
 import { createCursor, type Cursor } from '../../engine/timeline';
@@ -9,7 +10,7 @@ import type { FlowRun } from '../../flows/flow';
 import { cellKey, cellsNamed } from '../../flows/names';
 import { stepIn, stepOut, stepOver, type Direction } from '../../flows/navigate';
 import type { Base, Session } from '../../flows/session';
-import { endingText, valueText } from '../../flows/text';
+import { endingText, threadTitle, valueText } from '../../flows/text';
 import { ArgumentError, optionalWhole, record, records, text, whole, type Attributes } from './attributes';
 import { createBreakpoints, dataIdOf, type Armed } from './breakpoints';
 import { assignmentIn, newValue, rowOfSource, rowOfText } from './expressions';
@@ -79,8 +80,8 @@ const CAPABILITIES: DebugProtocol.Capabilities = {
 
 /** Makes an adapter for one debug session, which follows the extension's session from launch to disconnect and leaves the run behind. */
 export function createDebugAdapter({ session, places }: DebugParts): RequestServer {
-  const frames = createHandles<Instant & { readonly frame: Frame }>('frame');
-  const nodes = createHandles<Instant & { readonly node: Node }>('variable');
+  const frames = createHandles<Instant & { readonly frame: Frame }>(t('frame'));
+  const nodes = createHandles<Instant & { readonly node: Node }>(t('variable'));
   const breakpoints = createBreakpoints(places);
   const following: (() => void)[] = [];
   let known: Known | undefined;
@@ -93,7 +94,7 @@ export function createDebugAdapter({ session, places }: DebugParts): RequestServ
 
   function current(): Known {
     const { run } = session;
-    if (run === undefined) throw new ArgumentError('there is no run yet: launch a flow first');
+    if (run === undefined) throw new ArgumentError(t('there is no run yet: launch a flow first'));
     if (known?.run !== run) known = know(run);
     return known;
   }
@@ -126,7 +127,7 @@ export function createDebugAdapter({ session, places }: DebugParts): RequestServ
     const outcome = await session.work?.outcome;
     switch (outcome?.kind) {
       case 'cancelled':
-        throw new Error('the run was cancelled');
+        throw new Error(t('the run was cancelled'));
       case 'failed':
         throw outcome.error;
       case 'finished':
@@ -226,7 +227,7 @@ export function createDebugAdapter({ session, places }: DebugParts): RequestServ
     const name = text(args, 'name');
     const { node, ...at } = nodes.get(whole(args, 'variablesReference'));
     const row = rowsOf(momentOf(at), node).find((each) => each.name === name);
-    if (row === undefined) throw new ArgumentError(`there is no "${name.slice(0, 60)}" here`);
+    if (row === undefined) throw new ArgumentError(t('there is no "{0}" here', name.slice(0, 60)));
     return row;
   }
 
@@ -242,7 +243,7 @@ export function createDebugAdapter({ session, places }: DebugParts): RequestServ
 
   /** Forks the run by another value; what the client is shown is the cell as it is there. */
   async function change({ name, target }: Row, value: string): Promise<ReturnType<typeof valueShown>> {
-    if (target === undefined) throw new ArgumentError(`${name} cannot be set: only cells and their bits can`);
+    if (target === undefined) throw new ArgumentError(t('{0} cannot be set: only cells and their bits can', name));
     const key = cellKey(current().run, target.cell.id);
     session.edit(target.cell.id, newValue(momentOf(now()), target, value));
     await arrival();
@@ -256,8 +257,8 @@ export function createDebugAdapter({ session, places }: DebugParts): RequestServ
     const { position } = session;
     return ([1, -1] as const).flatMap((direction): DebugProtocol.GotoTarget[] => {
       const { step: target, hit } = goOn(run, scout, position, direction, [{ kind: 'site', sites }]);
-      const way = direction === 1 ? 'the next time' : 'the time before';
-      return hit.length === 0 ? [] : [{ id: target, label: `Step ${target}, ${way}`, line }];
+      const way = direction === 1 ? t('the next time') : t('the time before');
+      return hit.length === 0 ? [] : [{ id: target, label: t('Step {0}, {1}', target, way), line }];
     });
   }
 
@@ -304,7 +305,7 @@ export function createDebugAdapter({ session, places }: DebugParts): RequestServ
     goto: (args) => stand({ reason: 'goto' }, whole(args, 'targetId')),
 
     threads: (): DebugProtocol.ThreadsResponse['body'] => ({
-      threads: current().stacks.threads.map(({ index, title }) => ({ id: threadId(index), name: title })),
+      threads: current().stacks.threads.map((thread) => ({ id: threadId(thread.index), name: threadTitle(thread) })),
     }),
     async stackTrace(args): Promise<DebugProtocol.StackTraceResponse['body']> {
       const all = current().stacks.at(session.position, threadOf(args));
@@ -359,7 +360,7 @@ export function createDebugAdapter({ session, places }: DebugParts): RequestServ
       const { name, target } = optionalWhole(args, 'variablesReference') ? rowAt(args) : rowNow(text(args, 'name'));
       // The protocol says so, and has no other word for it.
       // oxlint-disable-next-line unicorn/no-null
-      if (target === undefined) return { dataId: null, description: `${name} is no cell: only cells and their bits are written` };
+      if (target === undefined) return { dataId: null, description: t('{0} is no cell: only cells and their bits are written', name) };
       return {
         dataId: dataIdOf(cellKey(run, target.cell.id), target.field && maskOf(target.field)),
         description: describe(run, target),
@@ -392,30 +393,33 @@ const threadOf = (args: Attributes): number => whole(args, 'threadId') - 1;
 const sourceOf = ({ path, outline }: Place): DebugProtocol.Source => ({
   name: path.slice(path.lastIndexOf('/') + 1),
   path,
-  ...(outline ? { origin: 'an outline, as no source tree holds it' } : {}),
+  ...(outline ? { origin: t('an outline, as no source tree holds it') } : {}),
 });
 
 /** Where one stands, short enough for a label beside the thread's name, and in a sentence. */
 function whereText({ run, position, base }: Session, furthest: number): Pick<Stopped, 'description' | 'text'> {
   const last = (run?.journal.length ?? 1) - 1;
   const past = position < furthest;
-  const of = `${position} of ${last}`;
-  const fork = base ? ' of a what-if' : '';
-  const end = position === last ? ', the end of the run' : '';
-  return {
-    description: past ? `${of}, in the past` : `step ${of}`,
-    text: `Step ${of}${fork}${past ? `, in the past: the furthest was ${furthest}` : end}`,
-  };
+  const where = base ? t('Step {0} of {1} of a what-if', position, last) : t('Step {0} of {1}', position, last);
+  const text = past
+    ? t('{0}, in the past: the furthest was {1}', where, furthest)
+    : position === last
+      ? t('{0}, the end of the run', where)
+      : where;
+  return { description: past ? t('{0} of {1}, in the past', position, last) : t('step {0} of {1}', position, last), text };
 }
 
 /** What a fork is, for whoever is at the console. */
 function forkText({ run, position }: Session, { step }: Base): string {
   const edit = run?.inputs.edits?.find(({ at }) => at === position - STEPS_TO_EDIT);
   const cell = edit && run?.cells[cellsNamed(run, edit.cell)[0] ?? NO_STEP];
-  const what = run && edit && cell ? `you set ${edit.cell} to ${valueText(run, cell, edit.value)}, and ` : '';
-  const where = step === NO_STEP ? 'from the start' : `behind step ${step}`;
-  const fault = run?.ending.kind === 'fault' ? ` It ${endingText(run)}` : '';
-  return `What if: ${what}this is another run ${where}. “Virtflow: Return to Original Run” goes back.${fault}`;
+  const where = step === NO_STEP ? t('from the start') : t('behind step {0}', step);
+  const what =
+    run && edit && cell
+      ? t('What if: you set {0} to {1}, and this is another run {2}.', edit.cell, valueText(run, cell, edit.value), where)
+      : t('What if: this is another run {0}.', where);
+  const fault = run?.ending.kind === 'fault' ? [t('It {0}', endingText(run))] : [];
+  return [what, t('“Virtflow: Return to Original Run” goes back.'), ...fault].join(' ');
 }
 
 function reasonOf(stop: Armed): string {

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 /** What arrives with a request or a launch configuration is anybody's: each attribute is read by one of these, or refused by its name. */
 
 export type Attributes = Readonly<Record<string, unknown>>;
@@ -11,7 +12,9 @@ const MAX_SHOWN = 60;
 
 function refuse(name: string, value: unknown, expected: string): never {
   const shown = value === undefined ? 'missing' : (JSON.stringify(value) ?? typeof value);
-  throw new ArgumentError(`"${name}" is ${shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}…` : shown}, expected ${expected}`);
+  throw new ArgumentError(
+    t('"{0}" is {1}, expected {2}', name, shown.length > MAX_SHOWN ? `${shown.slice(0, MAX_SHOWN)}…` : shown, expected),
+  );
 }
 
 const isRecord = (value: unknown): value is Attributes => typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -32,7 +35,9 @@ export const optionalText = (args: Attributes, name: string): string | undefined
 /** @throws ArgumentError unless the attribute is a whole number from 0 up */
 export function whole(args: Attributes, name: string): number {
   const value = args[name];
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : refuse(name, value, 'a whole number from 0 up');
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
+    ? value
+    : refuse(name, value, t('a whole number from 0 up'));
 }
 
 export const optionalWhole = (args: Attributes, name: string): number | undefined =>
@@ -41,13 +46,13 @@ export const optionalWhole = (args: Attributes, name: string): number | undefine
 /** @throws ArgumentError unless the attribute is absent or true or false */
 export function optionalFlag(args: Attributes, name: string): boolean | undefined {
   const value = args[name];
-  return value === undefined || typeof value === 'boolean' ? value : refuse(name, value, 'true or false');
+  return value === undefined || typeof value === 'boolean' ? value : refuse(name, value, t('true or false'));
 }
 
 /** @throws ArgumentError unless the attribute is an object */
 export function record(args: Attributes, name: string): Attributes {
   const value = args[name];
-  return isRecord(value) ? value : refuse(name, value, 'an object');
+  return isRecord(value) ? value : refuse(name, value, t('an object'));
 }
 
 export const optionalRecord = (args: Attributes, name: string): Attributes | undefined =>
@@ -59,6 +64,6 @@ const MAX_ITEMS = 10_000;
 /** A list of objects; absent is empty. @throws ArgumentError unless it is one, and not endless */
 export function records(args: Attributes, name: string): readonly Attributes[] {
   const value = args[name] ?? [];
-  if (!Array.isArray(value) || value.length > MAX_ITEMS) return refuse(name, value, `a list of at most ${MAX_ITEMS} objects`);
-  return value.map((item: unknown, index) => (isRecord(item) ? item : refuse(`${name}[${index}]`, item, 'an object')));
+  if (!Array.isArray(value) || value.length > MAX_ITEMS) return refuse(name, value, t('a list of at most {0} objects', MAX_ITEMS));
+  return value.map((item: unknown, index) => (isRecord(item) ? item : refuse(`${name}[${index}]`, item, t('an object'))));
 }

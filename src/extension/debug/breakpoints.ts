@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import { problemOf, type Stop } from '../../flows/breakpoints';
 import type { FlowRun } from '../../flows/flow';
@@ -66,13 +67,13 @@ export function createBreakpoints(places: Places): Breakpoints {
     (path: string, line: number, when: When): Wanted =>
     async (run) => {
       const known = await spotsOf(run, path);
-      if (known === undefined) return refused('No source tree of Virtflow’s holds this file: see “Virtflow: Set Source Folder…”');
+      if (known === undefined) return refused(t('No source tree of Virtflow’s holds this file: see “Virtflow: Set Source Folder…”'));
       const meant = spotsFor(line, known);
       const [first] = meant;
-      if (first === undefined) return refused('No step of any flow stands here or further down in this function');
+      if (first === undefined) return refused(t('No step of any flow stands here or further down in this function'));
       const shown: Shown = { verified: true, line: first.line };
       const sites = sitesOf(meant);
-      if (sites.size === 0) return { shown: { ...shown, message: 'No step of this run stands here; with other parameters one may' } };
+      if (sites.size === 0) return { shown: { ...shown, message: t('No step of this run stands here; with other parameters one may') } };
       return accepted(run, { kind: 'site', sites, ...when }, shown);
     };
 

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import * as vscode from 'vscode';
 import { CATALOGUE } from '../../flows/catalogue';
 import type { Flow } from '../../flows/flow';
@@ -32,16 +33,16 @@ export function registerConfigurations(session: Session): vscode.Disposable {
 export const configurationOf = (flow: Flow): vscode.DebugConfiguration => ({
   type: DEBUG_TYPE,
   request: 'launch',
-  name: flow.title,
+  name: t(flow.title),
   flow: flow.id,
   stopOnEntry: true,
 });
 
 const presetsOf = (flow: Flow): readonly vscode.DebugConfiguration[] =>
-  flow.presets.map(({ id, title }) => ({ ...configurationOf(flow), name: `${flow.title}: ${title}`, preset: id }));
+  flow.presets.map(({ id, title }) => ({ ...configurationOf(flow), name: `${t(flow.title)}: ${t(title)}`, preset: id }));
 
 /** Debugs the run that there is. */
-export const attachTo = (flow: Flow): vscode.DebugConfiguration => ({ type: DEBUG_TYPE, request: 'attach', name: flow.title });
+export const attachTo = (flow: Flow): vscode.DebugConfiguration => ({ type: DEBUG_TYPE, request: 'attach', name: t(flow.title) });
 
 /** @returns undefined to go no further, as the reader has been told why or has chosen nothing */
 async function resolve(session: Session, given: vscode.DebugConfiguration): Promise<vscode.DebugConfiguration | undefined> {
@@ -49,20 +50,20 @@ async function resolve(session: Session, given: vscode.DebugConfiguration): Prom
   if (!given.type && !given.request) return session.run ? attachTo(session.run.flow) : ask();
   try {
     if (given.request === 'launch') readLaunch(attributesOf(given));
-    else if (session.run === undefined) throw new Error('there is no run to attach to: choose “Explore Flow…” first, or launch one');
+    else if (session.run === undefined) throw new Error(t('there is no run to attach to: choose “Explore Flow…” first, or launch one'));
     return given;
   } catch (error) {
-    showError(error, `Virtflow cannot start “${given.name}”`);
+    showError(error, t('Virtflow cannot start “{0}”', given.name));
     return undefined;
   }
 }
 
 /** Asks for a flow to debug. */
 export async function ask(): Promise<vscode.DebugConfiguration | undefined> {
-  const items = CATALOGUE.map((flow) => ({ label: flow.title, description: flow.id, detail: flow.summary, flow }));
+  const items = CATALOGUE.map((flow) => ({ label: t(flow.title), description: flow.id, detail: t(flow.summary), flow }));
   const picked = await vscode.window.showQuickPick(items, {
-    title: 'Debug Flow',
-    placeHolder: 'Which way of an interrupt?',
+    title: t('Debug Flow'),
+    placeHolder: t('Which way of an interrupt?'),
     matchOnDetail: true,
   });
   return picked && configurationOf(picked.flow);

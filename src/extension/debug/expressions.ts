@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import type { Component } from '../../engine/cell';
 import { evaluate, printValue, type Value } from '../../flows/expressions';
 import { instanceName } from '../../flows/names';
@@ -58,7 +59,7 @@ export function newValue(moment: Moment, { cell, field }: Target, text: string):
   const { value } = valueOfText(moment, text);
   if (field === undefined) return value;
   if (!Number.isInteger(value) || value < 0 || value >= 2 ** field.width)
-    throw new ArgumentError(`${field.name} cannot be ${value}: expected a number of ${field.width} bits`);
+    throw new ArgumentError(t('{0} cannot be {1}: expected a number of {2} bits', field.name, value, field.width));
   const rest = moment.cursor.value(cell.id) & ~maskOf(field);
   return (rest | (value << field.low)) >>> 0;
 }

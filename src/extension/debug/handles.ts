@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { ArgumentError } from './attributes';
 
 /** Numbers that stand for things that the client was shown at a stop. */
@@ -24,7 +25,7 @@ export function createHandles<T>(what: string): Handles<T> {
     },
     get(handle) {
       const value = values.get(handle) ?? before.get(handle);
-      if (value === undefined) throw new ArgumentError(`there is no ${what} ${handle} at this step`);
+      if (value === undefined) throw new ArgumentError(t('there is no {0} {1} at this step', what, handle));
       return value;
     },
     renew() {

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { requireFlow } from '../../flows/catalogue';
 import { presetInputs, resolveParameters, type Flow, type FlowRun, type FlowStimuli, type Inputs } from '../../flows/flow';
 import { ArgumentError, optionalFlag, optionalRecord, optionalText, records, text, whole, type Attributes } from './attributes';
@@ -27,7 +28,7 @@ function readStimuli(flow: Flow, given: readonly Attributes[]): FlowStimuli {
     const name = text(item, 'name');
     if (!flow.stimuli.some((stimulus) => stimulus.name === name))
       throw new ArgumentError(
-        `flow ${flow.id} has no stimulus "${name}"; it has ${flow.stimuli.map((stimulus) => stimulus.name).join(', ')}`,
+        t('flow {0} has no stimulus "{1}"; it has {2}', flow.id, name, flow.stimuli.map((stimulus) => stimulus.name).join(', ')),
       );
     return { at: whole(item, 'at'), name };
   });

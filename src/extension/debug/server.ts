@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { Event, Response } from '@vscode/debugadapter/lib/messages.js';
 import { ProtocolServer } from '@vscode/debugadapter/lib/protocol.js';
 import type { DebugProtocol } from '@vscode/debugprotocol';
@@ -41,7 +42,7 @@ export class RequestServer extends ProtocolServer {
     const held: DebugProtocol.Event[] = (this.#held = []);
     try {
       const answer = Object.hasOwn(this.#requests, request.command) ? this.#requests[request.command] : undefined;
-      if (answer === undefined) throw new Error(`there is no request "${request.command.slice(0, 40)}"`);
+      if (answer === undefined) throw new Error(t('there is no request "{0}"', request.command.slice(0, 40)));
       response.body = await answer(attributesOf(request.arguments));
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import type { DebugProtocol } from '@vscode/debugprotocol';
 import type { BitField, Cell, CellType, Component } from '../../engine/cell';
 import { NO_STEP } from '../../engine/journal';
@@ -5,7 +6,7 @@ import { lastWrite, type Cursor } from '../../engine/timeline';
 import type { Arguments } from '../../flows/arguments';
 import type { FlowRun } from '../../flows/flow';
 import { cellKey } from '../../flows/names';
-import { resultText, valueText, writesOf } from '../../flows/text';
+import { edgeTitle, resultText, threadTitle, valueText, writesOf } from '../../flows/text';
 import type { Frame } from './frames';
 
 /** What the Variables view shows of a run at a position: scopes, components, cells, bits. Nothing is made before it is asked for. */
@@ -58,10 +59,10 @@ const SOON = 100_000;
 
 /** The scopes of a frame, in the order in which they are shown. */
 export const scopesOf = (run: FlowRun, frame: Frame): readonly Scope[] => [
-  { name: 'Arguments', inside: { kind: 'arguments', frame }, expensive: frame.enter > SOON },
-  { name: 'At Hand', inside: { kind: 'components', components: componentsAtHand(run, frame) }, expensive: false },
-  { name: 'Interrupt State', inside: { kind: 'state' }, expensive: false },
-  { name: 'Step', inside: { kind: 'step', frame }, expensive: false },
+  { name: t('Arguments'), inside: { kind: 'arguments', frame }, expensive: frame.enter > SOON },
+  { name: t('At Hand'), inside: { kind: 'components', components: componentsAtHand(run, frame) }, expensive: false },
+  { name: t('Interrupt State'), inside: { kind: 'state' }, expensive: false },
+  { name: t('Step'), inside: { kind: 'step', frame }, expensive: false },
 ];
 
 /** The rows inside a node. */
@@ -88,7 +89,7 @@ export function rowsOf(moment: Moment, node: Node): readonly Row[] {
 function argumentRows(moment: Moment, { enter, at }: Frame): readonly Row[] {
   const { run } = moment;
   const given = moment.arguments.at(enter).map((argument, index): Row => {
-    const place = `argument ${index + 1}`;
+    const place = t('argument {0}', index + 1);
     switch (argument.kind) {
       case 'value':
         return { name: place, value: String(argument.value), kind: 'data' };
@@ -106,7 +107,7 @@ function argumentRows(moment: Moment, { enter, at }: Frame): readonly Row[] {
     }
   });
   const result = resultText(run.journal.step(at));
-  return result === undefined ? given : [...given, { name: 'result', value: result, kind: 'data' }];
+  return result === undefined ? given : [...given, { name: t('result'), value: result, kind: 'data' }];
 }
 
 /** What the journal knows of the step that a frame stands at. */
@@ -114,14 +115,14 @@ function stepRows({ journal, threads }: FlowRun, { at }: Frame): readonly Row[] 
   const step = journal.step(at);
   const brought = step.cause === NO_STEP ? undefined : journal.step(step.cause);
   const rows: readonly (Row | undefined)[] = [
-    { name: 'step', value: String(at), kind: 'virtual' },
-    step.edge === 'none' ? undefined : { name: 'reached by', value: step.edge, kind: 'virtual' },
+    { name: t('step'), value: String(at), kind: 'virtual' },
+    step.edge === 'none' ? undefined : { name: t('reached by'), value: edgeTitle(step.edge), kind: 'virtual' },
     brought && {
-      name: 'caused by',
-      value: `step ${brought.n}: ${brought.site.fn.name}, ${threads[brought.thread]?.title}`,
+      name: t('caused by'),
+      value: t('step {0}: {1}, {2}', brought.n, brought.site.fn.name, threadTitle(threads[brought.thread]!)),
       kind: 'virtual',
     },
-    step.site.note === undefined ? undefined : { name: 'note', value: step.site.note, kind: 'virtual' },
+    step.site.note === undefined ? undefined : { name: t('note'), value: t(step.site.note), kind: 'virtual' },
   ];
   return rows.filter((row) => row !== undefined);
 }
@@ -192,7 +193,7 @@ function marked({ run, cursor }: Moment, value: string, components: readonly Com
   const changed = writesOf(run, cursor.position).some(
     (write) => write.old !== write.new && components.includes(run.cells[write.cell]!.component),
   );
-  return changed ? `${value} (changed)` : value;
+  return changed ? t('{0} (changed)', value) : value;
 }
 
 /** A row for a cell; where the step at the position has written it, with what it was. */
@@ -237,7 +238,7 @@ function bitRows(moment: Moment, cell: Cell): readonly Row[] {
     const now = fieldValue(value, field);
     const before = fieldValue(old, field);
     if (cell.type.kind === 'vectors' && now === 0 && before === 0) return [];
-    const shown = (n: number): string => field.values?.[n] ?? String(n);
+    const shown = (n: number): string => t(field.values?.[n] ?? String(n));
     const text = was(shown(now), before === now ? undefined : shown(before));
     const evaluateName = `(${cellKey(moment.run, cell.id)} & 0x${maskOf(field).toString(16)}) >> ${field.low}`;
     return [{ name: field.name, value: text, target: { cell, field }, evaluateName, kind: 'property' }];
@@ -252,9 +253,9 @@ export function fieldsOf(type: CellType): readonly BitField[] {
     case 'bits':
       return type.fields.toSorted((a, b) => a.low - b.low);
     case 'hex':
-      return bits(type.bits, (bit) => `bit ${bit}`);
+      return bits(type.bits, (bit) => t('bit {0}', bit));
     case 'vectors':
-      return bits(type.bits, (bit) => `vector ${type.first + bit}`);
+      return bits(type.bits, (bit) => t('vector {0}', type.first + bit));
     case 'bool':
     case 'int':
     case 'enum':
@@ -268,7 +269,7 @@ export const maskOf = ({ low, width }: BitField): number => ((2 ** width - 1) <<
 
 const fieldValue = (value: number, field: BitField): number => (value & maskOf(field)) >>> field.low;
 
-const was = (now: string, before: string | undefined): string => (before === undefined ? now : `${now} (was ${before})`);
+const was = (now: string, before: string | undefined): string => (before === undefined ? now : t('{0} (was {1})', now, before));
 
 /** What the cell held before the step at the position, if that wrote it. */
 const oldValue = ({ run, cursor }: Moment, cell: Cell): number | undefined =>

@@ -3,7 +3,7 @@ import { NO_STEP, type Step } from '../../engine/journal';
 import type { FlowRun } from '../flow';
 import { plain } from '../markdown';
 import { referenceOfStep } from '../places';
-import { cellName, changeText, writesOf } from '../text';
+import { cellName, changeText, writesOf, threadTitle } from '../text';
 import { introduction, leftOutText, storyTitle } from './prose';
 import type { StepRange } from './range';
 import type { Sources } from './sources';
@@ -43,7 +43,7 @@ export function* markdownPage(run: FlowRun, range: StepRange, sources: Sources):
 
 /** Another thread takes over: which, and by what. */
 function turn(run: FlowRun, step: Step): string {
-  const title = (index: number): string => plain(t(run.threads[index]?.title ?? ''));
+  const title = (index: number): string => plain(threadTitle(run.threads[index]!));
   if (step.cause === NO_STEP) return `**${title(step.thread)}**`;
   const cause = run.journal.step(step.cause);
   return t('{0}, by {1} from {2}', `**${title(step.thread)}**`, cause.edge, title(cause.thread));
