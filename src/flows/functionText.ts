@@ -35,8 +35,9 @@ export const caseText = ({ of: { flow, title } }: Visit): string => (title === u
 /** Threads that an edge tells of; there may be many more. */
 const MOST_THREADS = 2;
 
-/** What carries an edge and where it leads: `eventfd · host hard-IRQ`, into another thread `msi ⇒ guest CPU`. */
+/** What carries an edge and where it leads: `call`, `eventfd · host hard-IRQ`, into another thread `msi ⇒ guest CPU`. */
 export function edgeText({ kind, handsOver, threads }: Edge): string {
+  if (kind === 'call') return kind;
   const shown = threads.slice(0, MOST_THREADS).map((title) => t(title));
   const more = threads.length > MOST_THREADS ? ', …' : '';
   return `${kind} ${handsOver ? '⇒' : '·'} ${shown.join(', ')}${more}`;

@@ -167,7 +167,7 @@ endToEnd(
 
     // A step leads elsewhere; VS Code leads back.
     await workbench.runCommand('Virtflow: Step');
-    await activeTab(workbench).filter({ hasText: 'eventfd.c' }).waitFor();
+    await activeTab(workbench).filter({ hasText: 'eventfd.h' }).waitFor();
     await workbench.runCommand('Go Back');
     await activeTab(workbench).filter({ hasText: 'vfio_pci_intrs.c' }).waitFor();
   },

@@ -53,15 +53,20 @@ export function createHierarchyView(session: Session, code: KnownCode, locate: L
     const { Expanded, Collapsed, None } = vscode.TreeItemCollapsibleState;
     const item = new vscode.TreeItem(known.fn.name, node === root ? Expanded : known[direction].length > 0 ? Collapsed : None);
     item.description = edge === undefined ? known.fn.home.path : edgeText(edge);
-    item.iconPath = new vscode.ThemeIcon(
-      edge === undefined ? 'symbol-method' : direction === 'callees' ? 'call-outgoing' : 'call-incoming',
-    );
+    item.iconPath = new vscode.ThemeIcon(iconOf(edge));
     item.tooltip = new vscode.MarkdownString(
       `**\`${known.fn.name}\`** · ${plain(known.fn.home.path)}\n\n${plain(t(known.fn.does))}\n\n${passingText(passing([known], session.run))}`,
     );
     item.contextValue = 'function';
     item.command = { command: 'virtflow.openHierarchyNode', title: t('Open'), arguments: [node] };
     return item;
+  }
+
+  function iconOf(edge: Edge | undefined): string {
+    if (edge === undefined) return 'symbol-method';
+    // As of “Run to Next Context”: another thread goes on.
+    if (edge.handsOver) return 'debug-continue';
+    return direction === 'callees' ? 'call-outgoing' : 'call-incoming';
   }
 
   async function turn(to: Direction): Promise<void> {
