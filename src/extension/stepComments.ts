@@ -37,16 +37,21 @@ export function registerStepComments(session: Session, notes: Notes): StepCommen
   let thread: vscode.CommentThread | undefined;
   let annotation: vscode.Comment | undefined;
 
-  function refresh(): void {
+  /** The annotation and the notes on the step. */
+  function comments(body: vscode.Comment): readonly vscode.Comment[] {
     const { run, position, scenario } = session;
-    if (thread === undefined || annotation === undefined || run === undefined) return;
+    if (run === undefined) return [body];
+    const author = { name: scenario?.content.title ?? '' };
     const told = notesOn(run, position, scenario?.content.notes ?? []).map(({ text }): vscode.Comment => ({
-      author: { name: scenario?.content.title ?? '' },
+      author,
       mode: vscode.CommentMode.Preview,
       body: new vscode.MarkdownString(text),
     }));
-    thread.comments = [annotation, ...told, ...notesOn(run, position, notes.all).map((note) => new NoteComment(note))];
-    thread.canReply = placeOf(run, position) !== undefined;
+    return [body, ...told, ...notesOn(run, position, notes.all).map((note) => new NoteComment(note))];
+  }
+
+  function refresh(): void {
+    if (thread !== undefined && annotation !== undefined) thread.comments = comments(annotation);
   }
 
   const stop = notes.onDidChange(refresh);
@@ -54,11 +59,11 @@ export function registerStepComments(session: Session, notes: Notes): StepCommen
     show(uri, line, body) {
       thread?.dispose();
       annotation = { author: { name: 'Virtflow' }, mode: vscode.CommentMode.Preview, body };
-      thread = controller.createCommentThread(uri, new vscode.Range(line, 0, line, 0), []);
+      thread = controller.createCommentThread(uri, new vscode.Range(line, 0, line, 0), [...comments(annotation)]);
+      thread.canReply = session.run !== undefined && placeOf(session.run, session.position) !== undefined;
       thread.contextValue = 'virtflow';
       thread.label = t('Step {0} of {1}', session.position, (session.run?.journal.length ?? 1) - 1);
       thread.collapsibleState = vscode.CommentThreadCollapsibleState.Expanded;
-      refresh();
     },
     async add(given) {
       const { run, position } = session;

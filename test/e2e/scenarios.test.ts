@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { after } from 'node:test';
+import { eventually, type Workbench } from '../workbench/driver';
+import { ROOT } from '../workbench/paths';
+import { endToEnd } from './workbench';
+
+/** Walkthroughs that people keep: a scenario is opened, explored and corrected, and a note is found again. */
+
+const scratch = mkdtempSync(path.join(os.tmpdir(), 'virtflow-scenarios-'));
+after(() => rmSync(scratch, { recursive: true, force: true }));
+
+const SCENARIO = 'intx-one-interrupt.virtflow.json';
+const MALFORMED = 'meaning.virtflow.json';
+
+/** A folder with a good scenario and a bad one. */
+function folder(name: string): { readonly name: string; readonly path: string } {
+  const root = path.join(scratch, name);
+  mkdirSync(root);
+  const fixtures = path.join(ROOT, 'test/fixtures/scenarios');
+  copyFileSync(path.join(fixtures, SCENARIO), path.join(root, SCENARIO));
+  copyFileSync(path.join(fixtures, 'malformed', MALFORMED), path.join(root, MALFORMED));
+  return { name, path: root };
+}
+
+async function exploreFromLens(workbench: Workbench): Promise<void> {
+  await workbench.page.locator('.codelens-decoration a', { hasText: 'Explore Scenario' }).click();
+  await workbench.webview('panel').locator('body[data-state=ready]').waitFor({ state: 'attached' });
+}
+
+const stepOf = async (workbench: Workbench): Promise<number> =>
+  Number(await workbench.webview('panel').locator('body').getAttribute('data-step'));
+
+const kept = folder('kept');
+
+endToEnd(
+  'a scenario opens from its file, shows its chapters, and runs again when it is saved',
+  async (workbench) => {
+    const { page } = workbench;
+    await workbench.openFile(workbench.pathOf(kept, SCENARIO));
+    await exploreFromLens(workbench);
+    await workbench.openContainer('Virtflow');
+    const rows = workbench.tree('Flows');
+    await rows.filter({ hasText: 'One INTx, from the device' }).waitFor();
+    const chapter = rows.filter({ hasText: 'The line opens again' });
+    await chapter.waitFor();
+    const first = await stepOf(workbench);
+    assert.ok(first > 0, 'the walkthrough begins at its first chapter');
+    await workbench.webview('panel').getByText('The guest handles it').first().waitFor();
+    await chapter.click();
+    await eventually(
+      () => stepOf(workbench),
+      (step) => step > first,
+    );
+    await page.locator('.review-widget', { hasText: 'irqfd_resampler_ack' }).waitFor();
+
+    await workbench.openFile(workbench.pathOf(kept, SCENARIO));
+    await page.keyboard.press('Control+End');
+    await page.keyboard.press('Control+Home');
+    await page.keyboard.press('Control+H');
+    await page.keyboard.type('The line opens again');
+    await page.locator('.find-widget .replace-part textarea').fill('The line is open');
+    await page.locator('.find-widget .replace-part textarea').press('Control+Alt+Enter');
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('Control+S');
+    await rows.filter({ hasText: 'The line is open' }).waitFor();
+  },
+  { folders: [kept] },
+);
+
+const bad = folder('bad');
+
+endToEnd(
+  'what is wrong in a scenario is told at its place',
+  async (workbench) => {
+    const { page } = workbench;
+    await workbench.openFile(workbench.pathOf(bad, MALFORMED));
+    await workbench.runCommand('Problems: Focus on Problems View');
+    const problems = page.locator('.markers-panel');
+    await problems.getByText('no flow knows a function “vfio_intx_handlr”').waitFor();
+    await problems.getByText('another chapter is called “One”').waitFor();
+    await page.locator('.codelens-decoration a', { hasText: 'Explore Scenario' }).click();
+    await workbench.expectNotification(`${MALFORMED}:6:57: no flow knows a function “vfio_intx_handlr”`);
+  },
+  { folders: [bad] },
+);
+
+async function writeNote(workbench: Workbench): Promise<void> {
+  const { page } = workbench;
+  await workbench.openContainer('Virtflow');
+  await workbench.tree('Flows').filter({ hasText: 'VFIO INTx' }).first().click();
+  await workbench.webview('panel').locator('body[data-state=ready]').waitFor({ state: 'attached' });
+  await workbench.tree('Flows').filter({ hasText: 'A worker drives the guest’s I/O APIC' }).click();
+  await page.locator('.review-widget', { hasText: 'irqfd_inject' }).waitFor();
+  const thread = page.locator('.review-widget');
+  await thread.locator('.review-thread-reply-button').click();
+  await page.keyboard.type('Ask **Paolo** about this.');
+  await thread.getByRole('button', { name: 'Add Note' }).click();
+  await thread.locator('.review-comment', { hasText: 'Ask Paolo about this.' }).waitFor();
+}
+
+/** The panel comes back with its run, and the editor goes to its step. */
+async function findNoteAgain(workbench: Workbench): Promise<void> {
+  await workbench.page.reload();
+  await workbench.page.locator('.review-widget .review-comment', { hasText: 'Ask Paolo about this.' }).waitFor();
+}
+
+const noted = folder('noted');
+
+endToEnd(
+  'a note is kept in a file of the workspace, and found again after a reload',
+  async (workbench) => {
+    await writeNote(workbench);
+    const text = readFileSync(path.join(noted.path, '.vscode/virtflow-notes.json'), 'utf8');
+    assert.deepEqual(JSON.parse(text), { version: 1, notes: [{ at: { function: 'irqfd_inject' }, text: 'Ask **Paolo** about this.' }] });
+    await findNoteAgain(workbench);
+  },
+  // Files that the web host writes go with its page.
+  { folders: [noted], hosts: ['node'] },
+);
+
+endToEnd(
+  'without a folder a note is remembered by VS Code, and found again after a reload',
+  async (workbench) => {
+    await writeNote(workbench);
+    await findNoteAgain(workbench);
+  },
+  { folders: [] },
+);
