@@ -1,5 +1,18 @@
 import type { Fact, History } from '../../history';
 
+const TCG_CPUS = 'accel/tcg/tcg-cpus.c';
+
+const COMMITTED_AT_ONCE: readonly Fact[] = [
+  {
+    until: '7.0',
+    path: 'accel/kvm/kvm-all.c',
+    symbol: 'kvm_irqchip_add_msi_route',
+    anchor: 'call kvm_irqchip_commit_routes',
+    absent: 'before 7.0 kvm_irqchip_add_msi_route itself commits each route that it adds',
+  },
+];
+
+const NO_EXTENDED_DESTINATION = 'before 6.0 the destination of a message has no extension: the message is taken as it is';
 const QUEUED = 'since 8.0 changes of memory slots are only queued here: kvm_region_commit applies them at the end of the transaction';
 const SIGNAL_MSI_REQUIRED = 'since 8.2 QEMU requires KVM_SIGNAL_MSI, and sends every message with it';
 const HLT_INLINED = 'since 9.1 helper_hlt itself halts the CPU and leaves the loop';
@@ -17,6 +30,9 @@ const inExecHalt = (anchor?: string, since = '9.0'): readonly Fact[] => {
 
 /** `accel`, `include`, `softmmu`, `target/i386` and `util`: what runs CPUs, and what they reach. */
 export const cpus: History['files'] = {
+  'accel/kvm/kvm-accel-ops.c': {
+    '*': [{ until: '6.0', path: 'accel/kvm/kvm-cpus.c' }],
+  },
   'accel/kvm/kvm-all.c': {
     'kvm_irqchip_send_msi name kvm_direct_msi_allowed': [{ since: '8.2', anchor: 'call kvm_vm_ioctl', absent: SIGNAL_MSI_REQUIRED }],
     'kvm_region_add call kvm_set_phys_mem': [
@@ -35,11 +51,23 @@ export const cpus: History['files'] = {
     'cpu_handle_halt call qemu_mutex_lock_iothread': inExecHalt('call bql_lock'),
     'cpu_handle_halt call qemu_mutex_unlock_iothread': inExecHalt('call bql_unlock'),
   },
+  'accel/tcg/tcg-accel-ops-mttcg.c': {
+    '*': [{ until: '6.0', path: TCG_CPUS }],
+    mttcg_cpu_thread_fn: [{ until: '6.0', path: TCG_CPUS, symbol: 'tcg_cpu_thread_fn' }],
+    mttcg_kick_vcpu_thread: [{ until: '6.0', path: TCG_CPUS, symbol: 'tcg_kick_vcpu_thread' }],
+  },
   'accel/tcg/tcg-accel-ops.c': {
-    tcg_cpus_exec: [{ since: '9.0', symbol: 'tcg_cpu_exec' }],
+    '*': [{ until: '6.0', path: TCG_CPUS }],
+    tcg_accel_ops_init: [{ until: '6.0', path: TCG_CPUS, symbol: 'tcg_cpus' }],
+    tcg_cpus_exec: [
+      { until: '6.0', path: TCG_CPUS, symbol: 'tcg_cpu_exec' },
+      { since: '9.0', symbol: 'tcg_cpu_exec' },
+    ],
   },
   'include/sysemu/kvm.h': {
     '*': [{ since: '10.0', path: 'include/system/kvm.h' }],
+    kvm_irqchip_begin_route_changes: COMMITTED_AT_ONCE,
+    kvm_irqchip_commit_route_changes: COMMITTED_AT_ONCE,
   },
   'softmmu/cpus.c': {
     '*': [{ since: '8.2', path: 'system/cpus.c' }],
@@ -61,10 +89,25 @@ export const cpus: History['files'] = {
     ],
   },
   'softmmu/runstate.c': {
-    '*': [{ since: '8.2', path: 'system/runstate.c' }],
+    '*': [
+      { until: '6.0', path: 'softmmu/vl.c' },
+      { since: '8.2', path: 'system/runstate.c' },
+    ],
+    qemu_init_subsystems: [{ until: '6.0', path: 'softmmu/vl.c', symbol: 'qemu_init' }],
+  },
+  'target/i386/kvm/kvm.c': {
+    '*': [{ until: '6.0', path: 'target/i386/kvm.c' }],
+    'kvm_arch_fixup_msi_route call kvm_swizzle_msi_ext_dest_id': [{ until: '6.0', absent: NO_EXTENDED_DESTINATION }],
+  },
+  'target/i386/tcg/seg_helper.c': {
+    '*': [{ until: '6.0', path: 'target/i386/seg_helper.c' }],
   },
   'target/i386/tcg/sysemu/misc_helper.c': {
-    '*': [{ since: '10.0', path: 'target/i386/tcg/system/misc_helper.c' }],
+    '*': [
+      { until: '6.0', path: 'target/i386/misc_helper.c' },
+      { until: '6.1', path: 'target/i386/tcg/misc_helper.c' },
+      { since: '10.0', path: 'target/i386/tcg/system/misc_helper.c' },
+    ],
     do_hlt: [
       { since: '10.0', path: 'target/i386/tcg/system/misc_helper.c', symbol: 'helper_hlt', absent: HLT_INLINED },
       { since: '9.1', symbol: 'helper_hlt', absent: HLT_INLINED },
@@ -73,6 +116,18 @@ export const cpus: History['files'] = {
     'do_hlt call cpu_loop_exit': [{ since: '9.1' }],
   },
   'target/i386/tcg/sysemu/seg_helper.c': {
-    '*': [{ since: '10.0', path: 'target/i386/tcg/system/seg_helper.c' }],
+    '*': [
+      { until: '6.0', path: 'target/i386/seg_helper.c' },
+      { until: '6.2', path: 'target/i386/tcg/seg_helper.c' },
+      { since: '10.0', path: 'target/i386/tcg/system/seg_helper.c' },
+    ],
+  },
+  'target/i386/tcg/tcg-cpu.c': {
+    x86_tcg_ops: [{ until: '6.0', path: 'target/i386/cpu.c', symbol: 'x86_cpu_common_class_init' }],
+  },
+  'util/event_notifier-posix.c': {
+    'event_notifier_cleanup write initialized': [
+      { until: '6.0', anchor: 'write wfd', absent: 'before 6.0 descriptors of -1 alone say that an EventNotifier is not initialized' },
+    ],
   },
 };

@@ -4,6 +4,18 @@ const X86_COMMON: readonly Fact[] = [{ since: '9.1', path: 'hw/i386/x86-common.c
 const X86_CPU: readonly Fact[] = [{ since: '9.1', path: 'hw/i386/x86-cpu.c' }];
 
 const NO_BATCHES = 'since 8.2 notifications are not gathered in a bitmap: defer_call() gathers those that come while requests are taken';
+const MSI_READ_IN_PLACE = 'before 7.1 msi_get_message itself reads the message from the capability';
+const MSIX_READ_IN_PLACE = 'before 7.1 msix_get_message itself reads the message from the table';
+const MSI_SENT_IN_PLACE = 'before 7.1 msi_send_message itself writes the message to memory';
+const QUEUES_RESET_IN_PLACE = 'before 7.2 virtio_reset itself resets the queues';
+
+const ONE_BY_ONE: readonly Fact[] = [
+  {
+    until: '6.1',
+    anchor: 'call virtio_bus_set_host_notifier',
+    absent: 'before 6.1 each host notifier is a change of the memory map of its own',
+  },
+];
 const NOT_GATHERED: readonly Fact[] = [{ since: '8.2', anchor: 'call virtio_notify_irqfd', absent: NO_BATCHES }];
 const LPC = { path: 'hw/isa/lpc_ich9.c', symbol: 'ich9_lpc_realize' };
 
@@ -37,12 +49,34 @@ export const devices: History['files'] = {
     'virtio_blk_data_plane_start call event_notifier_set': [
       { since: '9.0', path: 'hw/virtio/virtio.c', symbol: 'virtio_queue_aio_attach_host_notifier' },
     ],
+    'virtio_blk_data_plane_start call memory_region_transaction_begin': ONE_BY_ONE,
+    'virtio_blk_data_plane_start call memory_region_transaction_commit': ONE_BY_ONE,
     'virtio_blk_data_plane_start call virtio_queue_aio_attach_host_notifier': [{ since: '9.0', symbol: 'virtio_blk_ioeventfd_attach' }],
     'virtio_blk_data_plane_start name batch_notifications': [{ since: '8.2', nowhere: NO_BATCHES }],
     'virtio_blk_data_plane_start write starting': [{ since: '9.0', anchor: 'write ioeventfd_starting' }],
   },
   'hw/block/virtio-blk.c': {
+    'virtio_blk_handle_output call virtio_blk_handle_vq': [{ until: '7.0', symbol: 'virtio_blk_handle_output_do' }],
+    'virtio_blk_handle_output name dataplane_started': [
+      { until: '7.0', anchor: 'name dataplane' },
+      { since: '9.0', anchor: 'name ioeventfd_started' },
+    ],
     'virtio_blk_req_complete name dataplane_started': [{ since: '9.0', anchor: 'call qemu_in_iothread' }],
+  },
+  'hw/char/serial-isa.c': {
+    'serial_isa_realizefn call isa_get_irq': [{ until: '7.0', path: 'hw/isa/isa-bus.c', symbol: 'isa_init_irq' }],
+  },
+  'hw/core/cpu-common.c': {
+    '*': [{ until: '6.1', path: 'hw/core/cpu.c' }],
+  },
+  'hw/i386/kvm/apic.c': {
+    'kvm_send_msi call kvm_swizzle_msi_ext_dest_id': [
+      {
+        until: '6.0',
+        anchor: 'call kvm_irqchip_send_msi',
+        absent: 'before 6.0 the destination of a message has no extension: the message goes to KVM as it is',
+      },
+    ],
   },
   'hw/i386/pc_piix.c': {
     'pc_init1 name piix3': [{ since: '8.2', anchor: 'name south_bridge' }],
@@ -72,13 +106,48 @@ export const devices: History['files'] = {
     '*': [{ since: '8.2', path: 'hw/isa/piix.c' }],
     pci_slot_get_pirq: [{ since: '8.0', path: 'hw/i386/pc_piix.c', symbol: 'pc_pci_slot_get_pirq' }],
     'piix3_realize name pci_slot_get_pirq': [
+      { until: '7.1', symbol: 'piix3_create' },
       { since: '8.0', path: 'hw/i386/pc_piix.c', symbol: 'pc_init1', anchor: 'name pc_pci_slot_get_pirq' },
     ],
-    'piix3_realize name piix3_set_irq': [{ since: '8.2', symbol: 'pci_piix_realize', anchor: 'name piix_set_pci_irq' }],
+    'piix3_realize name piix3_set_irq': [
+      { until: '7.1', symbol: 'piix3_create' },
+      { since: '8.2', symbol: 'pci_piix_realize', anchor: 'name piix_set_pci_irq' },
+    ],
     piix3_set_irq: [{ since: '8.2', path: 'hw/isa/piix.c', symbol: 'piix_set_pci_irq' }],
     piix3_set_irq_level: [{ since: '8.2', path: 'hw/isa/piix.c', symbol: 'piix_set_pci_irq_level' }],
     piix3_set_irq_level_internal: [{ since: '8.2', path: 'hw/isa/piix.c', symbol: 'piix_set_pci_irq_level_internal' }],
     piix3_set_irq_pic: [{ since: '8.2', path: 'hw/isa/piix.c', symbol: 'piix_set_irq_pic' }],
+  },
+  'hw/pci/msi.c': {
+    'msi_get_message name msi_prepare_message': [{ until: '7.1', anchor: 'name msg', absent: MSI_READ_IN_PLACE }],
+    msi_prepare_message: [{ until: '7.1', symbol: 'msi_get_message', anchor: 'name msg', absent: MSI_READ_IN_PLACE }],
+    'msi_send_message name msi_trigger': [{ until: '7.1', anchor: 'call address_space_stl_le', absent: MSI_SENT_IN_PLACE }],
+  },
+  'hw/pci/msix.c': {
+    'msix_get_message name msix_prepare_message': [{ until: '7.1', anchor: 'name msg', absent: MSIX_READ_IN_PLACE }],
+    msix_prepare_message: [{ until: '7.1', symbol: 'msix_get_message', anchor: 'name msg', absent: MSIX_READ_IN_PLACE }],
+  },
+  'hw/pci/pci.c': {
+    pci_msi_trigger: [
+      {
+        until: '7.1',
+        path: 'hw/pci/msi.c',
+        symbol: 'msi_send_message',
+        anchor: 'call address_space_stl_le',
+        absent: MSI_SENT_IN_PLACE,
+      },
+    ],
+  },
+  'hw/virtio/virtio-bus.c': {
+    'virtio_bus_reset call virtio_bus_stop_ioeventfd': [
+      {
+        until: '7.1',
+        path: 'hw/virtio/virtio-pci.c',
+        symbol: 'virtio_pci_reset',
+        anchor: 'call virtio_pci_stop_ioeventfd',
+        absent: 'before 7.1 virtio_pci_reset stops the ioeventfds, before it resets the bus',
+      },
+    ],
   },
   'hw/virtio/virtio-pci.c': {
     kvm_virtio_pci_vector_use: [{ since: '8.0', symbol: 'kvm_virtio_pci_vector_vq_use' }],
@@ -91,6 +160,13 @@ export const devices: History['files'] = {
     virtio_pci_vq_vector_unmask: [{ since: '8.0', symbol: 'virtio_pci_one_vector_unmask' }],
   },
   'hw/virtio/virtio.c': {
+    __virtio_queue_reset: [{ until: '7.2', symbol: 'virtio_reset', anchor: 'name desc', absent: QUEUES_RESET_IN_PLACE }],
+    '__virtio_queue_reset call virtio_queue_set_vector': [{ until: '7.2' }],
+    virtio_queue_aio_attach_host_notifier: [{ until: '7.0', symbol: 'virtio_queue_aio_set_host_notifier_handler' }],
+    'virtio_queue_aio_attach_host_notifier name virtio_queue_host_notifier_read': [
+      { until: '7.0', anchor: 'name virtio_queue_host_notifier_aio_read' },
+    ],
+    'virtio_reset call __virtio_queue_reset': [{ until: '7.2', anchor: 'name desc', absent: QUEUES_RESET_IN_PLACE }],
     'virtio_notify_irqfd call event_notifier_set': [{ since: '8.2', symbol: 'virtio_notify_irqfd_deferred_fn' }],
   },
 };

@@ -46,6 +46,21 @@ const VALID_SECTION: readonly Fact[] = [{ since: '8.0', symbol: 'vfio_listener_v
 const LISTENER_INLINED = 'since 8.2 there is nothing else to release with the listener: it is unregistered in place';
 const MSIX_WITHOUT_VECTOR = 'since 8.2 an invalid file descriptor for vector 0 enables MSI-X: no vector is taken and given back for that';
 
+const AT_ONCE = 'before 7.1 routes are not gathered: vfio_add_kvm_msi_virq commits that of each vector at once';
+const COMMITTED_AT_ONCE: Fact = {
+  until: '7.1',
+  symbol: 'vfio_add_kvm_msi_virq',
+  anchor: 'call kvm_irqchip_add_msi_route',
+  absent: AT_ONCE,
+};
+const CONNECTED_IN_PLACE: Fact = {
+  until: '7.1',
+  symbol: 'vfio_add_kvm_msi_virq',
+  absent: 'before 7.1 vfio_add_kvm_msi_virq itself connects the eventfd to the route',
+};
+const WITH_NOTIFIERS: Fact = { until: '7.1', anchor: 'call msix_set_vector_notifiers', absent: AT_ONCE };
+const WITH_VECTOR: Fact = { until: '7.1', anchor: 'call vfio_add_kvm_msi_virq', absent: AT_ONCE };
+
 /** `hw/vfio`. */
 export const vfio: History['files'] = {
   [COMMON]: {
@@ -99,6 +114,28 @@ export const vfio: History['files'] = {
     vfio_unmask_single_irqindex: ofDevice('vfio_device_irq_unmask'),
   },
   'hw/vfio/pci.c': {
+    vfio_commit_kvm_msi_virq_batch: [COMMITTED_AT_ONCE],
+    vfio_connect_kvm_msi_virq: [CONNECTED_IN_PLACE],
+    'vfio_connect_kvm_msi_virq call event_notifier_init': [{ until: '7.1' }],
+    'vfio_connect_kvm_msi_virq call kvm_irqchip_add_irqfd_notifier_gsi': [{ until: '7.1' }],
+    'vfio_connect_kvm_msi_virq name virq': [{ until: '7.1' }],
+    'vfio_msi_disable call vfio_intx_enable': [{ until: '7.1', symbol: 'vfio_msi_disable_common' }],
+    'vfio_msi_enable call vfio_msi_disable_common': [
+      {
+        until: '7.1',
+        anchor: 'call vfio_remove_kvm_msi_virq',
+        absent: 'before 7.1 vfio_msi_enable itself takes the vectors back, when the kernel has fewer',
+      },
+    ],
+    'vfio_msi_enable write nr_vectors after vfio_msi_disable_common': [
+      { until: '7.1', anchor: 'write nr_vectors after vfio_remove_kvm_msi_virq' },
+    ],
+    'vfio_msix_disable call vfio_intx_enable': [{ until: '7.1', symbol: 'vfio_msi_disable_common' }],
+    'vfio_msix_enable call vfio_commit_kvm_msi_virq_batch': [WITH_NOTIFIERS],
+    'vfio_msix_enable call vfio_prepare_kvm_msi_virq_batch': [WITH_NOTIFIERS],
+    'vfio_msix_vector_do_use call kvm_irqchip_begin_route_changes': [WITH_VECTOR],
+    'vfio_msix_vector_do_use call kvm_irqchip_commit_route_changes': [WITH_VECTOR],
+    vfio_prepare_kvm_msi_virq_batch: [COMMITTED_AT_ONCE],
     'vfio_msix_enable call vfio_msix_vector_do_use': [
       { since: '8.2', anchor: 'call vfio_enable_msix_no_vec', absent: MSIX_WITHOUT_VECTOR },
     ],
