@@ -55,7 +55,6 @@ export const acrn: History = {
       iothread_handler: SERVED_BY_VCPU,
       'iothread_handler name eventfd_read': [{ since: '3.1', until: '3.3', anchor: 'name iothread_run', absent: COUNT_NOT_TAKEN }],
       'virtio_common_cfg_write call virtio_pci_status_handler': inlined('name VIRTIO_PCI_COMMON_STATUS'),
-      'virtio_pci_legacy_write call virtio_pci_status_handler': inlined('name VIRTIO_PCI_STATUS'),
       virtio_pci_status_handler: [
         { until: '3.4', symbol: 'virtio_pci_legacy_write', anchor: 'name VIRTIO_PCI_STATUS', absent: STATUS_INLINED },
       ],
@@ -64,9 +63,6 @@ export const acrn: History = {
       'virtio_pci_status_handler call virtio_set_iothread': inlined('call virtio_set_iothread', '3.1'),
       virtio_register_ioeventfd: NOTHING_TO_PREPARE,
       virtio_set_iothread: NOTHING_TO_PREPARE,
-    },
-    'hypervisor/arch/x86/guest/vcpu.c': {
-      'kick_vcpu call kick_pcpu': [{ until: '3.2', anchor: 'call send_single_ipi', absent: KICK_INLINED }],
     },
     'hypervisor/arch/x86/guest/vlapic.c': {
       vlapic_get_next_pending_intr: [
@@ -77,7 +73,6 @@ export const acrn: History = {
           absent: 'before 3.0 apicv_basic_has_pending_intr itself looks for the highest request',
         },
       ],
-      'apicv_basic_has_pending_intr call vlapic_get_next_pending_intr': [{ until: '3.0', anchor: 'call vlapic_find_highest_irr' }],
     },
     'hypervisor/arch/x86/lapic.c': {
       kick_pcpu: [
@@ -96,7 +91,6 @@ export const acrn: History = {
       'wait_event write set': COUNTED,
     },
     'hypervisor/dm/io_req.c': {
-      'emulate_io call get_asyncio_desc': [{ until: '3.2', anchor: 'call acrn_insert_request', absent: NO_ASYNCIO }],
       get_asyncio_desc: [{ until: '3.2', symbol: 'emulate_io', anchor: 'call acrn_insert_request', absent: NO_ASYNCIO }],
     },
   },

@@ -119,12 +119,10 @@ export const devices: History['files'] = {
     piix3_set_irq_pic: [{ since: '8.2', path: 'hw/isa/piix.c', symbol: 'piix_set_irq_pic' }],
   },
   'hw/pci/msi.c': {
-    'msi_get_message name msi_prepare_message': [{ until: '7.1', anchor: 'name msg', absent: MSI_READ_IN_PLACE }],
     msi_prepare_message: [{ until: '7.1', symbol: 'msi_get_message', anchor: 'name msg', absent: MSI_READ_IN_PLACE }],
     'msi_send_message name msi_trigger': [{ until: '7.1', anchor: 'call address_space_stl_le', absent: MSI_SENT_IN_PLACE }],
   },
   'hw/pci/msix.c': {
-    'msix_get_message name msix_prepare_message': [{ until: '7.1', anchor: 'name msg', absent: MSIX_READ_IN_PLACE }],
     msix_prepare_message: [{ until: '7.1', symbol: 'msix_get_message', anchor: 'name msg', absent: MSIX_READ_IN_PLACE }],
   },
   'hw/pci/pci.c': {
@@ -166,7 +164,6 @@ export const devices: History['files'] = {
     'virtio_queue_aio_attach_host_notifier name virtio_queue_host_notifier_read': [
       { until: '7.0', anchor: 'name virtio_queue_host_notifier_aio_read' },
     ],
-    'virtio_reset call __virtio_queue_reset': [{ until: '7.2', anchor: 'name desc', absent: QUEUES_RESET_IN_PLACE }],
     'virtio_notify_irqfd call event_notifier_set': [{ since: '8.2', symbol: 'virtio_notify_irqfd_deferred_fn' }],
   },
 };
