@@ -1,7 +1,9 @@
 import type { History } from '../history';
+import { acrn } from './linux/acrn';
 import { core } from './linux/core';
 import { drivers } from './linux/drivers';
 import { iommu } from './linux/iommu';
+import { iommufd } from './linux/iommufd';
 import { kvm } from './linux/kvm';
 import { names } from './linux/names';
 import { pci } from './linux/pci';
@@ -11,5 +13,5 @@ import { virt } from './linux/virt';
 export const linux: History = {
   checked: ['5.10', '6.1', '6.12', '7.1'],
   names,
-  files: { ...vfio, ...drivers, ...iommu, ...pci, ...kvm, ...virt, ...core },
+  files: { ...vfio, ...acrn, ...drivers, ...iommu, ...iommufd, ...pci, ...kvm, ...virt, ...core },
 };

@@ -1,7 +1,25 @@
-import type { History } from '../../history';
+import type { Fact, History } from '../../history';
+
+/** A lock that a scope releases: its end has no words to stand on. */
+const UNLOCKED: readonly Fact[] = [
+  { until: '6.7', anchor: 'call spin_unlock_irqrestore' },
+  { since: '6.18', anchor: 'name uart_port_lock_irqsave', absent: 'since 6.18 the end of a scope releases the lock' },
+  { since: '6.7', anchor: 'call uart_port_unlock_irqrestore' },
+];
+
+/** The same in `serial8250_THRE_test`, which 6.17 split off. */
+const inTest = (facts: readonly Fact[]): readonly Fact[] =>
+  facts.map((fact) => (fact.since === '6.18' ? { ...fact, symbol: 'serial8250_THRE_test' } : fact));
+
+/** The layouts of a ring have a table of functions each. */
+const BY_LAYOUT: readonly Fact[] = [{ since: '7.1', anchor: 'call VIRTQUEUE_CALL' }];
 
 /** The driver core, character and block devices, serial lines, virtio. */
 export const drivers: History['files'] = {
+  'block/blk-mq.c': {
+    blk_end_sync_rq: [{ until: '5.17', path: 'block/blk-exec.c' }],
+    blk_execute_rq: [{ until: '5.17', path: 'block/blk-exec.c' }],
+  },
   'drivers/base/bus.c': {
     bus_notify: [
       {
@@ -61,10 +79,100 @@ export const drivers: History['files'] = {
     '__pm_runtime_idle call rpm_drop_usage_count': [{ until: '5.19', anchor: 'call atomic_dec_and_test' }],
     'pm_runtime_allow call rpm_drop_usage_count': [{ until: '5.19', anchor: 'call atomic_dec_and_test' }],
   },
+  'drivers/block/virtio_blk.c': {
+    virtblk_prep_rq: [{ until: '5.19', symbol: 'virtio_queue_rq' }],
+    'virtblk_prep_rq call virtblk_map_data': [{ until: '5.16', symbol: 'virtio_queue_rq', anchor: 'call blk_rq_map_sg' }],
+    'virtblk_prep_rq call virtblk_setup_cmd': [{ until: '5.16', symbol: 'virtio_queue_rq', anchor: 'call req_op' }],
+    'virtblk_request_done call virtblk_unmap_data': [
+      { until: '5.16', absent: 'until 5.16 the list of a request’s pages was part of the request, and needed no freeing' },
+    ],
+    virtblk_setup_cmd: [{ until: '5.16', symbol: 'virtio_queue_rq' }],
+    'virtio_queue_rq call virtblk_prep_rq': [{ until: '5.19', anchor: 'call blk_mq_start_request' }],
+  },
+  'drivers/tty/serial/8250/8250_port.c': {
+    '__stop_tx call serial8250_clear_THRI': [{ until: '6.1', symbol: '__do_stop_tx' }],
+    '__stop_tx name serial8250_clear_THRI': [{ until: '6.1', symbol: '__do_stop_tx' }],
+    'serial8250_do_set_termios call spin_lock_irqsave': [{ since: '6.7', anchor: 'name uart_port_lock_irqsave' }],
+    'serial8250_do_set_termios call spin_unlock_irqrestore': UNLOCKED,
+    'serial8250_do_set_termios call uart_port_lock_irqsave': [
+      { until: '6.7', anchor: 'call spin_lock_irqsave' },
+      { since: '6.18', anchor: 'name uart_port_lock_irqsave' },
+    ],
+    'serial8250_do_set_termios call uart_port_unlock_irqrestore': UNLOCKED,
+    'serial8250_do_set_termios name fcr': [{ since: '6.17', symbol: 'serial8250_set_fcr' }],
+    'serial8250_do_set_termios name serial_port_out': [{ since: '6.17', symbol: 'serial8250_set_fcr' }],
+    'serial8250_do_startup call disable_irq_nosync': [{ since: '6.17', symbol: 'serial8250_THRE_test', anchor: 'call disable_irq' }],
+    'serial8250_do_startup call enable_irq': [{ since: '6.17', symbol: 'serial8250_THRE_test' }],
+    'serial8250_do_startup call serial8250_set_mctrl': [{ since: '6.17', symbol: 'serial8250_init_mctrl' }],
+    'serial8250_do_startup call spin_lock_irqsave': [
+      { since: '6.17', symbol: 'serial8250_THRE_test', anchor: 'name uart_port_lock_irqsave' },
+      { since: '6.7', anchor: 'call uart_port_lock_irqsave' },
+    ],
+    'serial8250_do_startup call spin_unlock_irqrestore': inTest(UNLOCKED),
+    'serial8250_do_startup call uart_port_lock_irqsave': [
+      { until: '6.7', anchor: 'call spin_lock_irqsave' },
+      { since: '6.17', symbol: 'serial8250_THRE_test', anchor: 'name uart_port_lock_irqsave' },
+    ],
+    'serial8250_do_startup call uart_port_unlock_irqrestore': inTest(UNLOCKED),
+    'serial8250_do_startup call wait_for_xmitr': [{ since: '6.17', symbol: 'serial8250_THRE_test' }],
+    'serial8250_do_startup name TIOCM_OUT2': [{ since: '6.17', symbol: 'serial8250_init_mctrl' }],
+    'serial8250_do_startup name serial_port_out': [{ since: '6.17', symbol: 'serial8250_THRE_test' }],
+    'serial8250_do_startup name serial_port_out_sync': [{ since: '6.17', symbol: 'serial8250_THRE_test' }],
+    'serial8250_handle_irq call serial8250_modem_status': [{ since: '7.1', symbol: 'serial8250_handle_irq_locked' }],
+    'serial8250_handle_irq call serial8250_rx_chars': [{ since: '7.1', symbol: 'serial8250_handle_irq_locked' }],
+    'serial8250_handle_irq call serial8250_tx_chars': [{ since: '7.1', symbol: 'serial8250_handle_irq_locked' }],
+    'serial8250_handle_irq name serial_lsr_in': [
+      { until: '6.0', anchor: 'name serial_port_in' },
+      { since: '7.1', symbol: 'serial8250_handle_irq_locked' },
+    ],
+    wait_for_lsr: [{ until: '6.1', symbol: 'wait_for_xmitr' }],
+    'wait_for_lsr name serial_lsr_in': [{ until: '6.0', symbol: 'wait_for_xmitr', anchor: 'name serial_in' }],
+    'wait_for_xmitr call wait_for_lsr': [{ until: '6.1', anchor: 'call serial_in' }],
+  },
   'drivers/tty/serial/serial_core.c': {
     uart_change_line_settings: [{ until: '6.1', symbol: 'uart_change_speed' }],
+    'uart_write call uart_port_lock': [{ since: '6.7', anchor: 'call uart_port_ref_lock' }],
+    'uart_write call uart_port_ref_lock': [{ until: '6.7', anchor: 'call uart_port_lock' }],
+    'uart_write call uart_port_unlock': [{ since: '6.7', anchor: 'call uart_port_unlock_deref' }],
+    'uart_write call uart_port_unlock_deref': [{ until: '6.7', anchor: 'call uart_port_unlock' }],
+  },
+  'drivers/virtio/virtio.c': {
+    virtio_reset_device: [
+      {
+        until: '5.17',
+        path: 'drivers/char/virtio_console.c',
+        symbol: 'virtcons_remove',
+        anchor: 'call reset',
+        absent: 'until 5.17 each driver called the reset of its device’s transport itself, as virtcons_remove',
+      },
+    ],
   },
   'drivers/virtio/virtio_pci_common.c': {
     vp_find_one_vq_msix: [{ until: '6.11', symbol: 'vp_find_vqs_msix' }],
+  },
+  'drivers/virtio/virtio_pci_legacy_dev.c': {
+    vp_legacy_get_status: [{ until: '5.15', path: 'drivers/virtio/virtio_pci_legacy.c', symbol: 'vp_get_status' }],
+    vp_legacy_set_status: [{ until: '5.15', path: 'drivers/virtio/virtio_pci_legacy.c', symbol: 'vp_set_status' }],
+  },
+  'drivers/virtio/virtio_pci_modern_dev.c': {
+    vp_modern_get_status: [{ until: '5.12', path: 'drivers/virtio/virtio_pci_modern.c', symbol: 'vp_get_status' }],
+    vp_modern_set_status: [{ until: '5.12', path: 'drivers/virtio/virtio_pci_modern.c', symbol: 'vp_set_status' }],
+  },
+  'drivers/virtio/virtio_ring.c': {
+    'detach_buf_split write num_free': [{ since: '7.1', symbol: 'detach_buf_split_in_order' }],
+    'detach_buf_split write num_free after free_head': [
+      { since: '7.1', symbol: 'detach_buf_split_in_order', anchor: 'write num_free after vring_unmap_one_split vring_unmap_one_split' },
+    ],
+    'virtqueue_add call virtqueue_add_split': BY_LAYOUT,
+    virtqueue_add_desc_split: [{ until: '5.14', symbol: 'virtqueue_add_split' }],
+    'virtqueue_add_split call virtqueue_add_desc_split': [{ until: '5.14', anchor: 'write flags' }],
+    'virtqueue_disable_cb call virtqueue_disable_cb_split': [{ since: '7.1', anchor: 'call VOID_VIRTQUEUE_CALL' }],
+    'virtqueue_enable_cb_prepare call virtqueue_enable_cb_prepare_split': BY_LAYOUT,
+    'virtqueue_enable_cb_prepare write event_triggered': [
+      { until: '5.14', absent: 'until 5.14 it was not remembered that the device had signalled while callbacks were off' },
+    ],
+    'virtqueue_get_buf_ctx call virtqueue_get_buf_ctx_split': BY_LAYOUT,
+    'virtqueue_kick_prepare call virtqueue_kick_prepare_split': BY_LAYOUT,
+    'virtqueue_poll call virtqueue_poll_split': BY_LAYOUT,
   },
 };

@@ -35,7 +35,13 @@ export const names: History['names'] = {
   ...renamed('free_msi_irqs', '6.2', 'pci_free_msi_irqs'),
   KVM_REQ_UNBLOCK: [{ until: '5.13', symbol: 'KVM_REQ_PENDING_TIMER' }],
   bus_notify: [{ until: '6.3', symbol: 'blocking_notifier_call_chain' }],
+  domain_alloc_user: [{ since: '6.13', symbol: 'domain_alloc_paging_flags' }],
   file_list: [{ until: '6.6', symbol: 'group_list' }],
   handle_fastpath_set_msr_irqoff: [{ since: '6.18', symbol: 'handle_fastpath_wrmsr' }],
   kzalloc: [{ since: '7.0', symbol: 'kzalloc_obj' }],
+  virtio_reset_device: [{ until: '5.17', symbol: 'reset' }],
+  vp_legacy_get_status: [{ until: '5.15', symbol: 'ioread8' }],
+  vp_legacy_set_status: [{ until: '5.15', symbol: 'iowrite8' }],
+  vp_modern_get_status: [{ until: '5.12', symbol: 'vp_ioread8' }],
+  vp_modern_set_status: [{ until: '5.12', symbol: 'vp_iowrite8' }],
 };

@@ -47,6 +47,8 @@ export const pci: History['files'] = {
         absent: 'since 6.2 a device gets a chip of its own, made of a template that has all its functions',
       },
     ],
+    'pci_msi_setup_msi_irqs call msi_domain_alloc_irqs_descs_locked': [{ since: '6.2', anchor: 'call msi_domain_alloc_irqs_all_locked' }],
+    'pci_msi_teardown_msi_irqs call msi_domain_free_irqs_descs_locked': [{ since: '6.2', anchor: 'call msi_domain_free_irqs_all_locked' }],
     pci_msi_template: [{ until: '6.2', symbol: 'pci_msi_domain_update_chip_ops', absent: ONE_CHIP }],
     pci_msix_template: [{ until: '6.2', symbol: 'pci_msi_domain_update_chip_ops', absent: ONE_CHIP }],
   },

@@ -1,0 +1,26 @@
+import type { Fact, History } from '../../history';
+
+const NO_SERVICE: readonly Fact[] = [
+  { until: '5.12', nowhere: 'Linux could be a guest of ACRN, but until 5.12 had no driver with which it serves other guests' },
+];
+
+/** `drivers/virt/acrn`. */
+export const acrn: History['files'] = {
+  'drivers/virt/acrn/hsm.c': { '*': NO_SERVICE },
+  'drivers/virt/acrn/hypercall.h': { '*': NO_SERVICE },
+  'drivers/virt/acrn/ioeventfd.c': { '*': NO_SERVICE },
+  'drivers/virt/acrn/ioreq.c': {
+    '*': NO_SERVICE,
+    ioreq_intr_handler: [
+      {
+        until: '5.12',
+        path: 'arch/x86/kernel/cpu/acrn.c',
+        symbol: 'sysvec_acrn_hv_callback',
+        anchor: 'name acrn_intr_handler',
+        absent: 'until 5.12 the vector of the hypervisor’s callback was taken, but nobody set a handler',
+      },
+    ],
+  },
+  'drivers/virt/acrn/irqfd.c': { '*': NO_SERVICE },
+  'drivers/virt/acrn/vm.c': { '*': NO_SERVICE },
+};
