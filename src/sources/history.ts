@@ -59,13 +59,13 @@ export const historyOf = (project: Project): History => HISTORIES[project];
 
 /**
  * The places to look at for a reference in a version, the likeliest first. In a series that was checked only what
- * holds for it; else also what holds for the others, the nearest first, since a boundary may lie elsewhere.
+ * holds for it; else also what holds for its neighbours, since a boundary may lie elsewhere.
  * Nothing is guessed: every place is one of upstream's.
  */
 export function placesOf(reference: Reference, version: string, history = historyOf(reference.project)): readonly Place[] {
   const holding = placesIn(reference, version, history);
   if (history.checked.some((series) => isOfSeries(version, series))) return holding.map((place) => ({ ...place, confidence: 'checked' }));
-  const others = nearestFirst(history.checked, version).flatMap((series) => placesIn(reference, series, history));
+  const others = neighbours(history.checked, version).flatMap((series) => placesIn(reference, series, history));
   const places = [...holding, ...others];
   return places
     .filter((place, i) => places.findIndex((other) => isSame(place, other)) === i)
@@ -170,11 +170,11 @@ const keyed = (key: string | undefined): Anchor | undefined => (key === undefine
 const isOfSeries = (version: string, series: string): boolean =>
   version === series || version.startsWith(`${series}.`) || version.startsWith(`${series}-`);
 
-/** By how many checked series lie between; of two equally near ones the newer first. */
-function nearestFirst(series: readonly string[], version: string): readonly string[] {
-  const below = series.filter((one) => compareVersions(one, version) <= 0).toReversed();
-  const above = series.filter((one) => compareVersions(one, version) > 0);
-  return series.map((_, i) => [above[i], below[i]]).flatMap((pair) => pair.filter((one) => one !== undefined));
+/** The checked series that a version lies between, or the one that it lies beyond. */
+function neighbours(series: readonly string[], version: string): readonly string[] {
+  const below = series.filter((one) => compareVersions(one, version) <= 0).at(-1);
+  const above = series.find((one) => compareVersions(one, version) > 0);
+  return [above, below].filter((one) => one !== undefined);
 }
 
 const isSame = (a: Candidate, b: Candidate): boolean =>

@@ -103,9 +103,11 @@ export function rename(marked: Marked, name: string, to: string): Marked {
   );
 }
 
-/** Without any definition of this name. */
-export function remove(marked: Marked, name: string): Marked {
-  const definitions = scanC(marked.text).filter((definition) => definition.name === name && definition.body !== undefined);
+/** Without any definition of this name; undefined where a macro makes one, `DEFINE_IDTENTRY(name)`, which nothing short of the macro's arguments would tell. */
+export function remove(marked: Marked, name: string): Marked | undefined {
+  const { text } = marked;
+  const definitions = scanC(text).filter((definition) => definition.name === name && definition.body !== undefined);
+  if (definitions.some(({ nameStart }) => text.slice(text.lastIndexOf('\n', nameStart), nameStart).includes('('))) return undefined;
   return apply(
     marked,
     definitions.map(({ nameStart, body }) => ({ at: nameStart, remove: body!.end - nameStart, insert: 'zz_gone;' })),
@@ -152,12 +154,11 @@ const isBetween = (text: string, end: number, definitions: readonly Definition[]
 
 /** A function that has blank lines around it and no directive in it or over it. */
 function isWhole(text: string, definition: Definition): boolean {
-  const { kind, body } = definition;
+  const { kind, body, nameStart } = definition;
   if (kind !== 'function' || body === undefined) return false;
   const start = startOf(text, definition);
-  return (
-    text.slice(body.end, body.end + 2) === '\n\n' && !/^[ \t]*#/m.test(text.slice(start, body.end)) && conditionsBefore(text, start) === 0
-  );
+  const stands = text.slice(body.end, body.end + 2) === '\n\n' && !/[;{}]/.test(text.slice(start, nameStart));
+  return stands && !/^[ \t]*#/m.test(text.slice(start, body.end)) && conditionsBefore(text, start) === 0;
 }
 
 /** Behind the blank line before a definition. */
