@@ -1,14 +1,27 @@
 import type { Fact, History } from '../../history';
 
-const NO_SERVICE_VM = 'until 5.12 Linux has no driver for ACRN’s Service VM: all it does for the hypervisor is to take its upcall';
-const UPCALL: Fact = { until: '5.12', path: 'arch/x86/kernel/cpu/acrn.c', symbol: 'sysvec_acrn_hv_callback', absent: NO_SERVICE_VM };
+const NO_SERVICE_VM: Fact = {
+  until: '5.12',
+  nowhere:
+    'until 5.12 Linux can be a guest of ACRN, but has no driver for its Service VM: it takes the hypervisor’s upcall and never calls it',
+};
 
+const HRTIMER_COMMON: readonly Fact[] = [{ since: '7.3', symbol: 'hrtimer_start_range_ns_common' }];
 const CALLED_DIRECTLY = 'since 6.2 the table holds a function only where a domain brings its own: else the default one is called directly';
 
 const TEMPLATE: Fact = { since: '6.2', path: 'drivers/pci/msi/irqdomain.c', symbol: 'pci_msi_template' };
 const ACK_IN_PARENT: readonly Fact[] = [{ since: '6.2', path: 'arch/x86/kernel/apic/msi.c', symbol: 'x86_init_dev_msi_info' }];
 const SENDS_EVENTS_PROC: Fact = { until: '5.11', symbol: 'ep_send_events_proc' };
-const DELIVERS: Fact = { since: '6.12', symbol: 'ep_deliver_event' };
+const DELIVERS: readonly Fact[] = [
+  { since: '6.12', until: '6.13', symbol: 'ep_deliver_event' },
+  { since: '7.1', symbol: 'ep_deliver_event' },
+];
+
+/** From `since` until `until`, except in 6.12, whose stable series was given what is newer. */
+const exceptIn612 = (since: string, until: string, fact: Fact): readonly Fact[] => [
+  { ...fact, since, until: '6.12' },
+  { ...fact, since: '6.13', until },
+];
 
 /** What 6.2 divided: it had one function, which called the domain's own. */
 const ALLOC: readonly Fact[] = [
@@ -24,7 +37,11 @@ const through = (facts: readonly Fact[], anchor: string): readonly Fact[] => fac
 /** `arch/x86` without KVM, `kernel`, `fs`, `lib` and `include`. */
 export const core: History['files'] = {
   'arch/x86/include/asm/acrn.h': {
-    '*': [UPCALL],
+    '*': [NO_SERVICE_VM],
+  },
+  'arch/x86/include/asm/kvm_host.h': {
+    __kvm_irq_line_state: [{ since: '7.3', path: 'arch/x86/kvm/ioapic.h' }],
+    kvm_irq_is_postable: [{ since: '7.3', path: 'arch/x86/kvm/irq.c' }],
   },
   'arch/x86/kernel/apic/msi.c': {
     pci_msi_controller: [TEMPLATE],
@@ -39,31 +56,45 @@ export const core: History['files'] = {
     'x86_init_dev_msi_info name irq_chip_ack_parent': [{ until: '6.2', symbol: 'pci_msi_controller' }],
   },
   'arch/x86/kernel/cpu/acrn.c': {
-    acrn_setup_intr_handler: [{ ...UPCALL, anchor: 'name acrn_intr_handler' }],
+    acrn_setup_intr_handler: [NO_SERVICE_VM],
+    'sysvec_acrn_hv_callback write irq_hv_callback_count': [{ since: '7.3', anchor: 'name HYPERVISOR_CALLBACK' }],
+  },
+  'arch/x86/kernel/i8259.c': {
+    'mask_and_ack_8259A call atomic_inc': [{ since: '7.3', anchor: 'call irq_stat_inc_and_enable' }],
   },
   'arch/x86/kernel/irq.c': {
     call_irq_handler: [{ until: '6.10', symbol: 'common_interrupt' }],
-    'call_irq_handler call reevaluate_vector': [{ until: '6.10', symbol: 'common_interrupt', anchor: 'name VECTOR_UNUSED' }],
+    'call_irq_handler call reevaluate_vector': [
+      { until: '6.10', symbol: 'common_interrupt', anchor: 'name VECTOR_UNUSED' },
+      ...exceptIn612('6.10', '6.17', { anchor: 'name VECTOR_UNUSED' }),
+    ],
     'common_interrupt call call_irq_handler': [{ until: '6.10', anchor: 'call handle_irq' }],
     'common_interrupt call handle_irq': [{ since: '6.10', symbol: 'call_irq_handler' }],
     'handle_irq call generic_handle_irq_desc': [{ until: '5.12', anchor: 'call run_irq_on_irqstack_cond' }],
-    reevaluate_vector: [{ until: '6.10', symbol: 'common_interrupt' }],
+    reevaluate_vector: [{ until: '6.10', symbol: 'common_interrupt' }, ...exceptIn612('6.10', '6.17', { symbol: 'call_irq_handler' })],
   },
   'arch/x86/kernel/kvm.c': {
     'kvm_guest_apic_eoi_write call apic_native_eoi': [{ until: '6.6', anchor: 'call native_eoi_write' }],
     'kvm_guest_apic_eoi_write call native_eoi_write': [{ since: '6.6', anchor: 'call apic_native_eoi' }],
   },
+  'fs/eventfd.c': {
+    eventfd_signal_mask: [{ since: '5.11', until: '6.1', symbol: 'eventfd_signal' }],
+  },
   'fs/eventpoll.c': {
-    ep_deliver_event: [SENDS_EVENTS_PROC, { until: '6.12', symbol: 'ep_send_events' }],
-    'ep_poll call ep_send_events': [{ since: '7.1', symbol: 'ep_try_send_events' }],
-    'ep_poll_callback call list_add_tail': [{ until: '6.1', anchor: 'call list_add_tail_lockless' }],
+    'do_epoll_ctl call ep_insert': [{ since: '7.3', symbol: 'do_epoll_ctl_file' }],
+    ep_deliver_event: [SENDS_EVENTS_PROC, ...exceptIn612('5.11', '7.1', { symbol: 'ep_send_events' })],
+    'ep_poll call ep_send_events': [{ since: '6.15', symbol: 'ep_try_send_events' }],
+    'ep_poll_callback call list_add_tail': [
+      { until: '6.1', anchor: 'call list_add_tail_lockless' },
+      ...exceptIn612('6.2', '6.17', { anchor: 'call list_add_tail_lockless' }),
+    ],
     'ep_send_events call ep_deliver_event': [
       { until: '5.11', anchor: 'name ep_send_events_proc' },
-      { until: '6.12', anchor: 'call ep_item_poll' },
+      ...exceptIn612('5.11', '7.1', { anchor: 'call ep_item_poll' }),
     ],
-    'ep_send_events call ep_item_poll': [SENDS_EVENTS_PROC, DELIVERS],
+    'ep_send_events call ep_item_poll': [SENDS_EVENTS_PROC, ...DELIVERS],
     'ep_send_events call ep_start_scan': [{ until: '5.11', anchor: 'call ep_scan_ready_list' }],
-    'ep_send_events call list_add_tail': [SENDS_EVENTS_PROC, DELIVERS],
+    'ep_send_events call list_add_tail': [SENDS_EVENTS_PROC, ...DELIVERS],
   },
   'fs/pipe.c': {
     pipe_read: [{ since: '6.15', symbol: 'anon_pipe_read' }],
@@ -71,10 +102,11 @@ export const core: History['files'] = {
     pipe_write: [{ since: '6.15', symbol: 'anon_pipe_write' }],
   },
   'fs/select.c': {
-    'do_pollfd name revents': [{ since: '7.1', symbol: 'do_poll' }],
+    'do_pollfd name revents': [{ since: '6.13', symbol: 'do_poll' }],
   },
   'include/linux/eventfd.h': {
     '*': [{ until: '6.8', path: 'fs/eventfd.c' }],
+    'eventfd_signal call eventfd_signal_mask': [{ since: '5.11', until: '6.1', anchor: 'call wake_up_locked_poll' }],
   },
   'kernel/irq/chip.c': {
     'handle_fasteoi_irq name irq_eoi': [{ since: '6.16', symbol: 'cond_unmask_eoi_irq' }],
@@ -116,8 +148,12 @@ export const core: History['files'] = {
   },
   'kernel/rcu/srcutree.c': {
     'init_srcu_struct_data name srcu_invoke_callbacks': [{ until: '5.19', symbol: 'init_srcu_struct_nodes' }],
-    'srcu_funnel_gp_start call queue_delayed_work': [{ since: '7.1', symbol: 'srcu_irq_work' }],
+    'srcu_funnel_gp_start call queue_delayed_work': [{ since: '7.0', symbol: 'srcu_irq_work' }],
     'srcu_gp_end call srcu_schedule_cbs_sdp': [{ until: '5.19', anchor: 'call srcu_schedule_cbs_snp' }],
+  },
+  'kernel/time/hrtimer.c': {
+    'hrtimer_start_range_ns call __hrtimer_start_range_ns': HRTIMER_COMMON,
+    'hrtimer_start_range_ns name __hrtimer_start_range_ns': HRTIMER_COMMON,
   },
   'kernel/sched/wait.c': {
     add_wait_queue_priority: [

@@ -4,12 +4,12 @@ const SLOW_HLT = 'until 6.12 every HLT takes the slow path, through kvm_emulate_
 const NO_FAST_EVENTS = 'until 6.12 a vCPU halts first and finds the event that is pending when it is about to block';
 const BLOCKS_FIRST = 'until 5.17 vcpu_block prepares the descriptor before the vCPU blocks, in its pre_block hook';
 const VENDOR_SETS_IRR =
-  'until 5.18 __apic_accept_irq does what the vendor’s code cannot: it sets the vector in IRR, requests KVM_REQ_EVENT and kicks the vCPU';
+  'until 5.17 __apic_accept_irq does what the vendor’s code cannot: it sets the vector in IRR, requests KVM_REQ_EVENT and kicks the vCPU';
 const COUNTS_IRQS = 'since 6.17 KVM counts the interrupts that may bypass it, not the devices: where a producer comes and goes';
 const POSTING_ASKED_ONCE =
   'since 6.17 kvm_arch_has_irq_bypass answers this: whether interrupts can be posted is found out once, when KVM is loaded';
 const NOT_TOLD = 'until 5.13 nobody tells vCPUs that already block of the first device: its interrupt may not wake them';
-const NO_ACCESSOR = 'until 6.11 kvm_set_msr_ignored_check calls __kvm_set_msr itself';
+const NO_ACCESSOR = 'until 6.12 kvm_set_msr_ignored_check calls __kvm_set_msr itself';
 
 /** Since 6.16 `vt_x86_ops` names its functions by their members, as `vt_op(NAME)`: TDX has others. */
 const vtOp = (member: string): readonly Fact[] => [{ since: '6.16', anchor: `name ${member}` }];
@@ -18,7 +18,12 @@ const POSTED_BYPASS = { since: '6.17', path: 'arch/x86/kvm/irq.c', symbol: 'kvm_
 const ADD_PRODUCER = { since: '6.17', path: 'arch/x86/kvm/irq.c', symbol: 'kvm_arch_irq_bypass_add_producer' };
 const DEL_PRODUCER = { since: '6.17', path: 'arch/x86/kvm/irq.c', symbol: 'kvm_arch_irq_bypass_del_producer' };
 const MOVED_TO_IRQ: readonly Fact[] = [{ since: '6.17', path: 'arch/x86/kvm/irq.c' }];
-const ACCEPT_IRQ: Fact = { until: '5.18', path: 'arch/x86/kvm/lapic.c', symbol: '__apic_accept_irq' };
+const ACCEPT_IRQ: Fact = { until: '5.17', path: 'arch/x86/kvm/lapic.c', symbol: '__apic_accept_irq' };
+const POSTS_FIRST: readonly Fact[] = [
+  { ...ACCEPT_IRQ, until: '5.12', anchor: 'name deliver_posted_interrupt' },
+  { ...ACCEPT_IRQ, anchor: 'name kvm_x86_deliver_posted_interrupt' },
+];
+const TO_MSRS: Fact = { since: '7.3', path: 'arch/x86/kvm/msrs.c' };
 const SCAN_IRQ: readonly Fact[] = [
   { since: '6.17', path: 'arch/x86/kvm/irq.c', symbol: 'kvm_scan_ioapic_irq' },
   { since: '6.15', path: 'arch/x86/kvm/irq_comm.c', symbol: 'kvm_scan_ioapic_irq' },
@@ -33,12 +38,12 @@ export const kvm: History['files'] = {
   'arch/x86/kvm/ioapic.c': {
     'ioapic_write_indirect call kvm_notify_irqfd_resampler': [
       {
-        until: '6.4',
+        until: '6.3',
         anchor: 'call ioapic_service',
-        absent: 'until 6.4 a pin that is up when it is unmasked is serviced again, without asking its owner whether it still should be',
+        absent: 'until 6.3 a pin that is up when it is unmasked is serviced again, without asking its owner whether it still should be',
       },
     ],
-    'ioapic_write_indirect write irr after kvm_notify_irqfd_resampler': [{ until: '6.4', anchor: 'name irr after IOAPIC_LEVEL_TRIG' }],
+    'ioapic_write_indirect write irr after kvm_notify_irqfd_resampler': [{ until: '6.3', anchor: 'name irr after IOAPIC_LEVEL_TRIG' }],
     'kvm_ioapic_scan_entry call kvm_apic_match_dest': SCAN_IRQ,
     'kvm_ioapic_scan_entry call kvm_apic_pending_eoi': SCAN_IRQ,
     'kvm_ioapic_scan_entry name dest_map': [{ since: '7.0', anchor: 'name map' }],
@@ -47,13 +52,13 @@ export const kvm: History['files'] = {
   'arch/x86/kvm/irq.c': {
     kvm_arch_irqchip_in_kernel: [
       {
-        until: '6.12',
+        until: '6.2',
         path: 'arch/x86/kvm/irq.h',
         symbol: 'irqchip_in_kernel',
-        absent: 'until 6.12 KVM’s common code calls irqchip_in_kernel itself',
+        absent: 'until 6.2 KVM’s common code calls irqchip_in_kernel itself',
       },
     ],
-    'kvm_cpu_get_extint write pending_external_vector': [{ since: '7.0', symbol: 'get_userspace_extint' }],
+    'kvm_cpu_get_extint write pending_external_vector': [{ since: '6.17', symbol: 'get_userspace_extint' }],
     'kvm_cpu_get_interrupt call kvm_apic_has_interrupt': [
       { until: '6.12', path: 'arch/x86/kvm/lapic.c', symbol: 'kvm_get_apic_interrupt' },
     ],
@@ -62,8 +67,11 @@ export const kvm: History['files'] = {
     '*': MOVED_TO_IRQ,
     kvm_arch_post_irq_routing_update: [{ since: '6.17', path: 'arch/x86/kvm/irq.c', symbol: 'kvm_arch_irq_routing_update' }],
     kvm_fire_mask_notifiers: [{ since: '6.17', path: 'arch/x86/kvm/ioapic.c' }],
-    kvm_intr_is_single_vcpu: [{ since: '7.0', path: 'arch/x86/kvm/lapic.c' }, ...MOVED_TO_IRQ],
-    kvm_irq_delivery_to_apic: [{ since: '7.0', path: 'arch/x86/kvm/lapic.c', symbol: '__kvm_irq_delivery_to_apic' }, ...MOVED_TO_IRQ],
+    kvm_intr_is_single_vcpu: [{ since: '6.17', path: 'arch/x86/kvm/lapic.c' }],
+    kvm_irq_delivery_to_apic: [
+      { since: '7.0', path: 'arch/x86/kvm/lapic.c', symbol: '__kvm_irq_delivery_to_apic' },
+      { since: '6.17', path: 'arch/x86/kvm/lapic.c' },
+    ],
     'kvm_scan_ioapic_routes call kvm_apic_match_dest': SCAN_IRQ,
     kvm_set_ioapic_irq: [
       {
@@ -86,14 +94,14 @@ export const kvm: History['files'] = {
   },
   'arch/x86/kvm/lapic.c': {
     '__kvm_apic_update_irr call xchg': [{ since: '6.16', anchor: 'call pi_harvest_pir' }],
-    'apic_clear_isr name APIC_ISR': [{ since: '7.0', anchor: 'call apic_vector_to_isr' }],
-    'apic_set_isr name APIC_ISR': [{ since: '7.0', anchor: 'call apic_vector_to_isr' }],
+    'apic_clear_isr name APIC_ISR': [{ since: '6.17', anchor: 'call apic_vector_to_isr' }],
+    'apic_set_isr name APIC_ISR': [{ since: '6.17', anchor: 'call apic_vector_to_isr' }],
     cancel_apic_timer: [
       {
-        until: '6.1',
+        until: '5.14',
         symbol: 'kvm_lapic_reg_write',
         anchor: 'call hrtimer_cancel',
-        absent: 'kvm_lapic_reg_write cancels the timer itself',
+        absent: 'until 5.14 kvm_lapic_reg_write cancels the timer itself',
       },
     ],
     kvm_apic_ack_interrupt: [{ until: '6.12', symbol: 'kvm_get_apic_interrupt' }],
@@ -104,17 +112,17 @@ export const kvm: History['files'] = {
     'kvm_lapic_msr_write call kvm_x2apic_icr_write': [
       { until: '5.18', symbol: 'kvm_x2apic_msr_write', anchor: 'call kvm_lapic_reg_write after APIC_ICR' },
     ],
-    'kvm_lapic_reg_write call cancel_apic_timer': [{ until: '6.1', anchor: 'call hrtimer_cancel' }],
+    'kvm_lapic_reg_write call cancel_apic_timer': [{ until: '5.14', anchor: 'call hrtimer_cancel' }],
     'kvm_lapic_reg_write name nr_lvt_entries': [{ until: '6.0', anchor: 'name KVM_APIC_LVT_NUM' }],
     kvm_x2apic_icr_write: [
       { until: '5.18', symbol: 'kvm_lapic_reg_write' },
-      { since: '7.0', symbol: '__kvm_x2apic_icr_write' },
+      { since: '6.18', symbol: '__kvm_x2apic_icr_write' },
     ],
     'kvm_x2apic_icr_write name data': [{ until: '5.18', symbol: 'kvm_lapic_reg_write', anchor: 'name val after APIC_ICR' }],
     'kvm_x2apic_msr_write call kvm_lapic_msr_write': [{ until: '5.18', anchor: 'call kvm_lapic_reg_write' }],
-    pv_eoi_test_and_clr_pending: [{ until: '6.1', symbol: 'pv_eoi_get_pending' }],
-    'pv_eoi_test_and_clr_pending call __clear_bit': [{ until: '6.1', symbol: 'pv_eoi_clr_pending' }],
-    'pv_eoi_test_and_clr_pending call pv_eoi_put_user': [{ until: '6.1', symbol: 'pv_eoi_clr_pending' }],
+    pv_eoi_test_and_clr_pending: [{ until: '5.16', symbol: 'pv_eoi_get_pending' }],
+    'pv_eoi_test_and_clr_pending call __clear_bit': [{ until: '5.16', symbol: 'pv_eoi_clr_pending' }],
+    'pv_eoi_test_and_clr_pending call pv_eoi_put_user': [{ until: '5.16', symbol: 'pv_eoi_clr_pending' }],
   },
   'arch/x86/kvm/svm/avic.c': {
     avic_pi_update_irte: [{ until: '5.18', symbol: 'svm_update_pi_irte' }],
@@ -126,29 +134,32 @@ export const kvm: History['files'] = {
     ],
   },
   'arch/x86/kvm/svm/svm.c': {
-    'msr_interception call kvm_emulate_wrmsr': [{ until: '5.12', symbol: 'wrmsr_interception' }],
+    'msr_interception call kvm_emulate_wrmsr': [{ until: '5.13', symbol: 'wrmsr_interception' }],
     svm_complete_interrupt_delivery: [{ ...ACCEPT_IRQ, anchor: 'name KVM_REQ_EVENT', absent: VENDOR_SETS_IRR }],
     'svm_complete_interrupt_delivery call kvm_vcpu_kick': [ACCEPT_IRQ],
     'svm_complete_interrupt_delivery name KVM_REQ_EVENT': [ACCEPT_IRQ],
-    svm_deliver_interrupt: [{ until: '5.18', path: 'arch/x86/kvm/svm/avic.c', symbol: 'svm_deliver_avic_intr', absent: VENDOR_SETS_IRR }],
+    svm_deliver_interrupt: [{ until: '5.17', path: 'arch/x86/kvm/svm/avic.c', symbol: 'svm_deliver_avic_intr', absent: VENDOR_SETS_IRR }],
     'svm_deliver_interrupt call kvm_lapic_set_irr': [ACCEPT_IRQ],
     svm_enable_irq_window: [{ until: '5.12', symbol: 'enable_irq_window' }],
     'svm_exit_handlers name kvm_emulate_halt': [{ until: '5.13', anchor: 'name halt_interception' }],
-    svm_handle_exit: [{ until: '5.12', symbol: 'handle_exit' }],
+    svm_handle_exit: [{ until: '5.18', symbol: 'handle_exit' }],
     'svm_handle_exit call svm_invoke_exit_handler': [{ until: '5.11', symbol: 'handle_exit', anchor: 'name svm_exit_handlers' }],
     svm_inject_irq: [{ until: '5.18', symbol: 'svm_set_irq' }],
     svm_invoke_exit_handler: [{ until: '5.11', symbol: 'handle_exit' }],
-    'svm_vcpu_load call kvm_vcpu_apicv_active': [{ until: '5.18', path: 'arch/x86/kvm/svm/avic.c', symbol: 'avic_vcpu_load' }],
+    'svm_vcpu_load call kvm_vcpu_apicv_active': [{ until: '5.15', path: 'arch/x86/kvm/svm/avic.c', symbol: 'avic_vcpu_load' }],
     'svm_vcpu_put call svm_prepare_host_switch': [
       { until: '5.12', anchor: 'call kvm_load_ldt', absent: 'until 5.12 svm_vcpu_put restores the host’s segments and MSRs itself' },
     ],
   },
   'arch/x86/kvm/vmx/common.h': {
-    __vmx_handle_ept_violation: [{ until: '6.12', path: 'arch/x86/kvm/vmx/vmx.c', symbol: 'handle_ept_violation' }],
+    __vmx_handle_ept_violation: [
+      { until: '6.12', path: 'arch/x86/kvm/vmx/vmx.c', symbol: 'handle_ept_violation' },
+      { since: '6.13', until: '6.16', path: 'arch/x86/kvm/vmx/vmx.c', symbol: 'handle_ept_violation' },
+    ],
   },
   'arch/x86/kvm/vmx/main.c': {
     vt_x86_ops: [{ until: '6.10', path: 'arch/x86/kvm/vmx/vmx.c', symbol: 'vmx_x86_ops' }],
-    'vt_x86_ops name vmx_deliver_interrupt': [{ until: '5.18', anchor: 'name vmx_deliver_posted_interrupt' }, ...vtOp('deliver_interrupt')],
+    'vt_x86_ops name vmx_deliver_interrupt': [{ until: '5.17', anchor: 'name vmx_deliver_posted_interrupt' }, ...vtOp('deliver_interrupt')],
     'vt_x86_ops name vmx_enable_irq_window': [{ until: '5.12', anchor: 'name enable_irq_window' }, ...vtOp('enable_irq_window')],
     'vt_x86_ops name vmx_handle_exit': vtOp('handle_exit'),
     'vt_x86_ops name vmx_inject_irq': vtOp('inject_irq'),
@@ -198,7 +209,7 @@ export const kvm: History['files'] = {
     ],
     'vmx_pi_update_irte name vcpu_info': [{ since: '6.17', anchor: 'name pi_data' }],
     'vmx_vcpu_pi_load call list_del': [{ until: '5.17', symbol: '__pi_post_block' }],
-    'vmx_vcpu_pi_load call pi_test_and_clear_sn': [{ until: '6.1', anchor: 'call pi_clear_sn' }],
+    'vmx_vcpu_pi_load call pi_test_and_clear_sn': [{ until: '5.17', anchor: 'call pi_clear_sn' }],
     'vmx_vcpu_pi_load name enable_apicv': [
       { until: '5.17', absent: 'until 5.17 the descriptor follows the vCPU to its CPU whether or not there is APICv' },
     ],
@@ -211,9 +222,13 @@ export const kvm: History['files'] = {
   },
   'arch/x86/kvm/vmx/vmx.c': {
     __vmx_handle_exit: [{ until: '5.12', symbol: 'vmx_handle_exit' }],
-    'handle_ept_violation call __vmx_handle_ept_violation': [{ until: '6.12', anchor: 'call kvm_mmu_page_fault' }],
+    'handle_ept_violation call __vmx_handle_ept_violation': [
+      { until: '6.12', anchor: 'call kvm_mmu_page_fault' },
+      { since: '6.13', until: '6.16', anchor: 'call kvm_mmu_page_fault' },
+    ],
     'handle_ept_violation call kvm_mmu_page_fault': [
-      { since: '6.12', path: 'arch/x86/kvm/vmx/common.h', symbol: '__vmx_handle_ept_violation' },
+      { since: '6.12', until: '6.13', path: 'arch/x86/kvm/vmx/common.h', symbol: '__vmx_handle_ept_violation' },
+      { since: '6.16', path: 'arch/x86/kvm/vmx/common.h', symbol: '__vmx_handle_ept_violation' },
     ],
     kvm_vcpu_trigger_posted_interrupt: [{ since: '6.16', path: 'arch/x86/kvm/vmx/common.h' }],
     'kvm_vcpu_trigger_posted_interrupt call kvm_get_running_vcpu': [
@@ -226,10 +241,10 @@ export const kvm: History['files'] = {
     'kvm_vcpu_trigger_posted_interrupt call kvm_vcpu_wake_up': [
       { until: '5.17', symbol: 'vmx_deliver_posted_interrupt', anchor: 'call kvm_vcpu_kick' },
     ],
-    vmx_deliver_interrupt: [{ ...ACCEPT_IRQ, anchor: 'name deliver_posted_interrupt', absent: VENDOR_SETS_IRR }],
+    vmx_deliver_interrupt: POSTS_FIRST.map((fact) => ({ ...fact, absent: VENDOR_SETS_IRR })),
     'vmx_deliver_interrupt call kvm_lapic_set_irr': [ACCEPT_IRQ],
     'vmx_deliver_interrupt call kvm_vcpu_kick': [ACCEPT_IRQ],
-    'vmx_deliver_interrupt call vmx_deliver_posted_interrupt': [{ ...ACCEPT_IRQ, anchor: 'name deliver_posted_interrupt' }],
+    'vmx_deliver_interrupt call vmx_deliver_posted_interrupt': POSTS_FIRST,
     'vmx_deliver_interrupt name KVM_REQ_EVENT': [ACCEPT_IRQ],
     'vmx_deliver_posted_interrupt call kvm_vcpu_trigger_posted_interrupt': [
       { since: '6.16', path: 'arch/x86/kvm/vmx/common.h', symbol: '__vmx_deliver_posted_interrupt' },
@@ -244,7 +259,7 @@ export const kvm: History['files'] = {
     'vmx_exit_handlers_fastpath name exit_reason': [{ since: '6.16', anchor: 'call vmx_get_exit_reason' }],
     'vmx_handle_exit call __vmx_handle_exit': [{ until: '5.12', anchor: 'name exit_reason' }],
     vmx_hardware_setup: [{ until: '6.10', symbol: 'hardware_setup' }],
-    'vmx_sync_pir_to_irr call vmx_set_rvi': [{ until: '5.16', anchor: 'call vmx_hwapic_irr_update' }],
+    'vmx_sync_pir_to_irr call vmx_set_rvi': [{ until: '5.15', anchor: 'call vmx_hwapic_irr_update' }],
   },
   'arch/x86/kvm/x86.c': {
     __kvm_emulate_halt: [
@@ -254,14 +269,19 @@ export const kvm: History['files'] = {
     '__kvm_emulate_halt call kvm_vcpu_has_events': [{ until: '6.12', anchor: 'name mp_state', absent: NO_FAST_EVENTS }],
     '__kvm_emulate_halt name mp_state': [{ since: '6.15', anchor: 'call kvm_set_mp_state' }],
     '__kvm_emulate_halt name pv_unhalted': [{ until: '6.12', anchor: 'name mp_state', absent: NO_FAST_EVENTS }],
-    _kvm_set_msr: [{ until: '6.11', symbol: '__kvm_set_msr', absent: NO_ACCESSOR }],
-    '_kvm_set_msr call __kvm_set_msr': [{ until: '6.11', symbol: 'kvm_set_msr_ignored_check' }],
-    'emulator_pio_in_out call kvm_io_bus_read': [{ until: '6.1', symbol: 'kernel_pio' }],
-    'emulator_pio_in_out call kvm_io_bus_write': [{ until: '6.1', symbol: 'kernel_pio' }],
+    __kvm_set_msr: [TO_MSRS],
+    _kvm_set_msr: [{ until: '6.12', symbol: '__kvm_set_msr', absent: NO_ACCESSOR }, TO_MSRS],
+    '_kvm_set_msr call __kvm_set_msr': [{ until: '6.12', symbol: 'kvm_set_msr_ignored_check' }],
+    'emulator_pio_in call emulator_pio_in_out': [{ since: '5.15', until: '6.0', symbol: '__emulator_pio_in' }],
+    'emulator_pio_in_out call kvm_io_bus_read': [{ until: '6.0', symbol: 'kernel_pio' }],
+    'emulator_pio_in_out call kvm_io_bus_write': [{ until: '6.0', symbol: 'kernel_pio' }],
     'emulator_read_write name exit_reason': [{ since: '7.1', anchor: 'call kvm_prepare_emulated_mmio_exit' }],
     handle_fastpath_hlt: [{ until: '6.12', symbol: 'kvm_emulate_halt', absent: SLOW_HLT }],
     'handle_fastpath_hlt call kvm_vcpu_running': [{ until: '6.12', symbol: 'vcpu_run', anchor: 'call kvm_vcpu_running', absent: SLOW_HLT }],
-    handle_fastpath_set_msr_irqoff: [{ since: '6.18', symbol: '__handle_fastpath_wrmsr' }],
+    handle_fastpath_set_msr_irqoff: [
+      { ...TO_MSRS, symbol: '__handle_fastpath_wrmsr' },
+      { since: '6.18', symbol: '__handle_fastpath_wrmsr' },
+    ],
     handle_fastpath_set_x2apic_icr_irqoff: [{ since: '6.18', path: 'arch/x86/kvm/lapic.c', symbol: 'kvm_x2apic_icr_write_fast' }],
     'handle_fastpath_set_x2apic_icr_irqoff call kvm_x2apic_icr_write': [
       { until: '5.18', anchor: 'call kvm_apic_send_ipi' },
@@ -291,6 +311,7 @@ export const kvm: History['files'] = {
       { until: '6.12', absent: 'always true: every irqfd looks for a producer, and finds out later that the interrupt cannot be posted' },
       { since: '6.16', path: 'arch/x86/include/asm/kvm_host.h', anchor: 'name enable_device_posted_irqs' },
     ],
+    kvm_arch_interrupt_allowed: [{ since: '7.3', symbol: 'kvm_is_interrupt_allowed' }],
     kvm_arch_irq_bypass_add_producer: MOVED_TO_IRQ,
     'kvm_arch_irq_bypass_add_producer call kvm_arch_start_assignment': [{ ...ADD_PRODUCER, anchor: 'name nr_possible_bypass_irqs' }],
     'kvm_arch_irq_bypass_add_producer name pi_update_irte': [POSTED_BYPASS],
@@ -299,11 +320,11 @@ export const kvm: History['files'] = {
     'kvm_arch_irq_bypass_del_producer name pi_update_irte': [POSTED_BYPASS],
     kvm_arch_irqfd_route_changed: [
       {
-        until: '5.15',
+        until: '5.16',
         path: 'virt/kvm/eventfd.c',
         symbol: 'kvm_irq_routing_update',
         anchor: 'call kvm_arch_update_irqfd_routing',
-        absent: 'until 5.15 every new table updates every bypassed interrupt, whether its route has changed or not',
+        absent: 'until 5.16 every new table updates every bypassed interrupt, whether its route has changed or not',
       },
       { since: '6.17', path: 'arch/x86/kvm/irq.c', symbol: 'kvm_arch_update_irqfd_routing' },
     ],
@@ -318,25 +339,32 @@ export const kvm: History['files'] = {
     ],
     kvm_arch_update_irqfd_routing: MOVED_TO_IRQ,
     'kvm_arch_update_irqfd_routing name pi_update_irte': [POSTED_BYPASS],
-    'kvm_arch_vcpu_ioctl_run name wants_to_run': [{ until: '6.1', anchor: 'name immediate_exit' }],
+    'kvm_arch_vcpu_ioctl_run name wants_to_run': [
+      { until: '6.1', anchor: 'name immediate_exit' },
+      { since: '6.2', until: '6.11', anchor: 'name immediate_exit' },
+    ],
     kvm_check_and_inject_events: [{ until: '6.1', symbol: 'inject_pending_event' }],
-    kvm_do_msr_access: [{ until: '6.11', symbol: 'kvm_set_msr_ignored_check', absent: NO_ACCESSOR }],
+    kvm_do_msr_access: [{ until: '6.12', symbol: 'kvm_set_msr_ignored_check', absent: NO_ACCESSOR }, TO_MSRS],
     'kvm_do_msr_access name msr_access_fn': [
-      { until: '6.11', symbol: 'kvm_set_msr_ignored_check', anchor: 'call __kvm_set_msr', absent: NO_ACCESSOR },
+      { until: '6.12', symbol: 'kvm_set_msr_ignored_check', anchor: 'call __kvm_set_msr', absent: NO_ACCESSOR },
     ],
     kvm_emulate_halt_noskip: [{ until: '5.17', symbol: 'kvm_vcpu_halt' }],
     'kvm_emulate_halt_noskip call __kvm_emulate_halt': [
       { until: '5.11', symbol: 'kvm_vcpu_halt', anchor: 'name mp_state' },
       { until: '5.17', symbol: 'kvm_vcpu_halt', anchor: 'call __kvm_vcpu_halt' },
     ],
+    kvm_emulate_wrmsr: [TO_MSRS],
     'kvm_emulate_wrmsr call kvm_set_msr_with_filter': [
       { until: '5.18', anchor: 'call kvm_set_msr' },
       { since: '6.18', symbol: '__kvm_emulate_wrmsr', anchor: 'call kvm_emulate_msr_write' },
     ],
-    'kvm_set_msr_ignored_check call __kvm_set_msr': [{ since: '6.11', symbol: '_kvm_set_msr' }],
-    'kvm_set_msr_ignored_check call kvm_do_msr_access': [{ until: '6.11', anchor: 'call __kvm_set_msr', absent: NO_ACCESSOR }],
+    kvm_set_msr_common: [TO_MSRS],
+    kvm_set_msr_ignored_check: [TO_MSRS],
+    'kvm_set_msr_ignored_check call __kvm_set_msr': [{ since: '6.12', symbol: '_kvm_set_msr' }],
+    'kvm_set_msr_ignored_check call kvm_do_msr_access': [{ until: '6.12', anchor: 'call __kvm_set_msr', absent: NO_ACCESSOR }],
     kvm_set_msr_with_filter: [
       { until: '5.18', symbol: 'kvm_set_msr' },
+      { ...TO_MSRS, symbol: 'kvm_emulate_msr_write' },
       { since: '6.18', symbol: 'kvm_emulate_msr_write' },
     ],
     'kvm_set_msr_with_filter call kvm_set_msr_ignored_check': [

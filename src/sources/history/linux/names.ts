@@ -38,6 +38,7 @@ export const names: History['names'] = {
   domain_alloc_user: [{ since: '6.13', symbol: 'domain_alloc_paging_flags' }],
   file_list: [{ until: '6.6', symbol: 'group_list' }],
   handle_fastpath_set_msr_irqoff: [{ since: '6.18', symbol: 'handle_fastpath_wrmsr' }],
+  kvm_rax_write: [{ since: '7.3', symbol: 'kvm_rax_write_raw' }],
   kzalloc: [{ since: '7.0', symbol: 'kzalloc_obj' }],
   virtio_reset_device: [{ until: '5.17', symbol: 'reset' }],
   vp_legacy_get_status: [{ until: '5.15', symbol: 'ioread8' }],
