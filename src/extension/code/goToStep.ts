@@ -32,7 +32,7 @@ export async function goToFlowStep(session: Session, code: KnownCode, keys: read
   const meant = await meantBy(code, keys);
   const targets = [...ofTheRun(session.run, meant), ...ofCases(session.run, meant)];
   if (targets.length === 0) {
-    void vscode.window.showInformationMessage(t('Virtflow: no flow passes here.'));
+    void code.tellNothing();
     return false;
   }
   const target = targets.length === 1 ? targets[0] : await pick(targets);
@@ -53,9 +53,11 @@ async function meantBy(code: KnownCode, keys: readonly unknown[]): Promise<Meant
   const named = keys.flatMap((key) => (typeof key === 'string' ? (known.get(key) ?? []) : []));
   const editor = vscode.window.activeTextEditor;
   if (named.length > 0 || editor === undefined) return named;
-  const { document, selection } = editor;
-  const places = await code.placesOn(document.uri, selection.active.line);
-  return places.length > 0 ? places : ((await code.definitionAt(document.uri, selection.active))?.functions ?? []);
+  const { uri } = editor.document;
+  const { active } = editor.selection;
+  const definition = await code.definitionAt(uri, active);
+  const places = definition?.range.start.line === active.line ? [] : await code.placesOn(uri, active.line);
+  return places.length > 0 ? places : (definition?.functions ?? []);
 }
 
 /** The steps of a run that stand there: of a function, those that enter it. */

@@ -79,7 +79,7 @@ export function createHierarchyView(session: Session, code: KnownCode, locate: L
   return {
     async show(key) {
       const known = typeof key === 'string' ? (await code.functions()).get(key) : await atCursor(code);
-      if (known === undefined) return void vscode.window.showInformationMessage(t('Virtflow: no flow passes here.'));
+      if (known === undefined) return code.tellNothing();
       root = { known, edge: undefined };
       await turn(direction);
       await vscode.commands.executeCommand('virtflow.callHierarchy.focus');

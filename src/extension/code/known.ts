@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import * as vscode from 'vscode';
 import { HOMES, referenceOf, type FnInfo } from '../../engine/fn';
 import { PROJECTS, type Anchor, type Project } from '../../engine/reference';
@@ -29,6 +30,8 @@ export interface KnownCode {
   functions(): Promise<KnownFunctions>;
   /** Whether flows may pass a file; all others are not even read. */
   isKnown(uri: vscode.Uri): Promise<boolean>;
+  /** Tells the reader that there is nothing to go to, and what can be done about it. */
+  tellNothing(): Promise<void>;
   /** The modelled functions of a file, in its order, also while it is being edited. */
   definitionsIn(uri: vscode.Uri): Promise<readonly Definition[]>;
   /** The modelled function that a place is in. */
@@ -87,6 +90,17 @@ export function createKnownCode(sources: SourceTrees): KnownCode {
   return {
     functions,
     isKnown: async (uri) => (await knownFile(uri)) !== undefined,
+    async tellNothing() {
+      const uri = vscode.window.activeTextEditor?.document.uri;
+      if (uri === undefined || (await sources.fileOf(uri)) !== undefined)
+        return void vscode.window.showInformationMessage(t('Virtflow: no flow passes here.'));
+      const set = t('Set Source Folder…');
+      const chosen = await vscode.window.showInformationMessage(
+        t('Virtflow: this file is in none of your Linux, QEMU or ACRN trees.'),
+        set,
+      );
+      if (chosen === set) await vscode.commands.executeCommand('virtflow.setSourceFolder');
+    },
     definitionsIn,
     definitionAt,
     async namedAt(document, position) {
@@ -96,8 +110,9 @@ export function createKnownCode(sources: SourceTrees): KnownCode {
       if (definition.range.contains(position)) return definition.functions;
       const name = document.getText(range);
       const all = await functions();
-      const edges = definition.functions.flatMap(({ callees }) => callees.filter(({ anchor }) => anchor?.token === name));
-      return [...new Set(edges.map(({ to }) => to))].flatMap((fn) => all.get(functionKey(fn)) ?? []);
+      const callees = definition.functions.flatMap((one) => one.callees);
+      const meant = callees.filter(({ anchor, to }) => anchor?.token === name || to.name === name);
+      return [...new Set(meant.map(({ to }) => to))].flatMap((fn) => all.get(functionKey(fn)) ?? []);
     },
     async placesOn(uri, line) {
       const definition = await definitionAt(uri, new vscode.Position(line, 0));
