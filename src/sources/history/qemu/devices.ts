@@ -16,7 +16,10 @@ const ONE_BY_ONE: readonly Fact[] = [
     absent: 'before 6.1 each host notifier is a change of the memory map of its own',
   },
 ];
-const NOT_GATHERED: readonly Fact[] = [{ since: '8.2', anchor: 'call virtio_notify_irqfd', absent: NO_BATCHES }];
+const NOT_GATHERED: readonly Fact[] = [
+  { since: '10.2', anchor: 'call virtio_notify', absent: NO_BATCHES },
+  { since: '8.2', anchor: 'call virtio_notify_irqfd', absent: NO_BATCHES },
+];
 const LPC = { path: 'hw/isa/lpc_ich9.c', symbol: 'ich9_lpc_realize' };
 
 /** `hw`, apart from `hw/vfio`. */
@@ -34,6 +37,13 @@ export const devices: History['files'] = {
     ],
     'virtio_blk_data_plane_create name notify_guest_bh': [{ since: '8.2', nowhere: NO_BATCHES }],
     virtio_blk_data_plane_notify: [
+      {
+        since: '10.2',
+        path: 'hw/block/virtio-blk.c',
+        symbol: 'virtio_blk_req_complete',
+        anchor: 'call virtio_notify',
+        absent: 'since 10.2 virtio_notify may be called in an I/O thread too',
+      },
       {
         since: '9.0',
         path: 'hw/block/virtio-blk.c',
@@ -61,13 +71,17 @@ export const devices: History['files'] = {
       { until: '7.0', anchor: 'name dataplane' },
       { since: '9.0', anchor: 'name ioeventfd_started' },
     ],
-    'virtio_blk_req_complete name dataplane_started': [{ since: '9.0', anchor: 'call qemu_in_iothread' }],
+    'virtio_blk_req_complete name dataplane_started': [
+      { since: '10.2', path: 'hw/virtio/virtio.c', symbol: 'virtio_irq', anchor: 'call qemu_in_iothread' },
+      { since: '9.0', anchor: 'call qemu_in_iothread' },
+    ],
   },
   'hw/char/serial-isa.c': {
     'serial_isa_realizefn call isa_get_irq': [{ until: '7.0', path: 'hw/isa/isa-bus.c', symbol: 'isa_init_irq' }],
   },
   'hw/core/cpu-common.c': {
     '*': [{ until: '6.1', path: 'hw/core/cpu.c' }],
+    'cpu_exit call qatomic_set': [{ since: '10.2', anchor: 'call qatomic_store_release' }],
   },
   'hw/i386/kvm/apic.c': {
     'kvm_send_msi call kvm_swizzle_msi_ext_dest_id': [
@@ -79,6 +93,9 @@ export const devices: History['files'] = {
     ],
   },
   'hw/i386/pc_piix.c': {
+    'pc_init1 call isa_bus_irqs': [
+      { since: '8.2', path: 'hw/isa/piix.c', symbol: 'pci_piix_realize', anchor: 'call isa_bus_register_input_irqs' },
+    ],
     'pc_init1 name piix3': [{ since: '8.2', anchor: 'name south_bridge' }],
   },
   'hw/i386/pc_q35.c': {
@@ -164,6 +181,16 @@ export const devices: History['files'] = {
     'virtio_queue_aio_attach_host_notifier name virtio_queue_host_notifier_read': [
       { until: '7.0', anchor: 'name virtio_queue_host_notifier_aio_read' },
     ],
+    virtio_notify_irqfd: [
+      {
+        since: '10.2',
+        symbol: 'virtio_irq',
+        anchor: 'call defer_call',
+        absent: 'since 10.2 virtio_irq chooses: in an I/O thread it signals the eventfd, elsewhere it notifies the vector',
+      },
+    ],
+    'virtio_notify_irqfd call virtio_set_isr': [{ since: '10.2' }],
+    'virtio_notify_irqfd call virtio_should_notify': [{ since: '10.2', symbol: 'virtio_notify' }],
     'virtio_notify_irqfd call event_notifier_set': [{ since: '8.2', symbol: 'virtio_notify_irqfd_deferred_fn' }],
   },
 };

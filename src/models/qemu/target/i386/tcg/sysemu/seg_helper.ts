@@ -18,6 +18,7 @@ export const x86_cpu_exec_interrupt = fn(
       case 0:
         return false;
       case CPU_INTERRUPT_POLL:
+        atWrite('interrupt_request', 'CPU_INTERRUPT_POLL');
         cpu.interrupt_request &= ~CPU_INTERRUPT_POLL;
         if (cpu.apic_state !== undefined) yield* apic_poll_irq(cpu.apic_state);
         break;
