@@ -1,7 +1,7 @@
 import { CATALOGUE, requireFlow } from '../flows/catalogue';
 import { type Flow, type FlowRun } from '../flows/flow';
 import { claimsOf, everyRun } from '../flows/places';
-import { checkSources, type CheckReport } from '../sources/check';
+import { checkSources, type CheckReport, type Drift } from '../sources/check';
 import { printIndex, readLines, withVersion, type LineIndex } from '../sources/lineIndex';
 import committed from '../sources/lines.json';
 import { openSomeTrees, type Directories } from './trees';
@@ -36,14 +36,22 @@ function* everyRunOf(flows: readonly Flow[]): Generator<FlowRun> {
   for (const flow of flows) yield* everyRun(flow, {});
 }
 
-function describe({ project, version, references, edges, failures }: CheckReport): string {
+function describe({ project, version, confidence, references, edges, drift, failures }: CheckReport): string {
   const skipped = edges.indirect.skipped > 0 ? ` (${edges.indirect.skipped} registered in a tree that was not given)` : '';
   const absent = (count: number): string => (count > 0 ? `, ${count} not in this version` : '');
   return [
-    `${project} ${version}`,
+    `${project} ${version}${confidence === 'inferred' ? ' (between or beyond the versions that were checked: found by names)' : ''}`,
     `  references   ${references.resolved} of ${references.total} resolved${absent(references.absent)}`,
     `  direct edges ${edges.direct.confirmed} of ${edges.direct.total} confirmed${absent(edges.direct.absent)}`,
     `  pointers     ${edges.indirect.confirmed} of ${edges.indirect.total} confirmed${absent(edges.indirect.absent)}${skipped}`,
+    `  drift        ${DRIFT.map((kind) => `${drift.filter((each) => each.kind === kind).length} ${kind}`).join(', ')}, ${failures.length} gone`,
+    ...DRIFT.flatMap((kind) => drift.filter((each) => each.kind === kind)).map(describeDrift),
     ...failures.map((failure) => `  FAILED ${failure.kind}: ${failure.place}: expected ${failure.expected}; ${failure.message}`),
   ].join('\n');
+}
+
+const DRIFT: readonly Drift['kind'][] = ['moved', 'renamed', 'absent'];
+
+function describeDrift({ kind, place, message, spot: { path, line } }: Drift): string {
+  return `  ${kind.padEnd(7)} ${place}: ${message}${line === undefined ? '' : ` (${path}:${line})`}`;
 }

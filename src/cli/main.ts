@@ -29,8 +29,9 @@ const USAGE = `virtflow: how an interrupt travels through a virtualization stack
       opens it in VS Code; with trees, what a tour looks for is tried in them
   virtflow align FLOW [--set name=value]… --trace FILE [--json]
       how far a run and a recording (ftrace's text) agree, and where they do not; what is not set is chosen to fit
-  virtflow check-sources [FLOW]… [--linux DIR] [--qemu DIR] [--acrn DIR] [--json]
-      holds every reference and call edge of these flows, or of all, against real source trees; exit status 1 if one fails
+  virtflow check-sources [FLOW]… [--linux DIR]… [--qemu DIR]… [--acrn DIR]… [--json]
+      holds every reference and call edge of these flows, or of all, against real source trees, several of a project if you like: what
+      resolves, what moved or has another name in that version, what it does not have, what is gone; exit status 1 if something is
   virtflow coverage
       docs/coverage.md: every function that the flows enter, and older texts' names (for maintainers)
   virtflow index [--linux DIR]… [--qemu DIR]… [--acrn DIR]…

@@ -17,6 +17,7 @@ import { upstreamPage, type Reveal } from './reveal';
 import type { Notes } from './notes';
 import { addChapter, saveRunAsScenario, saveRunToScenario } from './scenarioWriting';
 import type { Scenarios } from './scenarios';
+import type { SourceCheck } from './sourceCheck';
 import type { SourceTrees } from './sourceTrees';
 import type { StepComments } from './stepComments';
 import { setValue, whoWrote } from './values';
@@ -31,11 +32,12 @@ interface Parts {
   readonly scenarios: Scenarios;
   readonly notes: Notes;
   readonly comments: StepComments;
+  readonly sourceCheck: SourceCheck;
 }
 
 /** Registers every command of the manifest. */
 export function registerCommands(parts: Parts): vscode.Disposable[] {
-  const { session, sources, reveal, panel, comparing, code, scenarios, notes, comments } = parts;
+  const { session, sources, reveal, panel, comparing, code, scenarios, notes, comments, sourceCheck } = parts;
   const commands: Readonly<Record<string, (...args: unknown[]) => unknown>> = {
     'virtflow.exploreFlow': (id, chapter) => explore(parts, id, chapter),
     'virtflow.explorePreset': (id, preset) => explorePreset(parts, id, preset),
@@ -80,6 +82,7 @@ export function registerCommands(parts: Parts): vscode.Disposable[] {
     'virtflow.openHierarchyNode': (node) => code.hierarchy.open(node),
     'virtflow.showSourceTrees': () => code.showSourceTrees(),
     'virtflow.setSourceFolder': () => setSourceFolder(sources),
+    'virtflow.checkSources': (...ids) => sourceCheck.run(ids.filter((id) => typeof id === 'string')),
     'virtflow.copyLink': () => copyLink(session),
     'virtflow.export': () => (session.run ? exportRun(session.run, session.position, sources) : noRun()),
   };

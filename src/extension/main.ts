@@ -12,6 +12,7 @@ import { pause, registerProgress } from './progress';
 import { registerReveal } from './reveal';
 import { registerScenarioProblems } from './scenarioProblems';
 import { registerScenarios } from './scenarios';
+import { registerSourceCheck } from './sourceCheck';
 import { createSourceTrees } from './sourceTrees';
 import { registerStepComments } from './stepComments';
 import { registerChainTree, registerFlowsTree } from './trees';
@@ -31,8 +32,10 @@ export function activate(context: vscode.ExtensionContext): void {
   const comparing = createComparing(session);
   const panel = registerPanel(context, session, comparing);
   const code = registerCode(session, sources, outlines);
+  const sourceCheck = registerSourceCheck(sources);
   context.subscriptions.push(
     sources,
+    sourceCheck,
     outlines,
     notes,
     comments,
@@ -47,7 +50,7 @@ export function activate(context: vscode.ExtensionContext): void {
     registerDebugger(session, sources, outlines),
     registerLinks(session),
     registerProgress(session),
-    ...registerCommands({ session, sources, reveal, panel, comparing, code, scenarios, notes, comments }),
+    ...registerCommands({ session, sources, reveal, panel, comparing, code, scenarios, notes, comments, sourceCheck }),
     { dispose: session.onDidChange(() => setContext(session)) },
   );
 }

@@ -24,29 +24,48 @@ function callSite(run: Run, callee: Step): Reference | undefined {
   return referenceOf(callee.site.fn) === undefined ? referenceOf(caller) : referenceOf(caller, callAnchor(callee));
 }
 
-/** Collects the claims of runs, each once. */
+/** What runs claim of source, each claim once, as they come in. */
+export interface ClaimCollection extends Claims {
+  add(run: Run): void;
+}
+
+/** The claims of some runs. */
 export function claimsOf(runs: Iterable<Run>): Claims {
+  const claims = collectClaims();
+  for (const run of runs) claims.add(run);
+  return claims;
+}
+
+/** Begins without any claim. */
+export function collectClaims(): ClaimCollection {
   const references = new Map<string, Reference>();
   const edges = new Map<string, SourceEdge>();
   const claim = (reference: Reference | undefined): void => {
     if (reference) references.set(referenceKey(reference), reference);
   };
-  for (const run of runs) {
-    // Most steps of a run say again what an earlier one has said, by the very same objects.
-    const sites = new Set<Site>();
-    const calls = new Map<FnInfo, Map<FnInfo, Set<Link | undefined>>>();
-    for (let n = 0; n < run.journal.length; n++) {
-      const step = run.journal.step(n);
-      if (step.kind === 'return') continue;
-      if (!sites.has(step.site)) claim(referenceOfStep(step));
-      sites.add(step.site);
-      if (step.kind !== 'enter' || step.parent === NO_STEP || !isNew(calls, run.journal.step(step.parent).site.fn, step)) continue;
-      claim(callSite(run, step));
-      const edge = edgeOf(run, step);
-      if (edge) edges.set(edgeKey(edge), edge);
-    }
-  }
-  return { references: [...references.values()], edges: [...edges.values()] };
+  return {
+    get references() {
+      return [...references.values()];
+    },
+    get edges() {
+      return [...edges.values()];
+    },
+    add(run) {
+      // Most steps of a run say again what an earlier one has said, by the very same objects.
+      const sites = new Set<Site>();
+      const calls = new Map<FnInfo, Map<FnInfo, Set<Link | undefined>>>();
+      for (let n = 0; n < run.journal.length; n++) {
+        const step = run.journal.step(n);
+        if (step.kind === 'return') continue;
+        if (!sites.has(step.site)) claim(referenceOfStep(step));
+        sites.add(step.site);
+        if (step.kind !== 'enter' || step.parent === NO_STEP || !isNew(calls, run.journal.step(step.parent).site.fn, step)) continue;
+        claim(callSite(run, step));
+        const edge = edgeOf(run, step);
+        if (edge) edges.set(edgeKey(edge), edge);
+      }
+    },
+  };
 }
 
 /** Whether a call is the first of its kind, which is noted. */

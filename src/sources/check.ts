@@ -8,13 +8,35 @@ import {
   type Reference,
   type SourceEdge,
 } from '../engine/reference';
-import type { Resolver } from './resolver';
+import type { Confidence } from './history';
+import { whyThere } from './remark';
+import type { Resolution, Resolver } from './resolver';
+import type { Tree } from './tree';
 
 export interface CheckFailure {
   readonly kind: 'reference' | 'direct' | 'indirect';
   readonly place: string;
   readonly expected: string;
   readonly message: string;
+  readonly spot: Spot;
+}
+
+/** A place in a tree, as near as there is one. Lines count from 1. */
+export interface Spot {
+  readonly project: Project;
+  readonly path: string;
+  readonly line?: number;
+}
+
+/**
+ * What upstream has changed about a reference: it stands in another file, under another name, or it is not in this version. A function's
+ * changes are told once, not again for each identifier in it.
+ */
+export interface Drift {
+  readonly kind: 'moved' | 'renamed' | 'absent';
+  readonly place: string;
+  readonly message: string;
+  readonly spot: Spot;
 }
 
 /** What one tree says to the claims; an edge counts for its caller's project. */
@@ -28,6 +50,10 @@ export interface CheckReport {
     /** `skipped`: the registration stands in a project whose tree was not given. */
     readonly indirect: { readonly total: number; readonly confirmed: number; readonly absent: number; readonly skipped: number };
   };
+  /** `inferred`: no tree of this version was checked when the facts of upstream's history were written. */
+  readonly confidence: Confidence;
+  readonly drift: readonly Drift[];
+  /** What is gone: neither found nor known to be absent. */
   readonly failures: readonly CheckFailure[];
 }
 
@@ -51,7 +77,9 @@ async function checkTree(resolver: Resolver, resolvers: readonly Resolver[], cla
   const references = claims.references.filter((reference) => reference.project === project);
   const edges = claims.edges.filter(({ caller }) => caller.project === project);
 
-  const found = await Promise.all(references.map((reference) => checkReference(resolver, reference)));
+  const resolutions = await Promise.all(references.map((reference) => resolver.resolve(reference)));
+  const resolved = references.map((reference, index) => ({ reference, resolution: resolutions[index]! }));
+  const found = resolved.map((each) => verdictOn(each, 'reference', expectedOf(each.reference)));
   const direct = await Promise.all(edges.filter(isDirect).map((edge) => checkDirect(resolver, edge)));
   const indirect = await Promise.all(edges.filter(isIndirect).map((edge) => checkIndirect(resolver, resolvers, edge)));
 
@@ -68,14 +96,50 @@ async function checkTree(resolver: Resolver, resolvers: readonly Resolver[], cla
         skipped: count(indirect, 'skipped'),
       },
     },
+    confidence: resolutions.some((each) => each.kind === 'found' && each.confidence === 'inferred') ? 'inferred' : 'checked',
+    drift: driftOf(resolver.tree, resolved),
     failures: [...found, ...direct, ...indirect].flatMap(failureOf),
   };
 }
 
-function checkReference(resolver: Resolver, reference: Reference): Promise<Verdict> {
-  const { symbol, anchor } = reference;
-  const expected = anchor ? t('{0} in {1}', anchor.token, symbol) : t('a definition of {0}', symbol);
-  return confirm(resolver, reference, 'reference', expected);
+interface Resolved {
+  readonly reference: Reference;
+  readonly resolution: Resolution;
+}
+
+const expectedOf = ({ symbol, anchor }: Reference): string =>
+  anchor ? t('{0} in {1}', anchor.token, symbol) : t('a definition of {0}', symbol);
+
+function driftOf(tree: Tree, resolved: readonly Resolved[]): readonly Drift[] {
+  const drift = resolved.flatMap(({ reference, resolution }) => changeOf(reference, tree, resolution) ?? []);
+  const symbols = new Map(drift.filter(({ of }) => of.anchor === undefined).map((each) => [describeReference(each.of), each]));
+  const isOfSymbol = ({ of, kind }: Change): boolean =>
+    of.anchor !== undefined && symbols.get(describeReference(withoutAnchor(of)))?.kind === kind;
+  return distinct(drift.filter((change) => !isOfSymbol(change)).map(({ of, ...change }) => ({ ...change, place: describeReference(of) })));
+}
+
+type Change = Omit<Drift, 'place'> & { readonly of: Reference };
+
+/** What upstream has changed about a reference. That a function moved or has another name is a change of the function, whatever is meant in it. */
+function changeOf(reference: Reference, tree: Tree, resolution: Resolution): Change | undefined {
+  const spot = spotOf(tree.project, resolution);
+  if (resolution.kind === 'missing')
+    return resolution.reason === 'not-in-version' ? { kind: 'absent', of: reference, message: resolution.message, spot } : undefined;
+  const message = whyThere(reference, tree, resolution);
+  if (message === undefined) return undefined;
+  if (resolution.standing.kind === 'stand-in') return { kind: 'absent', of: reference, message, spot };
+  const { path, definitionLine } = resolution;
+  const ofSymbol = { of: withoutAnchor(reference), message, spot: { project: tree.project, path, line: definitionLine + 1 } };
+  if (path !== reference.path) return { kind: 'moved', ...ofSymbol };
+  if (resolution.symbol !== reference.symbol) return { kind: 'renamed', ...ofSymbol };
+  return { kind: 'renamed', of: reference, message, spot };
+}
+
+const withoutAnchor = ({ project, path, symbol }: Reference): Reference => ({ project, path, symbol });
+
+function spotOf(project: Project, resolution: Resolution): Spot {
+  const line = resolution.kind === 'found' ? resolution.line : resolution.definitionLine;
+  return { project, path: resolution.path, ...(line === undefined ? {} : { line: line + 1 }) };
 }
 
 function checkDirect(resolver: Resolver, { caller, callee, via }: DirectEdge): Promise<Verdict> {
@@ -103,11 +167,15 @@ async function checkIndirect(resolver: Resolver, resolvers: readonly Resolver[],
 }
 
 async function confirm(resolver: Resolver, reference: Reference, kind: CheckFailure['kind'], expected: string): Promise<Verdict> {
-  const resolution = await resolver.resolve(reference);
+  return verdictOn({ reference, resolution: await resolver.resolve(reference) }, kind, expected);
+}
+
+function verdictOn({ reference, resolution }: Resolved, kind: CheckFailure['kind'], expected: string): Verdict {
   if (resolution.kind === 'found') return resolution.standing.kind === 'stand-in' ? ABSENT : CONFIRMED;
   const { message, reason } = resolution;
   if (reason === 'not-in-version') return ABSENT;
-  return { kind: 'failed', failure: { kind, place: describeReference(reference), expected, message } };
+  const spot = spotOf(reference.project, resolution);
+  return { kind: 'failed', failure: { kind, place: describeReference(reference), expected, message, spot } };
 }
 
 function failureOf(verdict: Verdict): readonly CheckFailure[] {

@@ -18,9 +18,10 @@ export function remarkOn(reference: Reference, tree: Tree, resolution: FoundPlac
 }
 
 /** A place in a tree, or where upstream has it. */
-type FoundPlace = Pick<Found, 'kind' | 'path' | 'symbol' | 'anchor' | 'confidence'> & { readonly standing: Standing };
+export type FoundPlace = Pick<Found, 'kind' | 'path' | 'symbol' | 'anchor' | 'confidence'> & { readonly standing: Standing };
 
-function whyThere({ symbol, anchor, path }: Reference, tree: Tree, found: FoundPlace): string | undefined {
+/** Why a reference stands elsewhere than models name it, if it does. */
+export function whyThere({ symbol, anchor, path }: Reference, tree: Tree, found: FoundPlace): string | undefined {
   const { standing } = found;
   switch (standing.kind) {
     case 'own':
@@ -28,7 +29,9 @@ function whyThere({ symbol, anchor, path }: Reference, tree: Tree, found: FoundP
     case 'other':
       if (found.symbol !== symbol) return t('{0} is {1} in {2}.', symbol, found.symbol, nameOf(tree));
       if (found.path !== path) return t('In {0} this is in {1}.', nameOf(tree), found.path);
-      return anchor && found.anchor ? t('{0} is {1} in {2}.', anchor.token, found.anchor.token, nameOf(tree)) : undefined;
+      return anchor && found.anchor && found.anchor.token !== anchor.token
+        ? t('{0} is {1} in {2}.', anchor.token, found.anchor.token, nameOf(tree))
+        : undefined;
     case 'stand-in':
     case 'nowhere':
       return t('Not in {0}: {1}.', nameOf(tree), t(standing.why));

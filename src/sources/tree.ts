@@ -47,6 +47,9 @@ const SIGNATURES: readonly Signature[] = [
   },
 ];
 
+/** The file in which a project's trees say what version they are. */
+export const versionFileOf = (project: Project): string => SIGNATURES.find((signature) => signature.project === project)!.versionFile;
+
 /** A project's name for people. */
 export const titleOf = (project: Project): string => SIGNATURES.find((signature) => signature.project === project)!.title;
 

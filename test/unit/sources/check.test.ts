@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Claims, IndirectEdge, Project, Reference } from '../../../src/engine/reference';
+import type { Anchor, Claims, IndirectEdge, Project, Reference } from '../../../src/engine/reference';
 import { checkSources, type CheckReport } from '../../../src/sources/check';
 import { createResolver, type Resolver } from '../../../src/sources/resolver';
 import type { History } from '../../../src/sources/history';
@@ -44,6 +44,8 @@ describe('checkSources', () => {
       version: '6.1.192',
       references: { total: 2, resolved: 2, absent: 0 },
       edges: { direct: { total: 2, confirmed: 2, absent: 0 }, indirect: { total: 1, confirmed: 1, absent: 0, skipped: 0 } },
+      confidence: 'checked',
+      drift: [],
       failures: [],
     });
   });
@@ -102,6 +104,60 @@ describe('checkSources', () => {
     assert.deepEqual(report?.edges.direct, { total: 2, confirmed: 0, absent: 2 });
     assert.equal(report?.edges.indirect.confirmed, 1);
     assert.deepEqual(report?.failures, []);
+  });
+
+  it('tells what moved, what has another name and what is not in this version, each function once', async () => {
+    const history: History = {
+      checked: ['6.1'],
+      names: { stop: [{ until: '6.2', symbol: 'halt' }] },
+      files: {
+        'new.c': { go: [{ until: '6.2', path: 'old.c' }] },
+        'old.c': { walk: [{ until: '6.2', symbol: 'run' }], fly: [{ until: '6.2', symbol: 'go', absent: 'go did it' }] },
+        'later.c': { '*': [{ until: '6.2', nowhere: 'the driver came later' }] },
+      },
+    };
+    const texts = { 'old.c': 'int go(int x) { x = 1; }\nint run(void) { halt(); }\n' };
+    const named = (symbol: string, path: string, anchor?: Anchor): Reference => ({ ...linux(symbol, path), ...(anchor ? { anchor } : {}) });
+    const [report] = await checkSources([createResolver(LINUX, memoryFiles(texts), history)], {
+      references: [
+        named('go', 'new.c'),
+        named('go', 'new.c', { token: 'x', as: 'write' }),
+        named('walk', 'old.c'),
+        named('walk', 'old.c', { token: 'stop', as: 'call' }),
+        named('fly', 'old.c'),
+        named('fly', 'old.c', { token: 'wings', as: 'name' }),
+        named('later', 'later.c'),
+        named('gone', 'old.c'),
+      ],
+      edges: [],
+    });
+    assert.deepEqual(
+      report?.drift.map(({ kind, place, spot }) => `${kind} ${place} ${spot.path}:${spot.line}`),
+      [
+        'moved linux:new.c go old.c:1',
+        'renamed linux:old.c walk old.c:2',
+        'absent linux:old.c fly old.c:1',
+        'absent linux:later.c later later.c:undefined',
+      ],
+    );
+    assert.deepEqual(
+      report.failures.map(({ place, spot }) => ({ place, spot })),
+      [{ place: 'linux:old.c gone', spot: { project: 'linux', path: 'old.c' } }],
+    );
+  });
+
+  it('holds the same claims against several trees of a project', async () => {
+    const reports = await checkSources(
+      ['6.1.192', '6.17.3'].map((version) => createResolver({ project: 'linux', version }, memoryFiles(TEXTS))),
+      { references: [linux('handler')], edges: [VIA_TABLE] },
+    );
+    assert.deepEqual(
+      reports.map(({ version, references, edges, confidence }) => [version, references.resolved, edges.indirect.confirmed, confidence]),
+      [
+        ['6.1.192', 1, 1, 'checked'],
+        ['6.17.3', 1, 1, 'inferred'],
+      ],
+    );
   });
 
   describe('across projects', () => {
