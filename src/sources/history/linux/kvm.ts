@@ -19,6 +19,13 @@ const ADD_PRODUCER = { since: '6.17', path: 'arch/x86/kvm/irq.c', symbol: 'kvm_a
 const DEL_PRODUCER = { since: '6.17', path: 'arch/x86/kvm/irq.c', symbol: 'kvm_arch_irq_bypass_del_producer' };
 const MOVED_TO_IRQ: readonly Fact[] = [{ since: '6.17', path: 'arch/x86/kvm/irq.c' }];
 const ACCEPT_IRQ: Fact = { until: '5.17', path: 'arch/x86/kvm/lapic.c', symbol: '__apic_accept_irq' };
+const SERVICED_AGAIN: readonly Fact[] = [
+  {
+    until: '6.3',
+    anchor: 'call ioapic_service',
+    absent: 'until 6.3 a pin that is up when it is unmasked is serviced again, without asking its owner whether it still should be',
+  },
+];
 const POSTS_FIRST: readonly Fact[] = [
   { ...ACCEPT_IRQ, until: '5.12', anchor: 'name deliver_posted_interrupt' },
   { ...ACCEPT_IRQ, anchor: 'name kvm_x86_deliver_posted_interrupt' },
@@ -36,14 +43,8 @@ export const kvm: History['files'] = {
     picdev_elcr_write: [{ until: '5.15', symbol: 'picdev_eclr_write' }],
   },
   'arch/x86/kvm/ioapic.c': {
-    'ioapic_write_indirect call kvm_notify_irqfd_resampler': [
-      {
-        until: '6.3',
-        anchor: 'call ioapic_service',
-        absent: 'until 6.3 a pin that is up when it is unmasked is serviced again, without asking its owner whether it still should be',
-      },
-    ],
-    'ioapic_write_indirect write irr after kvm_notify_irqfd_resampler': [{ until: '6.3', anchor: 'name irr after IOAPIC_LEVEL_TRIG' }],
+    'ioapic_write_indirect call kvm_notify_irqfd_resampler': SERVICED_AGAIN,
+    'ioapic_write_indirect write irr after kvm_notify_irqfd_resampler': SERVICED_AGAIN,
     'kvm_ioapic_scan_entry call kvm_apic_match_dest': SCAN_IRQ,
     'kvm_ioapic_scan_entry call kvm_apic_pending_eoi': SCAN_IRQ,
     'kvm_ioapic_scan_entry name dest_map': [{ since: '7.0', anchor: 'name map' }],
@@ -130,7 +131,11 @@ export const kvm: History['files'] = {
       { ...POSTED_BYPASS, anchor: 'call kvm_arch_has_irq_bypass', absent: POSTING_ASKED_ONCE },
     ],
     'avic_pi_update_irte call kvm_arch_has_assigned_device': [
-      { ...POSTED_BYPASS, anchor: 'call kvm_arch_has_irq_bypass', absent: COUNTS_IRQS },
+      {
+        ...POSTED_BYPASS,
+        absent: 'since 6.17 nobody asks: only an irqfd that has a producer, and so a device, gets here',
+        anchor: 'name producer',
+      },
     ],
   },
   'arch/x86/kvm/svm/svm.c': {
@@ -375,6 +380,9 @@ export const kvm: History['files'] = {
     kvm_vm_ioctl_irq_line: MOVED_TO_IRQ,
     read_emultor: [{ since: '7.1', symbol: 'emulator_read_emulated' }],
     'vcpu_block name pv_unhalted': [{ since: '6.15', path: 'arch/x86/kvm/x86.h', symbol: 'kvm_set_mp_state' }],
+    // In 5.10 the table's member is just “run”, which the function names before.
+    'vcpu_enter_guest name vcpu_run': [{ until: '5.12', anchor: 'call run' }],
+    'vcpu_enter_guest write mode after vcpu_run': [{ until: '5.12', anchor: 'write mode after last_guest_tsc' }],
     'vcpu_run call xfer_to_guest_mode_handle_work': [{ since: '6.18', anchor: 'call kvm_xfer_to_guest_mode_handle_work' }],
     write_emultor: [{ since: '7.1', symbol: 'emulator_write_emulated' }],
     write_mmio: [

@@ -111,7 +111,7 @@ export const virt: History['files'] = {
     ],
     kvm_vfio_file_del: [SET_GROUP, ...ofGroups('kvm_vfio_group_del')],
     'kvm_vfio_file_add call mutex_lock': UNLOCKED_BY_SCOPE,
-    'kvm_vfio_file_add call mutex_unlock': UNLOCKED_BY_SCOPE,
+    'kvm_vfio_file_add call mutex_unlock': [added('call mutex_unlock after kvm_arch_start_assignment'), ...UNLOCKED_BY_SCOPE],
     'kvm_vfio_file_del call fput': [removed('call kvm_vfio_group_put_external_user'), FREED],
     'kvm_vfio_file_del call kvm_vfio_file_set_kvm': [removed('call kvm_vfio_group_set_kvm'), FREED],
     'kvm_vfio_file_del call kvm_vfio_update_coherency': [removed('call kvm_vfio_update_coherency')],
