@@ -22,6 +22,7 @@ export async function scenarioCommand(files: readonly string[], { json }: { read
     const outcome = play(text);
     if (json) process.stdout.write(`${JSON.stringify(asJson(file, text, outcome))}\n`);
     else print(file, text, outcome);
+    if (!json && file !== files.at(-1)) process.stdout.write('\n');
     status = Math.max(status, statusOf(outcome));
   }
   return status;
