@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { readFile, stat } from 'node:fs/promises';
 import { ParameterError, simulate, type FlowRun } from '../flows/flow';
 import { judge, type Verdict } from '../flows/scenario/expectations';
@@ -61,8 +62,8 @@ function statusOf(outcome: Outcome): number {
 async function readText(file: string): Promise<string> {
   const stats = await stat(file).catch(() => undefined);
   // Opening a FIFO would wait for a writer for ever.
-  if (!stats?.isFile()) throw new ParameterError(`there is no file ${file}`);
-  if (stats.size > 4 * LONGEST) throw new ParameterError(`${file} is longer than ${LONGEST} characters`);
+  if (!stats?.isFile()) throw new ParameterError(t('there is no file {0}', file));
+  if (stats.size > 4 * LONGEST) throw new ParameterError(t('{0} is longer than {1} characters', file, LONGEST));
   return (await readFile(file, 'utf8')).replace(/^\uFEFF/, '');
 }
 
@@ -86,20 +87,20 @@ function outline(scenario: Scenario, run: FlowRun): readonly string[] {
   const { parameters = {} } = content;
   const titleOf = (name: string): string => flow.stimuli.find((stimulus) => stimulus.name === name)?.title ?? name;
   const lines = [
-    ...chaptersOf(run, scenario).map(({ chapter, step }) => ({ step, line: `§ ${chapter.title}` })),
-    ...run.inputs.stimuli.map(({ at, name }) => ({ step: at, line: `! ${titleOf(name)}` })),
-    ...(run.inputs.edits ?? []).map(({ at, cell, value }) => ({ step: at, line: `! ${cell} is set to ${value}` })),
+    ...chaptersOf(run, scenario).map(({ chapter, step }) => ({ step, line: `§ ${t(chapter.title)}` })),
+    ...run.inputs.stimuli.map(({ at, name }) => ({ step: at, line: `! ${t(titleOf(name))}` })),
+    ...(run.inputs.edits ?? []).map(({ at, cell, value }) => ({ step: at, line: `! ${t('{0} is set to {1}', cell, value)}` })),
   ].toSorted((a, b) => a.step - b.step);
   return [
     `${content.title} (${[flow.id, ...Object.entries(parameters).map(([name, value]) => `${name}=${String(value)}`)].join(' ')})`,
     ...lines.map(({ step, line }) => `${String(step).padStart(6)}  ${line}`),
-    `${run.journal.length} steps; ${endingText(run)}`,
+    t('{0} steps; {1}', run.journal.length, endingText(run)),
   ];
 }
 
 function verdictText({ holds, expected, found, expectation: { because } }: Verdict, place: string): readonly string[] {
-  if (holds) return [`ok      ${expected}`];
-  return [`FAILED  ${expected}: ${found}`, `        ${place}`, ...(because === undefined ? [] : [`        ${because}`])];
+  if (holds) return [`${t('ok')}      ${expected}`];
+  return [`${t('FAILED')}  ${expected}: ${found}`, `        ${place}`, ...(because === undefined ? [] : [`        ${because}`])];
 }
 
 function placeOf(file: string, text: string, offset: number): string {

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { NO_STEP } from '../../engine/journal';
 import { createCursor } from '../../engine/timeline';
 import { compile, printValue, type Formula } from '../expressions';
@@ -42,17 +43,18 @@ function judgeOne(run: FlowRun, file: JsonFile, expectation: Expectation, path: 
     case 'reached': {
       const { times, atLeast = times ?? 1, atMost = times ?? Infinity } = expectation;
       const reached = [...stepsAt(run, expectation)].length;
-      const expected = `${placeText(expectation)} is reached ${rangeText(atLeast, atMost, 'time')}`;
-      return verdict(reached >= atLeast && reached <= atMost, `it is reached ${rangeText(reached, reached, 'time')}`, expected);
+      const expected = t('{0} is reached {1}×', placeText(expectation), rangeText(atLeast, atMost));
+      return verdict(reached >= atLeast && reached <= atMost, t('it is reached {0}×', reached), expected);
     }
     case 'never-reached': {
       const [first] = stepsAt(run, expectation);
-      return verdict(first === undefined, `it is, at step ${first}`, `${placeText(expectation)} is never reached`);
+      const found = first === undefined ? '' : t('it is, at step {0}', first);
+      return verdict(first === undefined, found, t('{0} is never reached', placeText(expectation)));
     }
     case 'order': {
       const missing = firstOutOfOrder(run, expectation.places);
-      const found = missing === undefined ? '' : `${placeText(missing)} is not reached behind those before it`;
-      return verdict(missing === undefined, found, `in this order: ${expectation.places.map(placeText).join(', ')}`);
+      const found = missing === undefined ? '' : t('{0} is not reached behind those before it', placeText(missing));
+      return verdict(missing === undefined, found, t('in this order: {0}', expectation.places.map(placeText).join(', ')));
     }
     case 'value': {
       const { of, is, at } = expectation;
@@ -60,20 +62,24 @@ function judgeOne(run: FlowRun, file: JsonFile, expectation: Expectation, path: 
       if (isProblem(value)) return meaning(file, [...path, 'of'], value.problem, value.offset);
       const equal = isProblem(wanted) ? wanted : compile(run, `(${of}) == (${String(is)})`);
       if (isProblem(equal)) return meaning(file, [...path, 'is'], equal.problem);
-      return verdict(...looked(run, equal, value, at), `${of} is ${String(is)}${momentText(at)}`);
+      return verdict(...looked(run, equal, value, at), atMoment(t('{0} is {1}', of, String(is)), at));
     }
     case 'holds': {
       const { expression, at } = expectation;
       const value = compile(run, expression);
       if (isProblem(value)) return meaning(file, [...path, 'expression'], value.problem, value.offset);
-      return verdict(...looked(run, value, value, at), `${expression}${momentText(at)}`);
+      return verdict(...looked(run, value, value, at), atMoment(expression, at));
     }
     case 'ending':
-      return verdict(run.ending.kind === expectation.is, `it ends: ${run.ending.kind}`, `the run ends: ${expectation.is}`);
+      return verdict(run.ending.kind === expectation.is, t('it ends: {0}', run.ending.kind), t('the run ends: {0}', expectation.is));
     case 'steps': {
       const { atLeast = 0, atMost = Infinity } = expectation;
       const { length } = run.journal;
-      return verdict(length >= atLeast && length <= atMost, `it has ${length}`, `the run has ${rangeText(atLeast, atMost, 'step')}`);
+      return verdict(
+        length >= atLeast && length <= atMost,
+        t('it has {0}', length),
+        t('the run has {0} steps', rangeText(atLeast, atMost)),
+      );
     }
   }
 }
@@ -97,26 +103,26 @@ function firstBehind(run: FlowRun, place: Place, last: number): number | undefin
 /** Whether a formula is not 0 at a moment, and what there is to see instead of it. */
 function looked(run: FlowRun, formula: Formula, shown: Formula, at: Moment | undefined): readonly [holds: boolean, found: string] {
   const step = at === undefined ? run.journal.length - 1 : stepOf(run, at);
-  if (step === undefined) return [false, 'the run does not come there'];
+  if (step === undefined) return [false, t('the run does not come there')];
   const cursor = createCursor(run);
   cursor.seek(step);
   const [result, value] = [formula.at(cursor), shown.at(cursor)];
   if (isProblem(result)) return [false, result.problem];
-  return [result.value !== 0, `it is ${isProblem(value) ? value.problem : printValue(run, value)}`];
+  return [result.value !== 0, isProblem(value) ? value.problem : t('it is {0}', printValue(run, value))];
 }
 
 const placeText = ({ function: name, anchor }: Place): string => (anchor === undefined ? name : `${name} › ${anchor}`);
 
-function momentText(at: Moment | undefined): string {
-  if (at === undefined) return ' at the end';
-  if ('step' in at) return ` at step ${at.step}`;
-  return ` at ${placeText(at)}${at.occurrence === undefined ? '' : `, time ${at.occurrence}`}`;
+/** Something that holds at a moment, or else at the end. */
+function atMoment(what: string, at: Moment | undefined): string {
+  if (at === undefined) return t('{0} at the end', what);
+  if ('step' in at) return t('{0} at step {1}', what, at.step);
+  return at.occurrence === undefined ? t('{0} at {1}', what, placeText(at)) : t('{0} at {1}, time {2}', what, placeText(at), at.occurrence);
 }
 
-/** `2 times`, `at least 1 time`, `1 to 3 times`. */
-function rangeText(atLeast: number, atMost: number, noun: string): string {
-  const nouns = (count: number): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
-  if (atLeast === atMost) return nouns(atLeast);
-  if (atMost === Infinity) return `at least ${nouns(atLeast)}`;
-  return atLeast === 0 ? `at most ${nouns(atMost)}` : `${atLeast} to ${nouns(atMost)}`;
+/** `2`, `at least 1`, `1 to 3`. */
+function rangeText(atLeast: number, atMost: number): string {
+  if (atLeast === atMost) return String(atLeast);
+  if (atMost === Infinity) return t('at least {0}', atLeast);
+  return atLeast === 0 ? t('at most {0}', atMost) : t('{0} to {1}', atLeast, atMost);
 }

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import type * as z from 'zod/mini';
 import type { Path } from './json';
 
@@ -25,17 +26,17 @@ function placed(issue: Issue, within: Path, value: unknown): readonly Placed[] {
     case 'invalid_value':
       return say(listed(issue.values));
     case 'too_small':
-      return say(`at least ${measure(issue.minimum, issue.origin)}`);
+      return say(t('at least {0}', measure(issue.minimum, issue.origin)));
     case 'too_big':
-      return say(`at most ${measure(issue.maximum, issue.origin)}`);
+      return say(t('at most {0}', measure(issue.maximum, issue.origin)));
     case 'unrecognized_keys':
-      return issue.keys.map((key) => ({ path: [...path, key], message: `“${shown(key)}” is not known here` }));
+      return issue.keys.map((key) => ({ path: [...path, key], message: t('“{0}” is not known here', shown(key)) }));
     case 'invalid_union': {
       if ('options' in issue && issue.options !== undefined) return say(listed(issue.options));
       const types = issue.errors.map(([first]) =>
         first?.code === 'invalid_type' && first.path.length === 0 ? noun(first.expected) : undefined,
       );
-      if (!types.includes(undefined)) return say([...new Set(types)].join(' or '));
+      if (!types.includes(undefined)) return say([...new Set(types)].join(t(' or ')));
       const [closest = []] = issue.errors.filter((_, index) => types[index] === undefined).toSorted((a, b) => a.length - b.length);
       return closest.flatMap((each) => placed(each, path, value));
     }
@@ -45,7 +46,7 @@ function placed(issue: Issue, within: Path, value: unknown): readonly Placed[] {
     case 'invalid_key':
     case 'invalid_element':
     case 'custom':
-      return say('another value');
+      return say(t('another value'));
   }
 }
 
@@ -58,39 +59,47 @@ function valueAt(value: unknown, path: Path): unknown {
 }
 
 const expected = (what: string, path: Path, value: unknown): string =>
-  value === undefined ? `“${path.at(-1) ?? ''}” is missing: expected ${what}` : `expected ${what}, not ${valueText(value)}`;
+  value === undefined ? t('“{0}” is missing: expected {1}', path.at(-1) ?? '', what) : t('expected {0}, not {1}', what, valueText(value));
 
 function listed(values: readonly unknown[]): string {
   const texts = values.map((value) => JSON.stringify(value));
-  return texts.length === 1 ? texts[0]! : `one of ${texts.join(', ')}`;
+  return texts.length === 1 ? texts[0]! : t('one of {0}', texts.join(', '));
 }
 
-const NOUNS: ReadonlyMap<string, string> = new Map([
-  ['object', 'an object'],
-  ['record', 'an object'],
-  ['array', 'an array'],
-  ['int', 'a whole number'],
-  ['number', 'a whole number'],
-  ['boolean', 'true or false'],
-]);
-
-const noun = (type: string): string => NOUNS.get(type) ?? `a ${type}`;
-
-const UNITS: ReadonlyMap<string, string> = new Map([
-  ['string', 'character'],
-  ['array', 'item'],
-]);
+function noun(type: string): string {
+  switch (type) {
+    case 'object':
+    case 'record':
+      return t('an object');
+    case 'array':
+      return t('an array');
+    case 'int':
+    case 'number':
+      return t('a whole number');
+    case 'boolean':
+      return t('true or false');
+    default:
+      return t('a string');
+  }
+}
 
 /** `8`, `1 character`, `2 items`. */
 function measure(size: number | bigint, origin: string): string {
-  const unit = UNITS.get(origin);
-  return unit === undefined ? String(size) : `${size} ${unit}${Number(size) === 1 ? '' : 's'}`;
+  const count = Number(size);
+  switch (origin) {
+    case 'string':
+      return count === 1 ? t('1 character') : t('{0} characters', count);
+    case 'array':
+      return count === 1 ? t('1 item') : t('{0} items', count);
+    default:
+      return String(count);
+  }
 }
 
 /** What there is, shortly. */
 function valueText(value: unknown): string {
-  if (Array.isArray(value)) return `an array of ${value.length}`;
-  if (typeof value === 'object' && value !== null) return 'an object';
+  if (Array.isArray(value)) return t('an array of {0}', value.length);
+  if (typeof value === 'object' && value !== null) return t('an object');
   return shown(JSON.stringify(value));
 }
 

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { createScanner, findNodeAtLocation, getNodeValue, parseTree, printParseErrorCode, type Node, type ParseError } from 'jsonc-parser';
 import type * as z from 'zod/mini';
 import { describeIssues } from './issues';
@@ -85,12 +86,12 @@ export function lineAndColumn(text: string, offset: number): { readonly line: nu
 }
 
 function refusal(text: string): Mistake | undefined {
-  if (text.length > LONGEST) return syntax(`the file is longer than ${LONGEST} characters`, 0, 0);
+  if (text.length > LONGEST) return syntax(t('the file is longer than {0} characters', LONGEST), 0, 0);
   const scanner = createScanner(text, true);
   for (let depth = 0, token = scanner.scan(); token !== END; token = scanner.scan()) {
     if (OPENING.has(token)) depth++;
     if (CLOSING.has(token)) depth--;
-    if (depth > DEEPEST) return syntax(`nested deeper than ${DEEPEST} levels`, scanner.getTokenOffset(), scanner.getTokenLength());
+    if (depth > DEEPEST) return syntax(t('nested deeper than {0} levels', DEEPEST), scanner.getTokenOffset(), scanner.getTokenLength());
   }
   return undefined;
 }
@@ -112,7 +113,7 @@ function doubledNames(node: Node): Mistake[] {
   const seen = new Set<unknown>();
   const doubled = names.filter(({ value }) => seen.size === seen.add(value).size);
   return [
-    ...doubled.map(({ value, offset, length }) => syntax(`“${String(value)}” is here twice`, offset, length)),
+    ...doubled.map(({ value, offset, length }) => syntax(t('“{0}” is here twice', String(value)), offset, length)),
     ...children.flatMap(doubledNames),
   ];
 }

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { functionsNamed, type FnInfo } from '../../engine/fn';
 import { anchorKey } from '../../engine/reference';
 import type { FlowRun } from '../flow';
@@ -72,19 +73,23 @@ export interface PlaceProblem {
 /** What is wrong with a place for itself: a function that no flow knows, or several of the name. */
 export function problemOfPlace({ function: name, file }: Place): PlaceProblem | undefined {
   const homes = homesOf(name);
-  if (homes.length === 0) return { property: 'function', message: `no flow knows a function “${name}”` };
+  if (homes.length === 0) return { property: 'function', message: t('no flow knows a function “{0}”', name) };
   if (file === undefined)
     return homes.length === 1
       ? undefined
-      : { property: 'function', message: `${name} is in several files: say “file”, one of ${homes.join(', ')}` };
-  return homes.includes(file) ? undefined : { property: 'file', message: `${name} is not in ${file}: expected ${homes.join(' or ')}` };
+      : { property: 'function', message: t('{0} is in several files: say “file”, one of {1}', name, homes.join(', ')) };
+  return homes.includes(file)
+    ? undefined
+    : { property: 'file', message: t('{0} is not in {1}: expected {2}', name, file, homes.join(t(' or '))) };
 }
 
 /** What is wrong with a moment in a run that does not come there; undefined if it does. */
 export function problemOfMoment(run: FlowRun, moment: Moment): PlaceProblem | undefined {
   if ('step' in moment) {
     const last = run.journal.length - 1;
-    return moment.step <= last ? undefined : { property: 'step', message: `this run has no step ${moment.step}: expected at most ${last}` };
+    return moment.step <= last
+      ? undefined
+      : { property: 'step', message: t('this run has no step {0}: expected at most {1}', moment.step, last) };
   }
   const known = problemOfPlace(moment);
   if (known !== undefined || stepOf(run, moment) !== undefined) return known;
@@ -98,7 +103,7 @@ function absence(run: FlowRun, moment: Place & { readonly occurrence?: number | 
   if (times > 0)
     return {
       property: 'occurrence',
-      message: `this run comes here only ${times === 1 ? 'once' : `${times} times`}: expected at most ${times}, not ${occurrence}`,
+      message: t('this run comes here only {0}×: expected at most {0}, not {1}', times, occurrence ?? 1),
     };
   const tokens = new Set(
     standing(run)
@@ -106,10 +111,10 @@ function absence(run: FlowRun, moment: Place & { readonly occurrence?: number | 
       .flatMap((site) => (isIn(site.fn, name, file) && site.anchor !== undefined ? [site.anchor.token] : [])),
   );
   if (anchor === undefined || ![...stepsAt(run, { function: name, file })].length)
-    return { property: 'function', message: `this run does not come to ${name}` };
+    return { property: 'function', message: t('this run does not come to {0}', name) };
   return {
     property: 'anchor',
-    message: `this run does not stand on “${anchor}” in ${name}: expected ${[...tokens].join(', ') || 'no anchor'}`,
+    message: t('this run does not stand on “{0}” in {1}: expected {2}', anchor, name, [...tokens].join(', ') || t('no anchor')),
   };
 }
 

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import type { FlowRun } from '../flow';
 import { notesShape, VERSION, type Note } from './format';
 import { readAs, readJson, type Mistake } from './json';
@@ -35,10 +36,10 @@ export type NotesChange =
  */
 export function changeNotes(text: string, change: NotesChange): string {
   const read = readNotes(text);
-  if (read.kind === 'malformed') throw new Error('the file is malformed');
+  if (read.kind === 'malformed') throw new Error(t('the file is malformed'));
   const { notes } = read;
   if (change.kind === 'add') return changed(text, ['notes', notes.length], change.note);
   const index = notes.findIndex((note) => JSON.stringify(note) === JSON.stringify(change.note));
-  if (index < 0) throw new Error('the note is not there any more');
+  if (index < 0) throw new Error(t('the note is not there any more'));
   return change.kind === 'rewrite' ? changed(text, ['notes', index, 'text'], change.text) : changed(text, ['notes', index], undefined);
 }

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { CATALOGUE, flowById } from '../catalogue';
 import { chapterSteps, type ChapterStart, type Flow, type FlowRun } from '../flow';
 import { flowShape, scenarioShape, type Moment, type ScenarioFile } from './format';
@@ -75,7 +76,7 @@ function unknownFlow(file: JsonFile, flow: Flow | undefined): readonly Mistake[]
   const { value } = file;
   if (flow !== undefined || typeof value !== 'object' || value === null || !('flow' in value) || typeof value.flow !== 'string') return [];
   const expected = CATALOGUE.map(({ id }) => JSON.stringify(id)).join(', ');
-  return [{ kind: 'shape', message: `there is no such flow: expected one of ${expected}`, ...file.span(['flow']) }];
+  return [{ kind: 'shape', message: t('there is no such flow: expected one of {0}', expected), ...file.span(['flow']) }];
 }
 
 /** What is wrong in a file of the right shape, whatever its run. */
@@ -111,11 +112,11 @@ function mistakenMeanings(file: JsonFile, content: ScenarioFile): readonly Mista
     ...chapters.flatMap(({ title }, index) =>
       chapters.findIndex((other) => other.title === title) === index
         ? []
-        : [meaning(file, ['chapters', index, 'title'], `another chapter is called “${title}”: expected a title of its own`)],
+        : [meaning(file, ['chapters', index, 'title'], t('another chapter is called “{0}”: expected a title of its own', title))],
     ),
     ...expectations.flatMap((expectation, index) =>
       'atLeast' in expectation && 'atMost' in expectation && (expectation.atLeast ?? 0) > (expectation.atMost ?? Infinity)
-        ? [meaning(file, ['expectations', index, 'atMost'], `expected no less than “atLeast”, which is ${expectation.atLeast}`)]
+        ? [meaning(file, ['expectations', index, 'atMost'], t('expected no less than “atLeast”, which is {0}', expectation.atLeast ?? 0))]
         : [],
     ),
   ];

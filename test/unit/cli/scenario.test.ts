@@ -50,7 +50,7 @@ test('an expectation that fails is told with its place and its reason, and makes
   const line = text.split('\n').findIndex((each) => each.includes('"times": 1')) + 1;
   const { status, out } = run(file);
   assert.equal(status, 1);
-  assert.match(out, /^FAILED {2}vfio_intx_handler is reached 2 times: it is reached 1 time$/m);
+  assert.match(out, /^FAILED {2}vfio_intx_handler is reached 2×: it is reached 1×$/m);
   assert.ok(out.includes(`${file}:${line}:5`), out);
   assert.ok(out.includes('one assertion, one host interrupt'));
   assert.match(out, /^ok {6}the run ends: idle$/m);
@@ -58,7 +58,7 @@ test('an expectation that fails is told with its place and its reason, and makes
   const printed = JSON.parse(run(file, '--json').out) as Printed;
   assert.deepEqual(
     printed.expectations.filter(({ holds }) => !holds).map((each) => [each.kind, each.line, each.found]),
-    [['reached', line, 'it is reached 1 time']],
+    [['reached', line, 'it is reached 1×']],
   );
 });
 

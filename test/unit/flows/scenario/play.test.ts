@@ -116,9 +116,9 @@ const TRUE: readonly object[] = [
 ];
 
 const FALSE: readonly (readonly [object, expected: string, found: string])[] = [
-  [{ kind: 'reached', ...handler, times: 2 }, 'vfio_intx_handler is reached 2 times', 'it is reached 1 time'],
-  [{ kind: 'reached', ...handler, atMost: 0, atLeast: 0 }, 'vfio_intx_handler is reached 0 times', 'it is reached 1 time'],
-  [{ kind: 'reached', function: 'vfio_intx_eoi' }, 'vfio_intx_eoi is reached at least 1 time', 'it is reached 0 times'],
+  [{ kind: 'reached', ...handler, times: 2 }, 'vfio_intx_handler is reached 2×', 'it is reached 1×'],
+  [{ kind: 'reached', ...handler, atMost: 0, atLeast: 0 }, 'vfio_intx_handler is reached 0×', 'it is reached 1×'],
+  [{ kind: 'reached', function: 'vfio_intx_eoi' }, 'vfio_intx_eoi is reached at least 1×', 'it is reached 0×'],
   [
     { kind: 'order', places: [{ function: 'edu_irq_handler' }, handler] },
     'in this order: edu_irq_handler, vfio_intx_handler',
