@@ -1,7 +1,7 @@
 import { boundPointer, source, through } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
 import { holding, MUTEX, RWSEM_READ, RWSEM_WRITE } from '../../../../engine/mutex';
-import { at, atCall } from '../../../../engine/steps';
+import { at, atCall, atWrite } from '../../../../engine/steps';
 import { EINVAL, ENODEV } from '../../errno';
 import { file, fput, get_file } from '../../fs/file_table';
 import type { VfioDevice } from '../../include/linux/vfio';
@@ -219,6 +219,7 @@ export const vfio_group_detach_container = fn(
       const { iommu_driver: driver, iommu_data: data } = container;
       if (driver !== undefined) yield* through('function pointer', 'detach_group', driver.ops.detach_group)(data!, group.iommu_group);
       if (group.type === VFIO_IOMMU) yield* iommu_group_release_dma_owner(group.iommu_group);
+      atWrite('container', 'detach_group');
       group.container = undefined;
       group.container_users = 0;
       atCall('list_del');

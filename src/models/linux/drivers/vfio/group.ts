@@ -2,7 +2,7 @@ import type { Instance } from '../../../../engine/cell';
 import { boundPointer, source, through, via } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
 import { acquire, holding, MUTEX, release } from '../../../../engine/mutex';
-import { at, atCall } from '../../../../engine/steps';
+import { at, atCall, atWrite } from '../../../../engine/steps';
 import { since } from '../../../version';
 import { device as linux_device, type Device } from '../../include/linux/device';
 import { EBUSY, EINVAL, ENODEV, ENOTTY } from '../../errno';
@@ -158,6 +158,7 @@ export const vfio_device_set_group = fn(
     const group =
       type === VFIO_IOMMU ? yield* vfio_group_find_or_alloc(vfio, device.dev) : yield* vfio_noiommu_group_alloc(vfio, device.dev, type);
     if (group === undefined) return -EINVAL;
+    atWrite('group', 'PTR_ERR');
     device.group = group;
     return 0;
   },

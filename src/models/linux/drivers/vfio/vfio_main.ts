@@ -3,7 +3,7 @@ import { boundPointer, source, through, via } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
 import { acquire, holding, Mutex, MUTEX, release } from '../../../../engine/mutex';
 import { running } from '../../../../engine/running';
-import { at, atCall } from '../../../../engine/steps';
+import { at, atCall, atWrite } from '../../../../engine/steps';
 import { since } from '../../../version';
 import { EINVAL, ENOTTY } from '../../errno';
 import { file, type File } from '../../fs/file_table';
@@ -323,7 +323,7 @@ const __vfio_register_dev = fn(
       yield* vfio_device_remove_group(vfio, device);
       return -EINVAL;
     }
-    if (since('linux', '6.4')) yield* via('vfio_device_add', device_add)(linux_device(`vfio${device.index}`));
+    if (since('linux', '6.6')) yield* via('vfio_device_add', device_add)(linux_device(`vfio${device.index}`));
     else yield* device_add(linux_device(`vfio${device.index}`));
     atCall('refcount_set');
     device.refcount = 1;
@@ -361,6 +361,7 @@ export const vfio_register_group_dev = fn(
     atCall('vfio_group_get_from_iommu');
     const known = vfio.group_list.find((group) => group.iommu_group === iommu_group);
     const group = known ?? (yield* vfio_create_group(vfio, iommu_group, VFIO_IOMMU));
+    atWrite('group', 'EBUSY');
     device.group = group;
     atCall('refcount_set');
     device.refcount = 1;
@@ -530,7 +531,7 @@ export const vfio_unregister_group_dev = fn(
   function* vfio_unregister_group_dev(vfio: Vfio, device: VfioDevice) {
     if (since('linux', '6.2')) {
       yield* vfio_device_group_unregister(device);
-      if (since('linux', '6.4')) atCall('vfio_device_del');
+      if (since('linux', '6.6')) atCall('vfio_device_del');
     }
     yield* vfio_device_put_registration(device);
     atCall('try_wait_for_completion');

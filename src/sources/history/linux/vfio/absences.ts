@@ -6,3 +6,4 @@ export const NO_CDEV = 'until 6.6 a VFIO device has no node of its own: it is op
 export const NO_DEVICE_IN_MEMORY = 'until 6.1 the driver allocates its device, and frees it, by itself';
 export const NO_NOTIFY = 'only from 5.12 to 6.2 is the backend told that the container’s file is closed';
 export const OPENED_INLINE = 'until 5.19 vfio_group_get_device_fd opens the device itself, and makes its file';
+export const NO_CHECK_OF_ACCESS = 'until 6.6 a device’s file is made when its device is open: nothing has to be checked';

@@ -1,11 +1,16 @@
-import type { History } from '../../../history';
+import type { Fact, History } from '../../../history';
 import { each } from '../../each';
-import { BORROWED_KVM, CLOSED_INLINE, NO_CDEV, NO_DEVICE_IN_MEMORY, OPENED_INLINE } from './absences';
+import { BORROWED_KVM, CLOSED_INLINE, NO_CDEV, NO_CHECK_OF_ACCESS, NO_DEVICE_IN_MEMORY, OPENED_INLINE } from './absences';
 
 const NO_IOMMUFD = 'until 6.2 VFIO knows no iommufd: the backend of the group’s container takes the device’s DMA';
-const NO_CHECK_OF_ACCESS = 'until 6.6 a device’s file is made when its device is open: nothing has to be checked';
 const NO_DEVICE_SETS = 'until 5.15 vfio-pci finds the devices that are reset together by itself, with vfio_pci_reflck';
 const COUNTED_BY_DRIVER = 'until 5.15 a driver counts the opens of its device, and locks, by itself';
+
+const NOT_BY_CONTAINER = 'since 6.2 each device of the group is asked, whatever its container says';
+const NOT_IN_DRIVER_MODEL = 'until 6.1 a VFIO device is no device of the driver model';
+
+/** For a while there, but in vfio_main.c before and after. */
+const IN_GROUP_C: Fact = { since: '6.2', until: '6.6', path: 'drivers/vfio/group.c' };
 
 /** Devices: registering, opening and closing them, by their group or by their own node. */
 export const device: History['files'] = {
@@ -49,19 +54,36 @@ export const device: History['files'] = {
       {
         until: '5.16',
         symbol: 'vfio_register_group_dev',
-        anchor: 'write group',
+        anchor: 'write group after EBUSY',
         absent: 'until 5.16 there is one kind of registration, and vfio_register_group_dev does it itself',
       },
     ],
-    '__vfio_register_dev call device_add': [{ since: '6.6', anchor: 'call vfio_device_add' }],
-    '__vfio_register_dev call device_iommu_capable': [{ since: '5.16', until: '6.2', symbol: 'vfio_group_find_or_alloc' }],
-    '__vfio_register_dev call vfio_device_add': [{ since: '6.1', until: '6.6', anchor: 'call device_add' }],
-    ...each(['__vfio_register_dev call mutex_lock', '__vfio_register_dev call mutex_unlock', '__vfio_register_dev name device_list'], {
-      since: '6.2',
-      path: 'drivers/vfio/group.c',
-      symbol: 'vfio_device_group_register',
-    }),
-    '__vfio_register_dev write group': [{ since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_device_set_group' }],
+    '__vfio_register_dev call refcount_set': [{ until: '5.16', symbol: 'vfio_register_group_dev' }],
+    ...each(
+      ['__vfio_register_dev call device_add', '__vfio_register_dev call vfio_device_add'],
+      { since: '5.16', until: '6.1', anchor: 'call refcount_set', absent: NOT_IN_DRIVER_MODEL },
+      { since: '6.1', until: '6.6', anchor: 'call device_add' },
+      { since: '6.6', anchor: 'call vfio_device_add' },
+    ),
+    '__vfio_register_dev call device_iommu_capable': [
+      {
+        since: '5.16',
+        until: '6.0',
+        symbol: 'vfio_group_find_or_alloc',
+        anchor: 'call iommu_group_get',
+        absent: 'until 6.0 no device is asked whether its DMA is coherent with the caches',
+      },
+      { since: '6.0', until: '6.2', symbol: 'vfio_group_find_or_alloc' },
+      { since: '6.2', until: '6.6', path: 'drivers/vfio/group.c', symbol: 'vfio_group_find_or_alloc' },
+    ],
+    ...each(
+      ['__vfio_register_dev call mutex_lock', '__vfio_register_dev call mutex_unlock', '__vfio_register_dev name device_list'],
+      { until: '5.16', symbol: 'vfio_register_group_dev' },
+      { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_device_group_register' },
+    ),
+    '__vfio_register_dev write group': [
+      { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_device_set_group', anchor: 'write group after PTR_ERR' },
+    ],
     _vfio_alloc_device: [
       {
         until: '5.13',
@@ -137,7 +159,7 @@ export const device: History['files'] = {
       { since: '6.6', symbol: 'vfio_df_close' },
     ],
     vfio_device_get_kvm_safe: [
-      { until: '5.19', symbol: 'vfio_group_set_kvm', absent: BORROWED_KVM },
+      { until: '5.19', symbol: 'vfio_group_set_kvm', anchor: 'call blocking_notifier_call_chain', absent: BORROWED_KVM },
       { until: '6.2', symbol: 'vfio_device_open', anchor: 'write kvm', absent: BORROWED_KVM },
       { until: '6.3', symbol: 'vfio_device_first_open', anchor: 'write kvm', absent: BORROWED_KVM },
       { until: '6.6', symbol: '_vfio_device_get_kvm_safe' },
@@ -152,14 +174,18 @@ export const device: History['files'] = {
         absent: 'since 6.2 vfio_device_open_file makes the file, and the locks and the first open have functions of their own',
       },
     ],
-    'vfio_device_open call anon_inode_getfile': [{ until: '5.19', symbol: 'vfio_group_get_device_fd' }],
+    'vfio_device_open call anon_inode_getfile': [
+      { until: '5.19', symbol: 'vfio_group_get_device_fd' },
+      { since: '6.2', until: '6.18', path: 'drivers/vfio/group.c', symbol: 'vfio_device_open_file' },
+      { since: '6.18', path: 'drivers/vfio/group.c', symbol: 'vfio_device_open_file', anchor: 'call anon_inode_getfile_fmode' },
+    ],
     'vfio_device_open name open_count': [{ since: '6.6', symbol: 'vfio_df_open', path: 'drivers/vfio/vfio_main.c' }],
     'vfio_device_open name open_device': [
       { since: '6.2', until: '6.6', symbol: 'vfio_device_first_open', path: 'drivers/vfio/vfio_main.c' },
       { since: '6.6', symbol: 'vfio_df_device_first_open', path: 'drivers/vfio/vfio_main.c' },
     ],
     vfio_device_put_kvm: [
-      { until: '5.19', symbol: 'vfio_group_set_kvm', absent: BORROWED_KVM },
+      { until: '5.19', symbol: 'vfio_group_set_kvm', anchor: 'call blocking_notifier_call_chain', absent: BORROWED_KVM },
       { until: '6.2', symbol: 'vfio_device_fops_release', anchor: 'write kvm', absent: BORROWED_KVM },
       { until: '6.3', symbol: 'vfio_device_last_close', anchor: 'write kvm', absent: BORROWED_KVM },
     ],
@@ -206,28 +232,32 @@ export const device: History['files'] = {
       },
       { until: '6.6', symbol: 'vfio_device_open' },
     ],
-    vfio_file_enforced_coherent: [{ until: '5.19', symbol: 'vfio_external_check_extension' }],
-    ...each(['vfio_file_enforced_coherent call vfio_container_ioctl_check_extension', 'vfio_file_enforced_coherent name container'], {
-      since: '6.2',
-      path: 'drivers/vfio/group.c',
-      symbol: 'vfio_group_enforced_coherent',
-      anchor: 'call device_iommu_capable',
-      absent: 'since 6.2 each device of the group is asked, whatever its container says',
-    }),
+    vfio_file_enforced_coherent: [{ until: '5.19', symbol: 'vfio_external_check_extension' }, IN_GROUP_C],
+    ...each(
+      ['vfio_file_enforced_coherent call vfio_container_ioctl_check_extension', 'vfio_file_enforced_coherent name container'],
+      { since: '6.2', until: '6.6', path: 'drivers/vfio/group.c', anchor: 'call device_iommu_capable', absent: NOT_BY_CONTAINER },
+      {
+        since: '6.6',
+        path: 'drivers/vfio/group.c',
+        symbol: 'vfio_group_enforced_coherent',
+        anchor: 'call device_iommu_capable',
+        absent: NOT_BY_CONTAINER,
+      },
+    ),
     vfio_file_is_group: [
       { until: '5.19', symbol: 'vfio_group_get_external_user' },
       { until: '6.1', symbol: 'vfio_file_iommu_group' },
       { since: '6.2', path: 'drivers/vfio/group.c' },
     ],
-    'vfio_file_is_group name f_op': [{ since: '6.2', anchor: 'call vfio_group_from_file' }],
+    'vfio_file_is_group name f_op': [{ since: '6.6', anchor: 'call vfio_group_from_file' }],
     vfio_file_is_valid: [
       { until: '5.19', symbol: 'vfio_group_get_external_user' },
       { until: '6.1', symbol: 'vfio_file_iommu_group' },
       { until: '6.2', symbol: 'vfio_file_is_group' },
       { until: '6.6', path: 'drivers/vfio/group.c', symbol: 'vfio_file_is_group' },
     ],
-    'vfio_file_is_valid call vfio_group_from_file': [{ until: '6.2', anchor: 'name f_op' }],
-    vfio_file_set_kvm: [{ until: '5.19', symbol: 'vfio_group_set_kvm' }],
+    'vfio_file_is_valid call vfio_group_from_file': [{ until: '6.6', anchor: 'name f_op' }],
+    vfio_file_set_kvm: [{ until: '5.19', symbol: 'vfio_group_set_kvm' }, IN_GROUP_C],
     'vfio_file_set_kvm call vfio_group_set_kvm': [
       { until: '5.19', anchor: 'write kvm', absent: 'until 5.19 KVM calls vfio_group_set_kvm itself' },
     ],
@@ -246,12 +276,13 @@ export const device: History['files'] = {
       path: 'drivers/vfio/group.c',
       symbol: 'vfio_group_init',
     }),
-    'vfio_init call vfio_cdev_init': [{ until: '6.6', anchor: 'call alloc_chrdev_region', absent: NO_CDEV }],
+    'vfio_init call vfio_cdev_init': [{ until: '6.6', anchor: 'call class_create', absent: NO_CDEV }],
     'vfio_init call vfio_virqfd_init': [
       {
         until: '6.2',
-        anchor: 'name ret',
-        absent: 'until 6.2 eventfds for interrupts are a module of their own, vfio_virqfd.ko, whose initialization this is',
+        path: 'drivers/vfio/virqfd.c',
+        symbol: 'vfio_virqfd_init',
+        absent: 'until 6.2 eventfds for interrupts are a module of their own, vfio_virqfd.ko',
       },
     ],
     vfio_init_device: [{ until: '6.1', symbol: 'vfio_init_group_dev' }],
@@ -289,9 +320,9 @@ export const device: History['files'] = {
       { since: '5.16', until: '6.2', symbol: 'vfio_group_find_or_alloc' },
       { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_group_find_or_alloc', anchor: 'call vfio_group_find_from_iommu' },
     ],
-    'vfio_register_group_dev write group': [
-      { since: '5.16', until: '6.2', symbol: '__vfio_register_dev' },
-      { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_device_set_group' },
+    'vfio_register_group_dev write group after EBUSY': [
+      { since: '5.16', until: '6.2', symbol: '__vfio_register_dev', anchor: 'write group' },
+      { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_device_set_group', anchor: 'write group after PTR_ERR' },
     ],
     vfio_release_device_set: [
       { until: '5.15', path: 'drivers/vfio/pci/vfio_pci.c', symbol: 'vfio_pci_reflck_put', absent: NO_DEVICE_SETS },
@@ -308,7 +339,7 @@ export const device: History['files'] = {
       {
         until: '6.1',
         anchor: 'call list_del after wait_for_completion_timeout',
-        absent: 'until 6.1 a VFIO device is no device of the driver model',
+        absent: NOT_IN_DRIVER_MODEL,
       },
       { until: '6.6', anchor: 'call device_del' },
     ],

@@ -1,10 +1,12 @@
 import type { History } from '../../../history';
 import { each } from '../../each';
-import { BORROWED_KVM, CLOSED_INLINE, NO_CDEV, NO_NOTIFY, OPENED_INLINE } from './absences';
+import { BORROWED_KVM, CLOSED_INLINE, NO_CDEV, NO_CHECK_OF_ACCESS, NO_NOTIFY, OPENED_INLINE } from './absences';
 
 const NO_GROUP_LOCK = 'until 5.19 no lock guards the group: its users and openers are counted atomically';
 const DMA_UNOWNED = 'until 5.18 nobody owns a group’s DMA: vfio_group_viable checks which drivers its devices have before each use';
 const DMA_OWNED = 'since 5.18 a group’s DMA is owned from when it joins a container: no driver can get in between';
+
+const GONE_WITH_LAST_REFERENCE = 'until 6.1 a group goes with its last reference, not with its last device';
 
 /** Groups and containers. */
 export const group: History['files'] = {
@@ -20,6 +22,8 @@ export const group: History['files'] = {
       absent: DMA_UNOWNED,
     }),
     'vfio_container_attach_group call iommu_group_release_dma_owner': [{ until: '5.18', anchor: 'name unlock_out', absent: DMA_UNOWNED }],
+    'vfio_container_attach_group write container': [{ until: '6.1', anchor: 'write container after attach_group' }],
+    'vfio_container_attach_group write container_users': [{ until: '5.19', anchor: 'call atomic_inc' }],
     vfio_container_init: [
       { until: '6.1', symbol: 'vfio_init', anchor: 'call misc_register', absent: 'until 6.1 vfio_init registers /dev/vfio/vfio itself' },
     ],
@@ -71,7 +75,7 @@ export const group: History['files'] = {
     'vfio_group_detach_container write container_users': [
       {
         until: '5.19',
-        anchor: 'write container',
+        anchor: 'write container after detach_group',
         absent: 'until 5.19 the last user is gone before: the group is detached when its count reaches zero',
       },
     ],
@@ -99,7 +103,7 @@ export const group: History['files'] = {
     vfio_device_block_group: [{ until: '6.6', symbol: 'vfio_group_fops_open', absent: NO_CDEV }],
     'vfio_device_get_from_name call vfio_device_try_get': [{ since: '6.1', anchor: 'call vfio_device_try_get_registration' }],
     vfio_device_group_get_kvm_safe: [
-      { until: '5.19', symbol: 'vfio_group_set_kvm', absent: BORROWED_KVM },
+      { until: '5.19', symbol: 'vfio_group_set_kvm', anchor: 'call blocking_notifier_call_chain', absent: BORROWED_KVM },
       { until: '6.2', symbol: 'vfio_device_open', anchor: 'write kvm', absent: BORROWED_KVM },
       { until: '6.3', path: 'drivers/vfio/vfio_main.c', symbol: 'vfio_device_first_open', anchor: 'write kvm', absent: BORROWED_KVM },
     ],
@@ -142,21 +146,25 @@ export const group: History['files'] = {
       { until: '5.19', symbol: 'vfio_group_get_device_fd', anchor: 'call anon_inode_getfile', absent: OPENED_INLINE },
       { until: '6.2', symbol: 'vfio_device_open' },
     ],
-    'vfio_device_open_file call anon_inode_getfile': [{ since: '6.19', anchor: 'call anon_inode_getfile_fmode' }],
+    'vfio_device_open_file call anon_inode_getfile': [{ since: '6.18', anchor: 'call anon_inode_getfile_fmode' }],
     vfio_device_remove_group: [
-      {
-        until: '5.16',
-        symbol: 'vfio_group_release',
-        anchor: 'call list_del after kfree',
-        absent: 'until 5.16 a group goes with its last reference, in vfio_group_release',
-      },
+      { until: '5.16', symbol: 'vfio_group_release', anchor: 'call list_del after kfree', absent: GONE_WITH_LAST_REFERENCE },
+      { until: '6.1', symbol: 'vfio_group_put', anchor: 'call refcount_dec_and_mutex_lock', absent: GONE_WITH_LAST_REFERENCE },
+    ],
+    'vfio_device_remove_group call cdev_device_del': [
+      { until: '5.16', symbol: 'vfio_group_release', anchor: 'call device_destroy' },
+      { until: '6.1', symbol: 'vfio_group_put' },
+    ],
+    'vfio_device_remove_group call iommu_group_put': [{ until: '5.16', symbol: 'vfio_group_release' }],
+    'vfio_device_remove_group call list_del': [
+      { until: '5.16', symbol: 'vfio_group_release', anchor: 'call list_del after kfree' },
       { until: '6.1', symbol: 'vfio_group_put' },
     ],
     vfio_device_set_group: [
       {
         until: '5.16',
         symbol: 'vfio_register_group_dev',
-        anchor: 'write group',
+        anchor: 'write group after EBUSY',
         absent: 'until 5.16 vfio_register_group_dev finds the group itself',
       },
       {
@@ -172,6 +180,7 @@ export const group: History['files'] = {
       { until: '6.2', symbol: 'vfio_device_fops_release', anchor: 'name close_device', absent: CLOSED_INLINE },
       { until: '6.6', symbol: 'vfio_device_group_close' },
     ],
+    'vfio_df_group_open call smp_store_release': [{ since: '6.2', until: '6.6', anchor: 'call mutex_unlock', absent: NO_CHECK_OF_ACCESS }],
     vfio_df_group_open: [
       { until: '5.15', symbol: 'vfio_group_get_device_fd', anchor: 'name open', absent: OPENED_INLINE },
       { until: '5.19', symbol: 'vfio_group_get_device_fd', anchor: 'name open_device', absent: OPENED_INLINE },
@@ -198,9 +207,9 @@ export const group: History['files'] = {
         absent: 'until 5.19 KVM asks the container’s backend for VFIO_DMA_CC_IOMMU, with vfio_external_check_extension',
       },
       {
-        until: '6.2',
+        until: '6.6',
         symbol: 'vfio_file_enforced_coherent',
-        absent: 'until 6.2 vfio_file_enforced_coherent asks the container’s backend, or the devices, itself',
+        absent: 'until 6.6 vfio_file_enforced_coherent asks the container’s backend, or the devices, itself',
       },
     ],
     vfio_group_find_or_alloc: [
@@ -212,8 +221,16 @@ export const group: History['files'] = {
       },
     ],
     'vfio_group_find_or_alloc call device_iommu_capable': [
-      { since: '6.2', path: 'drivers/vfio/vfio_main.c', symbol: '__vfio_register_dev' },
+      { since: '6.6', path: 'drivers/vfio/vfio_main.c', symbol: '__vfio_register_dev' },
     ],
+    ...each(
+      [
+        'vfio_group_find_or_alloc call iommu_group_get',
+        'vfio_group_find_or_alloc call iommu_group_put',
+        'vfio_group_find_or_alloc call vfio_create_group',
+      ],
+      { until: '5.16', symbol: 'vfio_register_group_dev' },
+    ),
     'vfio_group_find_or_alloc call vfio_group_find_from_iommu': [{ until: '6.2', anchor: 'call vfio_group_get_from_iommu' }],
     ...each(['vfio_group_find_or_alloc call mutex_lock', 'vfio_group_find_or_alloc call mutex_unlock'], {
       until: '6.2',
@@ -227,6 +244,7 @@ export const group: History['files'] = {
         anchor: 'call vfio_group_get_from_minor',
         absent: 'until 5.16 a group is found by its minor number, with a reference that keeps it',
       },
+      { until: '6.1', anchor: 'name users' },
     ],
     'vfio_group_fops_open name opened_file': [{ until: '5.19', anchor: 'name opened after group' }],
     ...each(['vfio_group_fops_open call mutex_lock', 'vfio_group_fops_open call mutex_unlock'], {
@@ -247,8 +265,8 @@ export const group: History['files'] = {
     vfio_group_get_device_fd: [{ since: '6.1', symbol: 'vfio_group_ioctl_get_device_fd' }],
     'vfio_group_get_device_fd call anon_inode_getfile': [
       { since: '5.19', until: '6.2', symbol: 'vfio_device_open' },
-      { since: '6.2', until: '6.19', symbol: 'vfio_device_open_file' },
-      { since: '6.19', symbol: 'vfio_device_open_file', anchor: 'call anon_inode_getfile_fmode' },
+      { since: '6.2', until: '6.18', symbol: 'vfio_device_open_file' },
+      { since: '6.18', symbol: 'vfio_device_open_file', anchor: 'call anon_inode_getfile_fmode' },
     ],
     'vfio_group_get_device_fd call vfio_group_viable': [{ since: '5.18', anchor: 'call vfio_device_get_from_name', absent: DMA_OWNED }],
     'vfio_group_get_device_fd name open': [
@@ -308,12 +326,20 @@ export const group: History['files'] = {
     vfio_group_set_kvm: [
       {
         since: '5.19',
-        until: '6.2',
+        until: '6.6',
         symbol: 'vfio_file_set_kvm',
         anchor: 'write kvm',
-        absent: 'from 5.19 to 6.1 vfio_file_set_kvm writes the group’s kvm itself',
+        absent: 'from 5.19 to 6.5 vfio_file_set_kvm writes the group’s kvm itself',
       },
     ],
+    ...each(
+      [
+        'vfio_noiommu_group_alloc call iommu_group_add_device',
+        'vfio_noiommu_group_alloc call iommu_group_put',
+        'vfio_noiommu_group_alloc call iommu_group_set_name',
+      ],
+      { until: '5.16', symbol: 'vfio_iommu_group_get' },
+    ),
     ...each(['vfio_noiommu_group_alloc call mutex_lock', 'vfio_noiommu_group_alloc call mutex_unlock'], {
       since: '5.16',
       until: '6.2',

@@ -1,4 +1,4 @@
-import type { History } from '../../../history';
+import type { Fact, History } from '../../../history';
 import { each } from '../../each';
 import { NO_DEVICE_IN_MEMORY } from './absences';
 
@@ -6,10 +6,30 @@ const NO_RUNTIME_PM = 'until 5.19 vfio-pci puts an unused device into D3hot by i
 const NO_DYNAMIC_MSIX = 'until 6.5 all vectors are allocated together, with a context each, when the device is switched to messages';
 const ONE_IOCTL = 'until 6.1 the ioctls of a device are branches of one function';
 const ONE_MODULE = 'until 5.15 vfio-pci is one module, and its driver does this itself';
+const NOT_KEPT_AWAKE =
+  'until 7.1, and late releases of 6.1 and 6.12, a user may put a physical function to sleep while it has virtual ones';
 const NO_SRIOV_LIST = 'until 5.18 a virtual function’s physical one is looked up whenever it matters, by get_pf_vdev';
-const UNDER_IGATE = 'until 6.12 the eventfd is exchanged under igate, which whoever signals it takes too';
-const UNDER_RCU = 'since 6.13, and in the stable 6.12, the eventfd is read under RCU: igate may be held by who waits';
+const UNDER_IGATE = 'until 6.19, and in stable releases until December 2025, the eventfd is exchanged under igate, and signalled under it';
+const UNDER_RCU =
+  'since 6.19, and in stable releases since December 2025, the eventfd is read under RCU: whoever signals it need not wait for igate';
+const MASKED_LAZILY = 'until 6.18, and late releases of 6.12, an exclusive line is masked lazily: only when it is asserted again';
+const NOT_UNDER_IGATE = 'until 6.9, and stable releases of April 2024, the guest’s DisINTx masks and unmasks without igate';
 const ONE_PAGE_SIZE = 'until 6.12 there is one handler of faults, for pages of one size';
+
+/** Where the eventfds of errors and requests are not yet, or already, read under RCU: that went into stable releases too. */
+const BEFORE_RCU: readonly Fact[] = [{ until: '6.12.63' }, { since: '6.13', until: '6.18.2' }];
+const SINCE_RCU: readonly Fact[] = [{ since: '6.12.63', until: '6.13' }, { since: '6.18.2' }];
+/** Where INTx is not yet enabled together with its eventfd, and masked without igate: 6.9 changed that, and stable releases in April 2024. */
+const BEFORE_INTX_LOCKS: readonly Fact[] = [
+  { until: '5.10.215' },
+  { since: '5.11', until: '5.15.154' },
+  { since: '5.16', until: '6.1.84' },
+  { since: '6.2', until: '6.6.24' },
+  { since: '6.7', until: '6.7.12' },
+  { since: '6.8', until: '6.8.3' },
+];
+const during = (eras: readonly Fact[], fact: Fact): readonly Fact[] => eras.map((era) => ({ ...era, ...fact }));
+const INTX_SIGNAL_APART = during(BEFORE_INTX_LOCKS, { symbol: 'vfio_intx_set_signal' });
 
 /** `drivers/vfio/pci`. */
 export const pci: History['files'] = {
@@ -22,9 +42,18 @@ export const pci: History['files'] = {
     'vfio_pci_ops name vfio_pci_core_init_dev': [{ since: '7.3', anchor: 'name vfio_pci_init_dev' }],
     'vfio_pci_probe call dev_set_drvdata': [{ until: '5.13', path: 'drivers/vfio/vfio.c', symbol: 'vfio_add_group_dev' }],
     'vfio_pci_probe call vfio_alloc_device': [{ until: '6.1', anchor: 'call kzalloc', absent: NO_DEVICE_IN_MEMORY }],
-    'vfio_pci_probe call vfio_pci_core_register_device': [{ until: '5.15', anchor: 'call vfio_add_group_dev', absent: ONE_MODULE }],
-    'vfio_pci_remove call vfio_pci_core_unregister_device': [{ until: '5.15', anchor: 'call vfio_del_group_dev', absent: ONE_MODULE }],
-    'vfio_pci_remove call vfio_put_device': [{ until: '6.1', anchor: 'call kfree', absent: NO_DEVICE_IN_MEMORY }],
+    'vfio_pci_probe call vfio_pci_core_register_device': [
+      { until: '5.13', anchor: 'call vfio_add_group_dev', absent: ONE_MODULE },
+      { until: '5.15', anchor: 'call vfio_register_group_dev', absent: ONE_MODULE },
+    ],
+    'vfio_pci_remove call vfio_pci_core_unregister_device': [
+      { until: '5.13', anchor: 'call vfio_del_group_dev', absent: ONE_MODULE },
+      { until: '5.15', anchor: 'call vfio_unregister_group_dev', absent: ONE_MODULE },
+    ],
+    'vfio_pci_remove call vfio_put_device': [
+      { until: '5.15', anchor: 'call kfree after pm_save', absent: NO_DEVICE_IN_MEMORY },
+      { until: '6.1', anchor: 'call kfree', absent: NO_DEVICE_IN_MEMORY },
+    ],
     'vfio_pci_sriov_configure call vfio_pci_core_sriov_configure': [{ until: '5.15', anchor: 'call pci_enable_sriov', absent: ONE_MODULE }],
   },
   'drivers/vfio/pci/vfio_pci_config.c': {
@@ -33,15 +62,28 @@ export const pci: History['files'] = {
   },
   'drivers/vfio/pci/vfio_pci_core.c': {
     '*': [{ until: '5.15', path: 'drivers/vfio/pci/vfio_pci.c' }],
-    'vfio_pci_bus_notifier call device_set_driver_override': [{ until: '6.12', anchor: 'name driver_override' }],
-    'vfio_pci_bus_notifier name driver_override': [{ since: '6.12', anchor: 'call device_set_driver_override' }],
-    vfio_pci_core_close_device: [{ until: '5.15', symbol: 'vfio_pci_release' }],
-    'vfio_pci_core_close_device call eventfd_ctx_put': [{ since: '6.12', anchor: 'call vfio_pci_eventfd_replace_locked' }],
-    'vfio_pci_core_close_device call vfio_pci_eventfd_replace_locked': [
-      { until: '6.12', anchor: 'call eventfd_ctx_put', absent: UNDER_IGATE },
+    'vfio_pci_bus_notifier call device_set_driver_override': [
+      { until: '6.12', anchor: 'name driver_override' },
+      { since: '6.13', until: '7.1', anchor: 'name driver_override' },
     ],
-    'vfio_pci_core_close_device name sriov_pf_core_dev': [{ until: '5.15', anchor: 'call vfio_pci_vf_token_user_add' }],
-    'vfio_pci_core_close_device name users': [{ until: '5.15', symbol: 'vfio_pci_vf_token_user_add' }],
+    'vfio_pci_bus_notifier name driver_override': [
+      { since: '6.12', until: '6.13', anchor: 'call device_set_driver_override' },
+      { since: '7.1', anchor: 'call device_set_driver_override' },
+    ],
+    vfio_pci_core_close_device: [{ until: '5.15', symbol: 'vfio_pci_release' }],
+    'vfio_pci_core_close_device call eventfd_ctx_put': during(SINCE_RCU, { anchor: 'call vfio_pci_eventfd_replace_locked' }),
+    'vfio_pci_core_close_device call vfio_pci_eventfd_replace_locked': during(BEFORE_RCU, {
+      anchor: 'call eventfd_ctx_put',
+      absent: UNDER_IGATE,
+    }),
+    'vfio_pci_core_close_device name sriov_pf_core_dev': [
+      { until: '5.15', anchor: 'call vfio_pci_vf_token_user_add' },
+      { since: '5.16', until: '5.18', anchor: 'call vfio_pci_vf_token_user_add' },
+    ],
+    'vfio_pci_core_close_device name users': [
+      { until: '5.15', symbol: 'vfio_pci_vf_token_user_add' },
+      { since: '5.16', until: '5.18', symbol: 'vfio_pci_vf_token_user_add' },
+    ],
     vfio_pci_core_disable: [{ until: '5.15', symbol: 'vfio_pci_disable' }],
     ...each(['vfio_pci_core_disable call pm_runtime_put', 'vfio_pci_core_disable call pm_runtime_resume'], {
       until: '5.19',
@@ -55,8 +97,12 @@ export const pci: History['files'] = {
     vfio_pci_core_finish_enable: [{ until: '5.15', symbol: 'vfio_pci_enable', anchor: 'call vfio_pci_probe_mmaps', absent: ONE_MODULE }],
     'vfio_pci_core_finish_enable name sriov_pf_core_dev': [
       { until: '5.15', symbol: 'vfio_pci_open', anchor: 'call vfio_pci_vf_token_user_add' },
+      { since: '5.16', until: '5.18', anchor: 'call vfio_pci_vf_token_user_add' },
     ],
-    'vfio_pci_core_finish_enable name users': [{ until: '5.15', symbol: 'vfio_pci_vf_token_user_add' }],
+    'vfio_pci_core_finish_enable name users': [
+      { until: '5.15', symbol: 'vfio_pci_vf_token_user_add' },
+      { since: '5.16', until: '5.18', symbol: 'vfio_pci_vf_token_user_add' },
+    ],
     vfio_pci_core_init: [{ until: '5.15', symbol: 'vfio_pci_init' }],
     vfio_pci_core_init_dev: [
       { until: '5.15', symbol: 'vfio_pci_probe', anchor: 'write irq_type', absent: ONE_MODULE },
@@ -91,10 +137,13 @@ export const pci: History['files'] = {
       { until: '5.15', symbol: 'vfio_pci_remove' },
       { until: '6.1', symbol: 'vfio_pci_core_uninit_device' },
     ],
-    'vfio_pci_core_release_dev call vfio_free_device': [{ until: '6.1', anchor: 'call kfree', absent: NO_DEVICE_IN_MEMORY }],
+    'vfio_pci_core_release_dev call vfio_free_device': [
+      { until: '5.15', anchor: 'call kfree after pm_save', absent: NO_DEVICE_IN_MEMORY },
+      { until: '6.1', anchor: 'call kfree', absent: NO_DEVICE_IN_MEMORY },
+    ],
     vfio_pci_core_request: [{ until: '5.15', symbol: 'vfio_pci_request' }],
-    'vfio_pci_core_request call mutex_lock': [{ since: '6.12', anchor: 'call rcu_read_lock', absent: UNDER_RCU }],
-    'vfio_pci_core_request call mutex_unlock': [{ since: '6.12', anchor: 'call rcu_read_unlock', absent: UNDER_RCU }],
+    'vfio_pci_core_request call mutex_lock': during(SINCE_RCU, { anchor: 'call rcu_read_lock', absent: UNDER_RCU }),
+    'vfio_pci_core_request call mutex_unlock': during(SINCE_RCU, { anchor: 'call rcu_read_unlock', absent: UNDER_RCU }),
     vfio_pci_core_runtime_resume: [
       { until: '5.15', symbol: 'vfio_pci_enable', anchor: 'call vfio_pci_set_power_state', absent: NO_RUNTIME_PM },
       { until: '6.1', symbol: 'vfio_pci_core_enable', absent: NO_RUNTIME_PM },
@@ -113,18 +162,24 @@ export const pci: History['files'] = {
       { since: '7.3', path: 'drivers/vfio/pci/vfio_pci.c', symbol: 'vfio_pci_init_dev' },
     ],
     vfio_pci_core_sriov_configure: [{ until: '5.15', symbol: 'vfio_pci_sriov_configure' }],
-    'vfio_pci_core_sriov_configure call device_lock_assert': [{ until: '5.18', anchor: 'call might_sleep', absent: NO_SRIOV_LIST }],
+    'vfio_pci_core_sriov_configure call device_lock_assert': [
+      { until: '5.15', anchor: 'call vfio_device_get_from_dev', absent: NO_SRIOV_LIST },
+      { since: '5.16', until: '5.18', anchor: 'call vfio_device_get_from_dev', absent: NO_SRIOV_LIST },
+    ],
     'vfio_pci_core_sriov_configure call list_del_init': [{ until: '5.18', anchor: 'call pci_disable_sriov', absent: NO_SRIOV_LIST }],
     ...each(['vfio_pci_core_sriov_configure call pm_runtime_put', 'vfio_pci_core_sriov_configure call pm_runtime_resume_and_get'], {
       until: '5.19',
       anchor: 'call pci_enable_sriov',
       absent: 'until 5.19 nothing keeps a physical function awake because it has virtual ones',
     }),
-    ...each(['vfio_pci_core_sriov_configure call vfio_pci_set_power_state', 'vfio_pci_core_sriov_configure write sriov_active'], {
-      until: '6.1',
-      anchor: 'call pci_enable_sriov',
-      absent: 'until 6.1 a physical function is not kept in D0 because it has virtual ones',
-    }),
+    'vfio_pci_core_sriov_configure call vfio_pci_set_power_state': [
+      { until: '6.1', anchor: 'call pci_enable_sriov', absent: NOT_KEPT_AWAKE },
+    ],
+    'vfio_pci_core_sriov_configure write sriov_active': [
+      { until: '6.1', anchor: 'call pci_enable_sriov', absent: NOT_KEPT_AWAKE },
+      { since: '6.2', until: '6.12', anchor: 'call vfio_pci_set_power_state', absent: NOT_KEPT_AWAKE },
+      { since: '6.13', until: '7.1', anchor: 'call vfio_pci_set_power_state', absent: NOT_KEPT_AWAKE },
+    ],
     'vfio_pci_core_sriov_configure name sriov_pfs_item': [{ until: '5.18', anchor: 'call pci_enable_sriov', absent: NO_SRIOV_LIST }],
     vfio_pci_core_unregister_device: [{ until: '5.15', symbol: 'vfio_pci_remove' }],
     ...each(['vfio_pci_core_unregister_device call pm_runtime_forbid', 'vfio_pci_core_unregister_device call pm_runtime_get_noresume'], {
@@ -132,14 +187,20 @@ export const pci: History['files'] = {
       anchor: 'call vfio_pci_set_power_state',
       absent: NO_RUNTIME_PM,
     }),
-    'vfio_pci_core_unregister_device call vfio_pci_core_sriov_configure': [{ until: '5.15', anchor: 'call pci_disable_sriov' }],
+    'vfio_pci_core_unregister_device call vfio_pci_core_sriov_configure': [
+      { until: '5.15', anchor: 'call pci_disable_sriov' },
+      { since: '5.16', until: '5.18', anchor: 'call pci_disable_sriov' },
+    ],
     'vfio_pci_core_unregister_device call vfio_unregister_group_dev': [{ until: '5.13', anchor: 'call vfio_del_group_dev' }],
     vfio_pci_core_write: [{ until: '5.15', symbol: 'vfio_pci_write' }],
     vfio_pci_dev_set_try_reset: [{ until: '5.15', symbol: 'vfio_pci_try_bus_reset' }],
     'vfio_pci_dev_set_try_reset call vfio_pci_dev_set_needs_reset': [{ until: '5.15', anchor: 'name needs_reset' }],
-    vfio_pci_eventfd_replace_locked: [
-      { until: '6.12', path: 'drivers/vfio/pci/vfio_pci_intrs.c', symbol: 'vfio_pci_set_ctx_trigger_single', absent: UNDER_IGATE },
-    ],
+    vfio_pci_eventfd_replace_locked: during(BEFORE_RCU, {
+      path: 'drivers/vfio/pci/vfio_pci_intrs.c',
+      symbol: 'vfio_pci_set_ctx_trigger_single',
+      anchor: 'name ctx',
+      absent: UNDER_IGATE,
+    }),
     vfio_pci_ioctl_get_info: [
       { until: '5.15', symbol: 'vfio_pci_ioctl', anchor: 'name VFIO_DEVICE_GET_INFO', absent: ONE_IOCTL },
       { until: '6.1', symbol: 'vfio_pci_core_ioctl', anchor: 'name VFIO_DEVICE_GET_INFO', absent: ONE_IOCTL },
@@ -198,17 +259,29 @@ export const pci: History['files'] = {
     'vfio_pci_zap_and_down_write_memory_lock call vfio_pci_zap_bars': [{ until: '6.10', anchor: 'call vfio_pci_zap_and_vma_lock' }],
   },
   'drivers/vfio/pci/vfio_pci_intrs.c': {
+    __vfio_pci_intx_mask: during(BEFORE_INTX_LOCKS, { symbol: 'vfio_pci_intx_mask' }),
+    __vfio_pci_intx_unmask: during(BEFORE_INTX_LOCKS, { symbol: 'vfio_pci_intx_unmask' }),
+    ...each(
+      ['vfio_intx_disable call eventfd_ctx_put', 'vfio_intx_disable call free_irq', 'vfio_intx_disable write trigger'],
+      ...INTX_SIGNAL_APART,
+    ),
     'vfio_intx_enable call irq_set_status_flags': [
-      {
-        until: '6.12',
-        anchor: 'name IRQF_NO_AUTOEN',
-        absent: 'until 6.12 an exclusive line is masked lazily: only when it is asserted again',
-      },
+      ...during(BEFORE_INTX_LOCKS, { symbol: 'vfio_intx_set_signal', anchor: 'name pci_2_3', absent: MASKED_LAZILY }),
+      { until: '6.12', anchor: 'name IRQF_NO_AUTOEN', absent: MASKED_LAZILY },
+      { since: '6.13', until: '6.18', anchor: 'name IRQF_NO_AUTOEN', absent: MASKED_LAZILY },
     ],
+    'vfio_intx_enable call request_irq': INTX_SIGNAL_APART,
+    'vfio_intx_enable write trigger': during(BEFORE_INTX_LOCKS, {
+      symbol: 'vfio_intx_set_signal',
+      anchor: 'write trigger after eventfd_ctx_fdget',
+    }),
     vfio_irq_ctx_alloc: [{ until: '6.5', symbol: 'vfio_msi_enable', anchor: 'call kcalloc', absent: NO_DYNAMIC_MSIX }],
     vfio_irq_ctx_free: [{ until: '6.5', symbol: 'vfio_msi_disable', anchor: 'call kfree', absent: NO_DYNAMIC_MSIX }],
     vfio_msi_alloc_irq: [{ until: '6.5', symbol: 'vfio_msi_set_vector_signal', anchor: 'call pci_irq_vector', absent: NO_DYNAMIC_MSIX }],
-    'vfio_msi_disable call vfio_msi_set_vector_signal': [{ until: '6.1', anchor: 'call vfio_msi_set_block' }],
+    'vfio_msi_disable call vfio_msi_set_vector_signal': [
+      { until: '6.1', anchor: 'call vfio_msi_set_block' },
+      { since: '6.2', until: '6.4', anchor: 'call vfio_msi_set_block' },
+    ],
     'vfio_msi_set_vector_signal call vfio_irq_ctx_alloc': [{ until: '6.5', anchor: 'write name', absent: NO_DYNAMIC_MSIX }],
     'vfio_msi_set_vector_signal call vfio_irq_ctx_free': [{ until: '6.5', anchor: 'write trigger', absent: NO_DYNAMIC_MSIX }],
     'vfio_msi_set_vector_signal write token after vfio_pci_memory_unlock_and_restore': [
@@ -218,7 +291,19 @@ export const pci: History['files'] = {
         absent: 'since 6.17 the producer’s eventfd is an argument of irq_bypass_register_producer',
       },
     ],
-    'vfio_pci_set_ctx_trigger_single call vfio_pci_eventfd_replace_locked': [{ until: '6.12', anchor: 'name ctx', absent: UNDER_IGATE }],
+    ...each(
+      ['vfio_pci_intx_mask call __vfio_pci_intx_mask', 'vfio_pci_intx_mask call mutex_lock', 'vfio_pci_intx_mask call mutex_unlock'],
+      ...during(BEFORE_INTX_LOCKS, { anchor: 'call spin_lock_irqsave', absent: NOT_UNDER_IGATE }),
+    ),
+    ...each(
+      [
+        'vfio_pci_intx_unmask call __vfio_pci_intx_unmask',
+        'vfio_pci_intx_unmask call mutex_lock',
+        'vfio_pci_intx_unmask call mutex_unlock',
+      ],
+      ...during(BEFORE_INTX_LOCKS, { anchor: 'call vfio_pci_intx_unmask_handler', absent: NOT_UNDER_IGATE }),
+    ),
+    'vfio_pci_set_intx_trigger call eventfd_ctx_fdget': INTX_SIGNAL_APART,
   },
   'drivers/vfio/pci/vfio_pci_rdwr.c': {
     ...each(

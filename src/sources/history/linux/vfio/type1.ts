@@ -7,7 +7,7 @@ const NOT_COUNTED = 'until 5.12 groups that may write anywhere are not counted: 
 /** The backend of containers, and virqfd. */
 export const type1: History['files'] = {
   'drivers/vfio/vfio_iommu_type1.c': {
-    'vfio_dma_do_map name domain_list': [{ until: '6.1', anchor: 'name IS_IOMMU_CAP_DOMAIN_IN_CONTAINER' }],
+    'vfio_dma_do_map name domain_list': [{ until: '5.16', anchor: 'name IS_IOMMU_CAP_DOMAIN_IN_CONTAINER' }],
     'vfio_dma_do_unmap call vfio_find_dma_first_node': [{ until: '5.12', anchor: 'call vfio_find_dma after vfio_find_dma vfio_find_dma' }],
     vfio_iommu_device_capable: [
       {
@@ -33,8 +33,8 @@ export const type1: History['files'] = {
     ],
     'vfio_iommu_domain_alloc call iommu_domain_alloc': [{ since: '6.11', anchor: 'call iommu_paging_domain_alloc' }],
     'vfio_iommu_domain_alloc call iommu_paging_domain_alloc': [{ until: '6.11', anchor: 'call iommu_domain_alloc' }],
-    'vfio_iommu_type1_attach_group call iommu_attach_group': [{ until: '6.1', anchor: 'call vfio_iommu_attach_group' }],
-    'vfio_iommu_type1_attach_group call iommu_detach_group': [{ until: '6.1', anchor: 'call vfio_iommu_detach_group' }],
+    'vfio_iommu_type1_attach_group call iommu_attach_group': [{ until: '5.16', anchor: 'call vfio_iommu_attach_group' }],
+    'vfio_iommu_type1_attach_group call iommu_detach_group': [{ until: '5.16', anchor: 'call vfio_iommu_detach_group' }],
     'vfio_iommu_type1_attach_group call iommu_group_has_isolated_msi': [{ until: '6.3', anchor: 'call irq_domain_check_msi_remap' }],
     'vfio_iommu_type1_attach_group name emulated_iommu_groups': [{ until: '5.16', anchor: 'name external_domain' }],
     'vfio_iommu_type1_attach_group name enforce_cache_coherency': [
@@ -50,7 +50,7 @@ export const type1: History['files'] = {
     'vfio_iommu_type1_check_extension call vfio_domains_have_enforce_cache_coherency': [
       { until: '5.19', anchor: 'call vfio_domains_have_iommu_cache' },
     ],
-    'vfio_iommu_type1_detach_group call iommu_detach_group': [{ until: '6.1', anchor: 'call vfio_iommu_detach_group' }],
+    'vfio_iommu_type1_detach_group call iommu_detach_group': [{ until: '5.16', anchor: 'call vfio_iommu_detach_group' }],
     'vfio_iommu_type1_detach_group name emulated_iommu_groups': [{ until: '5.16', anchor: 'name external_domain' }],
     'vfio_iommu_type1_detach_group name num_non_pinned_groups': [
       { until: '5.12', anchor: 'call update_pinned_page_dirty_scope', absent: NOT_COUNTED },

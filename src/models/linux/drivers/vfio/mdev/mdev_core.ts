@@ -25,7 +25,7 @@ import { mdev_create_sysfs_files, parent_create_sysfs_files } from './mdev_sysfs
 const { fn } = source('linux', 'drivers/vfio/mdev/mdev_core.c');
 
 export const mdev_init = fn('mdev.ko is loaded: registers the bus of mediated devices.', function* mdev_init(core: MdevCore) {
-  return since('linux', '5.13') ? yield* bus_register(core.mdev_bus_type) : yield* mdev_bus_register(core);
+  return since('linux', '6.1') ? yield* bus_register(core.mdev_bus_type) : yield* mdev_bus_register(core);
 });
 
 export const mdev_register_parent = fn(

@@ -46,7 +46,7 @@ export const mdev_bus = (core: MdevCore, mdev: () => MdevDevice): DeviceBus => (
     boundPointer(mdev_bus_type.probe, () => core),
     mdev,
   ),
-  match: since('linux', '5.13') ? boundPointer(mdev_bus_match.match, mdev) : undefined,
+  match: since('linux', '5.14') ? boundPointer(mdev_bus_match.match, mdev) : undefined,
 });
 
 export const mdev_register_driver = fn(

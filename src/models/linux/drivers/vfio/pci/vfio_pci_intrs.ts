@@ -456,7 +456,7 @@ const vfio_pci_set_ctx_trigger_single = fn(
   },
 );
 
-/** The assignment of the eventfd; since 6.13, and in the stable trees before, readers need no lock for it. */
+/** The assignment of the eventfd; since 6.19, and in the stable trees of that time, readers need no lock for it. */
 function* replace_trigger(vdev: VfioPciCoreDevice, ctx: EventfdTrigger, data: EventfdCtx | undefined): Run {
   if (since('linux', '6.12')) {
     yield* vfio_pci_eventfd_replace_locked(vdev, ctx, data);
