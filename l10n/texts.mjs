@@ -93,7 +93,7 @@ export function textsOf(file, code) {
   const nodes = nodesOf(parse(code, { sourceType: 'module', plugins: ['typescript'] }));
   const constants = constantsOf(nodes);
   return nodes.flatMap((node) =>
-    [...said(node, constants), ...(isData ? data(node, constants) : [])].map((text) => ({ text, file, line: node.loc.start.line })),
+    [...said(node, constants), ...(isData ? data(node, constants) : [])].filter(Boolean).map((text) => ({ text, file, line: node.loc.start.line })),
   );
 }
 
@@ -102,7 +102,15 @@ const constantsOf = (nodes) =>
   new Map(nodes.flatMap((node) => (node.type === 'VariableDeclarator' ? [[nameOf(node['id']) ?? '', node['init']]] : [])));
 
 /** What a call of `t` says. @param {Node} node @param {Constants} constants @returns {readonly string[]} */
-const said = (node, constants) => (calls(node) === 't' ? literals(given(node)[0], constants) : []);
+function said(node, constants) {
+  if (calls(node) !== 't') return [];
+  const [message] = given(node);
+  if (!isNode(message) || message.type !== 'ObjectExpression') return literals(message, constants);
+  // `{ message, comment }`: one word with two meanings has two entries, as VS Code has it.
+  const properties = /** @type {readonly Node[]} */ (message['properties']);
+  const [said, comment] = ['message', 'comment'].map((name) => literals(properties.find(({ key }) => nameOf(key) === name)?.['value'], constants)[0]);
+  return [`${said}/${comment}`];
+}
 
 /** What a node of a model or a flow says as data. @param {Node} node @param {Constants} constants @returns {readonly string[]} */
 function data(node, constants) {

@@ -129,7 +129,7 @@ function typeView(type: CellType): CellTypeView {
         fields: type.fields.map(({ values, means, ...field }) => ({
           ...field,
           ...(means === undefined ? {} : { means: t(means) }),
-          ...(values ? { values: values.map((name) => t(name ?? '')) } : {}),
+          ...(values ? { values: values.map((name) => (name === undefined ? '' : t(name))) } : {}),
         })),
       };
   }

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { h, setText } from './dom';
 import type { Host } from './host';
 import { icon, type IconName } from './icons';
@@ -10,23 +11,23 @@ interface Control {
   readonly icon: IconName;
 }
 
-const CONTROLS: readonly Control[] = [
-  { command: 'restart', title: 'Restart', icon: 'restart' },
-  { command: 'stepBack', title: 'Step Back', icon: 'stepBack' },
-  { command: 'togglePlay', title: 'Play', icon: 'play' },
-  { command: 'step', title: 'Step', icon: 'step' },
-  { command: 'runToNextContext', title: 'Run to Next Context', icon: 'nextContext' },
-  { command: 'revealSource', title: 'Reveal Source', icon: 'source' },
+const controlsOfRun = (): readonly Control[] => [
+  { command: 'restart', title: t('Restart'), icon: 'restart' },
+  { command: 'stepBack', title: t('Step Back'), icon: 'stepBack' },
+  { command: 'togglePlay', title: t('Play'), icon: 'play' },
+  { command: 'step', title: t('Step'), icon: 'step' },
+  { command: 'runToNextContext', title: t('Run to Next Context'), icon: 'nextContext' },
+  { command: 'revealSource', title: t('Reveal Source'), icon: 'source' },
 ];
 
-const OPEN_PANEL: Control = { command: 'openPanel', title: 'Open Panel', icon: 'panel' };
+const openPanel = (): Control => ({ command: 'openPanel', title: t('Open Panel'), icon: 'panel' });
 
 /** The buttons that steer the run. The side bar's have one more, which opens the panel. */
 export function createControls(host: Host, place: 'panel' | 'state'): Part<RunOutline> {
-  const controls = place === 'state' ? [...CONTROLS, OPEN_PANEL] : CONTROLS;
+  const controls = place === 'state' ? [...controlsOfRun(), openPanel()] : controlsOfRun();
   const buttons = new Map(controls.map((control) => [control.command, createButton(host, control)]));
   return {
-    element: h('div', { class: 'controls', role: 'group', 'aria-label': 'Controls' }, ...buttons.values()),
+    element: h('div', { class: 'controls', role: 'group', 'aria-label': t('Controls') }, ...buttons.values()),
     showPosition(run, { step }) {
       const ends: Partial<Record<PanelCommand, boolean>> = {
         restart: step === 0,
@@ -40,7 +41,7 @@ export function createControls(host: Host, place: 'panel' | 'state'): Part<RunOu
       const button = buttons.get('togglePlay');
       if (!button) return;
       button.replaceChildren(icon(playing ? 'pause' : 'play'));
-      name(button, playing ? 'Pause' : 'Play');
+      name(button, playing ? t('Pause') : t('Play'));
     },
   };
 }

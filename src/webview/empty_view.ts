@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { textButton } from './controls';
 import { h, svg } from './dom';
 import type { Host } from './host';
@@ -8,9 +9,9 @@ export function createEmptyView(host: Host): HTMLElement {
     'main',
     { class: 'empty' },
     drawing(),
-    h('h1', {}, 'Follow an interrupt'),
-    h('p', {}, 'Pick a flow and step through it, from the device to the guest, beside the kernel and QEMU source that does it.'),
-    textButton('Explore a Flow', 'primary', () => host.command('exploreFlow')),
+    h('h1', {}, t('Follow an interrupt')),
+    h('p', {}, t('Pick a flow and step through it, from the device to the guest, beside the kernel and QEMU source that does it.')),
+    textButton(t('Explore a Flow'), 'primary', () => host.command('exploreFlow')),
   );
 }
 

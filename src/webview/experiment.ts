@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { textButton } from './controls';
 import { h } from './dom';
 import type { Host } from './host';
@@ -8,12 +9,12 @@ import { checkbox, dropdown, numberField } from './toolkit';
 
 /** What a reader may change about the run: its parameters, and what else may happen at the current step. */
 export function createExperiment(host: Host): Part<RunOutline> {
-  const parameters = h('div', { class: 'parameters', role: 'group', 'aria-label': 'Parameters' });
-  const stimuli = h('div', { class: 'stimuli', role: 'group', 'aria-label': 'Stimuli' });
-  const injected = h('ol', { class: 'injected', 'aria-label': 'Injected' });
+  const parameters = h('div', { class: 'parameters', role: 'group', 'aria-label': t('Parameters') });
+  const stimuli = h('div', { class: 'stimuli', role: 'group', 'aria-label': t('Stimuli') });
+  const injected = h('ol', { class: 'injected', 'aria-label': t('Injected') });
   const body = h('div', { class: 'experiment-body', id: 'experiment' }, parameters, stimuli, injected);
   return {
-    element: h('section', { class: 'experiment', 'aria-label': 'Experiment' }, createFold(host, body), body),
+    element: h('section', { class: 'experiment', 'aria-label': t('Experiment') }, createFold(host, body), body),
     showRun(run) {
       parameters.replaceChildren(...run.parameters.map((parameter) => createParameter(host, parameter)));
       stimuli.replaceChildren(
@@ -38,7 +39,7 @@ function createFold(host: Host, body: HTMLElement): HTMLElement {
     'button',
     { type: 'button', class: 'fold', 'aria-expanded': String(open), 'aria-controls': body.id },
     icon('chevron'),
-    'Experiment',
+    t('Experiment'),
   );
   body.hidden = !open;
   button.addEventListener('click', () => {
@@ -72,6 +73,6 @@ function labelled(title: string, description: string, control: HTMLElement): HTM
 }
 
 function createInjection(host: Host, { title, at }: RunOutline['injected'][number]): HTMLElement {
-  const button = h('button', { type: 'button', class: 'link', click: () => host.seek(at) }, `step ${at}`);
-  return h('li', {}, h('span', {}, title), ' at ', button);
+  const button = h('button', { type: 'button', class: 'link', click: () => host.seek(at) }, t('at step {0}', at));
+  return h('li', {}, h('span', {}, title), ' ', button);
 }

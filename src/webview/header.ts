@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { createControls } from './controls';
 import { h, setText } from './dom';
 import type { Host } from './host';
@@ -23,7 +24,7 @@ function createHeading(): Part<RunOutline> {
     showRun: (run) => setText(title, run.title),
     showPosition(run, at) {
       showContext(context, run, at);
-      setText(position, `step ${formatCount(at.step)} of ${formatCount(run.length - 1)}`);
+      setText(position, t('step {0} of {1}', formatCount(at.step), formatCount(run.length - 1)));
     },
   };
 }

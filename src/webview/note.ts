@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { h, setText } from './dom';
 import type { Host } from './host';
 import { contextKind, icon, type ContextKind } from './icons';
@@ -9,17 +10,22 @@ const SHOWN_HOPS = 4;
 
 /** What the current step is: how the signal got there, which function does what, on whose behalf. */
 export function createNote(host: Host): Part<RunOutline> {
-  const way = h('ol', { class: 'way', 'aria-label': 'How the signal got here' });
+  const way = h('ol', { class: 'way', 'aria-label': t('How the signal got here') });
   const symbol = h('span', { class: 'symbol' });
   const anchor = h('span', { class: 'anchor' });
-  const reference = h('button', { type: 'button', class: 'reference', title: 'Reveal Source', click: () => host.command('revealSource') });
+  const reference = h('button', {
+    type: 'button',
+    class: 'reference',
+    title: t('Reveal Source'),
+    click: () => host.command('revealSource'),
+  });
   const does = h('p', { class: 'does' });
   const note = h('p', { class: 'note' });
   const result = h('p', { class: 'result' });
   const stack = createStack(host);
   const element = h(
     'section',
-    { class: 'step', 'aria-label': 'Step' },
+    { class: 'step', 'aria-label': t({ message: 'Step', comment: 'noun' }) },
     way,
     h('h2', { class: 'function' }, symbol, anchor),
     reference,
@@ -37,7 +43,7 @@ export function createNote(host: Host): Part<RunOutline> {
       showIf(reference, position.reference);
       showIf(does, position.does || undefined);
       showIf(note, position.note);
-      showIf(result, position.result === undefined ? undefined : `returns ${position.result}`);
+      showIf(result, position.result === undefined ? undefined : t('returns {0}', position.result));
       stack.showPosition(run, position);
     },
   };
@@ -54,7 +60,7 @@ function createWay(host: Host, run: RunOutline, { here, way }: PositionView): re
   const stops = hops.map(({ cause, lane, symbol }) => {
     const { kind, inside } = describeLane(run, lane);
     const seek = () => host.seek(cause);
-    return h('button', { type: 'button', class: `stop ctx-${kind}`, title: `step ${cause}: ${symbol}`, click: seek }, ...inside);
+    return h('button', { type: 'button', class: `stop ctx-${kind}`, title: t('step {0}: {1}', cause, symbol), click: seek }, ...inside);
   });
   const { kind, inside } = describeLane(run, here.lane);
   const last = h('span', { class: `stop current ctx-${kind}`, 'aria-current': 'step' }, ...inside);
@@ -79,7 +85,7 @@ function createStack(host: Host): Part<RunOutline> {
     element,
     showPosition(_run: RunOutline, { stack }: PositionView) {
       element.hidden = stack.length === 0;
-      setText(title, `Call stack · ${stack.length}`);
+      setText(title, t('Call stack · {0}', stack.length));
       frames.replaceChildren(
         ...stack.map(({ step, symbol }) => {
           const seek = () => host.seek(step);

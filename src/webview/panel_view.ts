@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import './frame.css';
 import { createCompare } from './compare/compare';
 import { h } from './dom';
@@ -24,9 +25,9 @@ export function createPanelView(host: Host): Part {
   const fork = createFork(host);
   const timeline = createTimeline(host);
   const tabs = createTabs(host, [
-    { id: 'sequence', title: 'Sequence', part: createSequence(host) },
-    { id: 'topology', title: 'Topology', part: createTopology(host) },
-    { id: 'compare', title: 'Compare', part: createCompare(host) },
+    { id: 'sequence', title: t('Sequence'), part: createSequence(host) },
+    { id: 'topology', title: t('Topology'), part: createTopology(host) },
+    { id: 'compare', title: t('Compare'), part: createCompare(host) },
   ]);
   const detail = column('detail', [createPreset(), createNote(host), createState(host)]);
   const experiment = createExperiment(host);

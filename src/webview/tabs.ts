@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { h } from './dom';
 import type { Host } from './host';
 import type { Part } from './part';
@@ -22,7 +23,7 @@ interface Missed {
  * comes to light. The tools of the shown one stand at the end of the bar.
  */
 export function createTabs(host: Host, tabs: readonly [Tab, ...Tab[]]): Part {
-  const list = h('div', { class: 'tab-list', role: 'tablist', 'aria-label': 'Views of the run' });
+  const list = h('div', { class: 'tab-list', role: 'tablist', 'aria-label': t('Views of the run') });
   const tools = h('div', { class: 'tools' });
   const bar = h('div', { class: 'tab-bar' }, list, tools);
   const pages = tabs.map((tab, index) => {
@@ -79,7 +80,7 @@ export function createTabs(host: Host, tabs: readonly [Tab, ...Tab[]]): Part {
   }
 
   return {
-    element: h('section', { class: 'tabs', 'aria-label': 'Run' }, bar, ...pages.map(({ panel }) => panel)),
+    element: h('section', { class: 'tabs', 'aria-label': t('Run') }, bar, ...pages.map(({ panel }) => panel)),
     showRun: (run) => pages.forEach(({ missed }) => (missed.run = run)),
     showPosition(run, position) {
       latest = { run, position };

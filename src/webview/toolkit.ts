@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 /**
  * The controls of @vscode/webview-ui-toolkit that the views use. Its owner has sunset it, so it is named in this file only:
  * whoever replaces it defines elements of these names, with these attributes and events, here.
@@ -65,7 +66,7 @@ export function numberField(
   { value, minimum, maximum }: { readonly value: number; readonly minimum: number; readonly maximum: number },
   changed: (value: number) => void,
 ): ValueControl {
-  const control = h('vscode-text-field', { value: String(value), title: `${minimum} to ${maximum}` }, label) as ValueControl;
+  const control = h('vscode-text-field', { value: String(value), title: t('{0} to {1}', minimum, maximum) }, label) as ValueControl;
   let known = value;
   control.addEventListener('change', () => {
     const given = control.value.trim() === '' ? Number.NaN : Number(control.value);

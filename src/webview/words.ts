@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import type { PositionView, RunOutline, RunView } from './protocol';
 import { cellAt, formatValue } from './registers/values';
 import { stepAt } from './steps';
@@ -12,14 +13,14 @@ export function formatCount(count: number): string {
 /** `step 214, host hard-IRQ, vfio_intx_handler, masked, writes state` */
 export function describeStep(run: RunView, n: number): string {
   const step = stepAt(run.steps, n);
-  if (!step) return `step ${n}`;
+  if (!step) return t('step {0}', n);
   const parts = [
-    `step ${n}`,
+    t('step {0}', n),
     run.lanes[step.lane]?.title,
-    step.kind === 'return' ? `return from ${step.symbol}` : step.symbol,
+    step.kind === 'return' ? t('return from {0}', step.symbol) : step.symbol,
     step.anchor,
-    step.edge === undefined ? undefined : `by ${step.edge}`,
-    step.writes ? 'writes state' : undefined,
+    step.edge === undefined ? undefined : t('by {0}', step.edge),
+    step.writes ? t('writes state') : undefined,
   ];
   return parts.filter((part) => part !== undefined).join(', ');
 }
@@ -36,12 +37,15 @@ export function announce(run: RunOutline, position: PositionView): string {
     const said = (value: number) => (found ? formatValue(found.type, value, run.components) : String(value));
     return `${found?.cell.name ?? ''}: ${said(was)} → ${said(values[cell] ?? 0)}`;
   });
-  const more = changes.length > SPOKEN_WRITES ? ` and ${changes.length - SPOKEN_WRITES} more` : '';
   const parts = [
-    `Step ${step.n}`,
+    t('Step {0}', step.n),
     run.lanes[step.lane]?.title,
-    step.kind === 'return' ? `return from ${step.symbol}` : step.symbol,
-    spoken.length > 0 ? `writes ${spoken.join(', ')}${more}` : undefined,
+    step.kind === 'return' ? t('return from {0}', step.symbol) : step.symbol,
+    spoken.length === 0
+      ? undefined
+      : changes.length > SPOKEN_WRITES
+        ? t('writes {0} and {1} more', spoken.join(', '), changes.length - SPOKEN_WRITES)
+        : t('writes {0}', spoken.join(', ')),
   ];
   return parts.filter((part) => part !== undefined).join(', ');
 }

@@ -62,7 +62,7 @@ export const scopesOf = (run: FlowRun, frame: Frame): readonly Scope[] => [
   { name: t('Arguments'), inside: { kind: 'arguments', frame }, expensive: frame.enter > SOON },
   { name: t('At Hand'), inside: { kind: 'components', components: componentsAtHand(run, frame) }, expensive: false },
   { name: t('Interrupt State'), inside: { kind: 'state' }, expensive: false },
-  { name: t('Step'), inside: { kind: 'step', frame }, expensive: false },
+  { name: t({ message: 'Step', comment: 'noun' }), inside: { kind: 'step', frame }, expensive: false },
 ];
 
 /** The rows inside a node. */

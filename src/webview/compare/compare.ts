@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import './compare.css';
 import { textButton } from '../controls';
 import { h, setStyle, setText } from '../dom';
@@ -27,8 +28,8 @@ interface Shown {
 /** Two runs side by side: what is alike folded away, what differs marked, and what differs in state where one stands. */
 export function createCompare(host: Host): Part {
   const summary = h('p', { class: 'compare-summary' });
-  const [left, right] = [h('span', {}, 'This run'), h('span', {})];
-  const list = h('div', { class: 'compare-rows', role: 'listbox', tabindex: 0, 'aria-label': 'Steps of both runs' });
+  const [left, right] = [h('span', {}, t('This run')), h('span', {})];
+  const list = h('div', { class: 'compare-rows', role: 'listbox', tabindex: 0, 'aria-label': t('Steps of both runs') });
   const content = h('div', { class: 'compare-content' }, list);
   const scroller = h('div', { class: 'compare-scroller' }, content);
   const table = createStateTable();
@@ -39,12 +40,14 @@ export function createCompare(host: Host): Part {
     h(
       'p',
       {},
-      'No run stands beside this one. A fork is compared with the run that it came from; any run with a preset, or with other parameters.',
+      t(
+        'No run stands beside this one. A fork is compared with the run that it came from; any run with a preset, or with other parameters.',
+      ),
     ),
-    textButton('Compare With…', 'primary', () => host.command('compareWith')),
+    textButton(t('Compare With…'), 'primary', () => host.command('compareWith')),
   );
-  const [previous, next] = [jumpButton('Previous Difference', -1), jumpButton('Next Difference', 1)];
-  const choose = textButton('Compare With…', 'secondary', () => host.command('compareWith'));
+  const [previous, next] = [jumpButton(t('Previous Difference'), -1), jumpButton(t('Next Difference'), 1)];
+  const choose = textButton(t('Compare With…'), 'secondary', () => host.command('compareWith'));
   let shown: Shown | undefined;
   let latest: RunView | undefined;
   let position = 0;
@@ -187,17 +190,23 @@ export function createCompare(host: Host): Part {
 /** `The same up to step 412 · 12 differences · 96 % in common` */
 function summaryOf(run: RunView, { differences, otherwise, steps }: ComparisonView): string {
   const ways = differences.length / 4;
-  if (ways === 0 && otherwise.length === 0) return 'Both runs are the same, step by step.';
+  if (ways === 0 && otherwise.length === 0) return t('Both runs are the same, step by step.');
   const first = Math.min(differences[0] ?? Infinity, otherwise[0] ?? Infinity);
   const only = differences.reduce((sum, edge, index) => sum + (index % 2 === 1 ? edge : -edge), 0);
   const common = (run.length + steps.length - only) / (run.length + steps.length);
   const parts = [
-    first === 0 ? 'Different from the first step on' : `The same up to step ${formatCount(first - 1)}`,
-    ways > 0 ? `${formatCount(ways)} ${ways === 1 ? 'place' : 'places'} where they go different ways` : undefined,
-    otherwise.length > 0
-      ? `${formatCount(otherwise.length)} ${otherwise.length === 1 ? 'step writes' : 'steps write'} another value`
-      : undefined,
-    `${Math.floor(common * 100)} % in common`,
+    first === 0 ? t('Different from the first step on') : t('The same up to step {0}', formatCount(first - 1)),
+    ways === 0
+      ? undefined
+      : ways === 1
+        ? t('1 place where they go different ways')
+        : t('{0} places where they go different ways', formatCount(ways)),
+    otherwise.length === 0
+      ? undefined
+      : otherwise.length === 1
+        ? t('1 step writes another value')
+        : t('{0} steps write another value', formatCount(otherwise.length)),
+    t('{0} % in common', Math.floor(common * 100)),
   ];
   return parts.filter((part) => part !== undefined).join(' · ');
 }

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { h, setStyle } from '../dom';
 import { contextKind } from '../icons';
 import type { ComparisonView, Lane, RunView, StepColumns } from '../protocol';
@@ -24,15 +25,16 @@ export function createCompareRow(
   const common = { role: 'option', 'aria-selected': String(active), ...(here ? { 'aria-current': 'step' } : {}) };
   if (row === undefined) return h('div', common);
   if (row.kind === 'fold') {
-    const count = `${formatCount(row.count)} steps in common`;
-    return h('div', { ...common, class: `compare-row fold-row${state}`, 'aria-label': `${count}, folded` }, h('span', {}, `⋯ ${count}`));
+    const count = t('{0} steps in common', formatCount(row.count));
+    const label = t('{0}, folded', count);
+    return h('div', { ...common, class: `compare-row fold-row${state}`, 'aria-label': label }, h('span', {}, `⋯ ${count}`));
   }
   const { mark, a, b, again } = row;
   const left = createSide(run.steps, run.lanes, a);
   const right = createSide(comparison.steps, comparison.lanes, b);
   const words = [
-    again ? 'the same again' : markWords(row),
-    a === undefined ? undefined : `this run: ${left.words}`,
+    again ? t('the same again') : markWords(row),
+    a === undefined ? undefined : t('this run: {0}', left.words),
     b === undefined || mark === 'same' ? undefined : `${comparison.title}: ${right.words}`,
   ];
   return h(
@@ -49,9 +51,9 @@ function markWords({ mark, a, b }: Extract<CompareRow, { readonly kind: 'steps' 
     case 'same':
       return undefined;
     case 'otherwise':
-      return 'writes another value';
+      return t('writes another value');
     case 'different':
-      return a === undefined ? 'only in the other run' : b === undefined ? 'only in this run' : 'different';
+      return a === undefined ? t('only in the other run') : b === undefined ? t('only in this run') : t('different');
   }
 }
 
@@ -81,7 +83,7 @@ function createSide(steps: StepColumns, lanes: readonly Lane[], n: number | unde
     h('span', { class: 'bar' }),
     label,
   );
-  const what = step.kind === 'return' ? `return from ${step.symbol}` : step.symbol;
-  const words = [`step ${step.n}`, lane?.title, what, step.anchor].filter((part) => part !== undefined).join(', ');
+  const what = step.kind === 'return' ? t('return from {0}', step.symbol) : step.symbol;
+  const words = [t('step {0}', step.n), lane?.title, what, step.anchor].filter((part) => part !== undefined).join(', ');
   return { element, words };
 }

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { h, setText } from '../dom';
 import type { StateComparisonView } from '../protocol';
 import { formatCount } from '../words';
@@ -15,27 +16,31 @@ export function createStateTable(): StateTable {
   const table = h(
     'table',
     { 'aria-labelledby': title.id },
-    h('thead', {}, h('tr', {}, ...['Cell', 'This run', 'The other'].map((name) => h('th', { scope: 'col' }, name)))),
+    h('thead', {}, h('tr', {}, ...[t('Cell'), t('This run'), t('The other')].map((name) => h('th', { scope: 'col' }, name)))),
     body,
   );
   const scroller = h('div', { class: 'state-table-scroller', tabindex: 0, role: 'region', 'aria-labelledby': title.id }, table);
   return {
-    element: h('section', { class: 'state-table', 'aria-label': 'Differences in state' }, title, scroller),
+    element: h('section', { class: 'state-table', 'aria-label': t('Differences in state') }, title, scroller),
     show({ step, other, same, count, cells }) {
-      const steps = `step ${formatCount(step)} and ${same ? 'its twin, ' : 'the nearest before, '}${formatCount(other)}`;
-      const more = count > cells.length ? `, the first ${formatCount(cells.length)}` : '';
-      setText(
-        title,
-        count === 0
-          ? `No cell differs at ${steps}`
-          : `${formatCount(count)} ${count === 1 ? 'cell differs' : 'cells differ'} at ${steps}${more}`,
-      );
+      const steps = same
+        ? t('step {0} and its twin, {1}', formatCount(step), formatCount(other))
+        : t('step {0} and the nearest before, {1}', formatCount(step), formatCount(other));
+      setText(title, titleOf(count, cells.length, steps));
       scroller.hidden = count === 0;
       body.replaceChildren(
         ...cells.map(({ name, a, b }) =>
-          h('tr', {}, h('th', { scope: 'row', title: name }, name), h('td', {}, a ?? 'not there'), h('td', {}, b ?? 'not there')),
+          h('tr', {}, h('th', { scope: 'row', title: name }, name), h('td', {}, a ?? t('not there')), h('td', {}, b ?? t('not there'))),
         ),
       );
     },
   };
+}
+
+function titleOf(count: number, shown: number, steps: string): string {
+  if (count === 0) return t('No cell differs at {0}', steps);
+  if (count === 1) return t('1 cell differs at {0}', steps);
+  return count === shown
+    ? t('{0} cells differ at {1}', formatCount(count), steps)
+    : t('{0} cells differ at {1}, the first {2}', formatCount(count), steps, formatCount(shown));
 }

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import './origin.css';
 import { h, setText } from '../dom';
 import type { Host } from '../host';
@@ -33,19 +34,19 @@ export function createOrigin(host: Host, { edit, asked: tellAsked, closed }: Ori
   const name = h('span', { class: 'origin-name' });
   const count = h('p', { class: 'origin-count' });
   const strip = createStrip((step) => host.seek(step));
-  const writes = h('ol', { class: 'writes-near', 'aria-label': 'Writes around this step' });
+  const writes = h('ol', { class: 'writes-near', 'aria-label': t('Writes around this step') });
   const told = h('ol', {});
-  const all = h('details', { class: 'all-writes' }, h('summary', {}, 'All writes'), told);
-  const set = h('button', { type: 'button', class: 'link', title: 'Forks the run at this step', click: () => asked && edit(asked) });
+  const all = h('details', { class: 'all-writes' }, h('summary', {}, t('All writes')), told);
+  const set = h('button', { type: 'button', class: 'link', title: t('Forks the run at this step'), click: () => asked && edit(asked) });
   const close = h(
     'button',
-    { type: 'button', class: 'close', title: 'Close', 'aria-label': 'Close', click: () => dismiss() },
+    { type: 'button', class: 'close', title: t('Close'), 'aria-label': t('Close'), click: () => dismiss() },
     icon('close'),
   );
   const element = h(
     'section',
-    { class: 'who-wrote', 'aria-label': 'Who wrote this?', hidden: true },
-    h('header', {}, h('h3', {}, 'Who wrote ', name, '?'), set, close),
+    { class: 'who-wrote', 'aria-label': t('Who wrote this?'), hidden: true },
+    h('header', {}, h('h3', {}, ...around(t('Who wrote {0}?', '\0'), name)), set, close),
     strip.element,
     count,
     writes,
@@ -79,14 +80,14 @@ export function createOrigin(host: Host, { edit, asked: tellAsked, closed }: Ori
     element.hidden = false;
     setText(name, targetName(run, asked));
     set.hidden = cellAt(run, asked.cell)?.type.kind === 'pointer';
-    setText(set, asked.field?.width === 1 ? 'Flip' : 'Set…');
+    setText(set, asked.field?.width === 1 ? t('Flip') : t('Set…'));
     const until = writesUntil(history, position.step);
     strip.show(history, run.length, position.step, until);
     setText(count, countWords(history, until));
     const rows = [
-      { index: until, title: 'next' },
-      { index: until - 1, title: history.steps[until - 1] === position.step ? 'now' : 'last' },
-      { index: until - 2, title: 'before' },
+      { index: until, title: t('next') },
+      { index: until - 1, title: history.steps[until - 1] === position.step ? t('now') : t('last') },
+      { index: until - 2, title: t('before') },
     ];
     writes.replaceChildren(
       ...rows
@@ -147,10 +148,15 @@ function sameIn(run: RunOutline, before: RunOutline, { cell, field }: Target): T
   return component === undefined || offset < 0 ? undefined : { cell: component.first + offset, ...(field ? { field } : {}) };
 }
 
+/** A text in which an element stands at the place of `\0`. */
+const around = (text: string, element: Node): readonly (Node | string)[] =>
+  text.split('\0').flatMap((part, index) => (index === 0 ? [part] : [element, part]));
+
 function countWords({ steps, truncated }: History, until: number): string {
-  if (steps.length === 0) return 'Nothing in this run changes it.';
-  const total = `${truncated ? 'the last ' : ''}${formatCount(steps.length)} ${steps.length === 1 ? 'write' : 'writes'}`;
-  return until === 0 ? `${total} in this run, none of them yet` : `${formatCount(until)} of ${total} so far`;
+  if (steps.length === 0) return t('Nothing in this run changes it.');
+  const count = formatCount(steps.length);
+  const total = truncated ? t('the last {0} writes', count) : steps.length === 1 ? t('1 write') : t('{0} writes', count);
+  return until === 0 ? t('{0} in this run, none of them yet', total) : t('{0} of {1} so far', formatCount(until), total);
 }
 
 function createWrite(host: Host, history: History, index: number, title: string, withSource: boolean): HTMLElement {
@@ -163,7 +169,7 @@ function createWrite(host: Host, history: History, index: number, title: string,
     { class: `ctx-${kind}` },
     h(
       'button',
-      { type: 'button', title: `Go to step ${step}`, click: () => host.seek(step) },
+      { type: 'button', title: t('Go to step {0}', step), click: () => host.seek(step) },
       h('span', { class: 'when' }, title),
       h('span', { class: 'number' }, String(step)),
       h('span', { class: 'who' }, h('span', { class: 'symbol' }, symbol), h('span', { class: 'anchor' }, anchor ?? '')),
@@ -177,8 +183,8 @@ function createWrite(host: Host, history: History, index: number, title: string,
           {
             type: 'button',
             class: 'reference',
-            title: `Open ${reference}`,
-            'aria-label': `Open ${reference}`,
+            title: t('Open {0}', reference),
+            'aria-label': t('Open {0}', reference),
             click: () => host.send({ type: 'revealStep', step }),
           },
           reference.split(' ')[0],

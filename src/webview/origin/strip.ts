@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { h, setStyle, svg } from '../dom';
 import { curve, valueBefore, writesUntil, type History } from './history';
 
@@ -17,7 +18,12 @@ export function createStrip(seek: (step: number) => void): Strip {
   const past = svg('path', { class: 'curve past' });
   const drawing = svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', 'aria-hidden': 'true' }, line, past);
   const cursor = h('span', { class: 'strip-cursor' });
-  const element = h('div', { class: 'strip', role: 'slider', tabindex: 0, 'aria-label': 'History', 'aria-valuemin': 0 }, drawing, cursor);
+  const element = h(
+    'div',
+    { class: 'strip', role: 'slider', tabindex: 0, 'aria-label': t('History'), 'aria-valuemin': 0 },
+    drawing,
+    cursor,
+  );
   let shown: { readonly history: History; readonly length: number; readonly until: number; readonly step: number } | undefined;
   let drawn: History | undefined;
 
@@ -82,7 +88,7 @@ export function createStrip(seek: (step: number) => void): Strip {
 
 function words(history: History, until: number): string {
   const value = history.text(history.values[until - 1] ?? history.before);
-  if (until === 0) return `not written yet: ${value}`;
+  if (until === 0) return t('not written yet: {0}', value);
   const was = history.text(valueBefore(history, until - 1));
   return `write ${until} of ${history.steps.length}: step ${history.steps[until - 1] ?? 0}, ${was} → ${value}`;
 }

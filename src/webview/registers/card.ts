@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { h } from '../dom';
 import { icon } from '../icons';
 import type { ComponentView, RunOutline, StateView } from '../protocol';
@@ -42,7 +43,8 @@ export function createCard(run: RunOutline, component: ComponentView, targets: W
     if (now === changed) return;
     changed = now;
     element.classList.toggle('changed', now);
-    element.setAttribute('aria-label', `${component.struct} ${component.name}${now ? ', changed by this step' : ''}`);
+    const name = `${component.struct} ${component.name}`;
+    element.setAttribute('aria-label', now ? t('{0}, changed by this step', name) : name);
   }
 
   const writtenRow = (state: StateView, step: number, { from, to }: Row): boolean => {
@@ -76,7 +78,7 @@ export function createCard(run: RunOutline, component: ComponentView, targets: W
     },
     setPinned(pinned) {
       element.classList.toggle('pinned', pinned);
-      pin.title = pinned ? 'Unpin' : 'Pin to the Top';
+      pin.title = pinned ? t('Unpin') : t('Pin to the Top');
       pin.setAttribute('aria-label', pin.title);
       pin.setAttribute('aria-pressed', String(pinned));
     },

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { h } from '../dom';
 import type { BitFieldView, CellType } from '../protocol';
 import { formatValue, readTyped } from './values';
@@ -25,7 +26,7 @@ const OPEN = '.editor';
 export function openEditor(line: HTMLElement, { label, type, value }: Edit, done: (value: number | undefined) => void): void {
   if (line.querySelector(OPEN)) return;
   const control = createControl(type, value);
-  control.setAttribute('aria-label', `New value of ${label}`);
+  control.setAttribute('aria-label', t('New value of {0}', label));
   const problem = h('span', { class: 'problem', role: 'alert' });
   const editor = h('form', { class: 'editor' }, control, problem);
   line.classList.add('editing');

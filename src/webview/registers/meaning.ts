@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { h, setStyle } from '../dom';
 import type { RunOutline } from '../protocol';
 import type { Target } from './target';
@@ -73,14 +74,14 @@ function contentOf({ run, target: { cell, field } }: Explained): readonly HTMLEl
   const found = cellAt(run, cell);
   const component = run.components[found?.component ?? -1];
   if (!found || !component) return [];
-  const place = field && (field.width === 1 ? `bit ${field.low}` : `bits ${field.low + field.width - 1}:${field.low}`);
+  const place = field && (field.width === 1 ? t('bit {0}', field.low) : t('bits {0}:{1}', field.low + field.width - 1, field.low));
   const meaning = field?.means ?? found.cell.means;
   return [
     h(
       'p',
       { class: 'meaning-name' },
       h('span', {}, field ? field.name : found.cell.name),
-      h('span', { class: 'place' }, field ? `${place} of ${found.cell.name}` : component.struct),
+      h('span', { class: 'place' }, field ? t('{0} of {1}', place ?? '', found.cell.name) : component.struct),
     ),
     ...(meaning ? [h('p', {}, meaning)] : []),
     ...(field && found.cell.means ? [h('p', { class: 'context-doc' }, found.cell.means)] : []),

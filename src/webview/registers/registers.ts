@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import './registers.css';
 import { h } from '../dom';
 import { SHOWN_STATE, type Host, type ShownState } from '../host';
@@ -12,11 +13,11 @@ import { sameTarget, type Target } from './target';
 import { cellAt, fieldValue, withField } from './values';
 import { wantedBy } from './wanted';
 
-const SHOWN_TITLES: Readonly<Record<ShownState, string>> = {
-  all: 'All',
-  touched: 'Touched',
-  changed: 'Changed',
-};
+const shownTitles = (): Readonly<Record<ShownState, string>> => ({
+  all: t('All'),
+  touched: t('Touched'),
+  changed: t('Changed'),
+});
 
 /** What becomes of what a reader does with a value. */
 export interface ValueActions {
@@ -42,9 +43,9 @@ export interface Registers extends Part<RunOutline> {
  */
 export function createRegisters(host: Host, actions: ValueActions): Registers {
   const targets = new WeakMap<Element, Target>();
-  const tree = h('div', { class: 'registers', role: 'tree', 'aria-label': 'State' });
+  const tree = h('div', { class: 'registers', role: 'tree', 'aria-label': t('State') });
   const nothing = h('p', { class: 'nothing', hidden: true });
-  const meaning = createMeaning(tree, 'Enter: who wrote this?  F2: what if it were another value?', (element) => {
+  const meaning = createMeaning(tree, t('Enter: who wrote this?  F2: what if it were another value?'), (element) => {
     const target = targets.get(element);
     return target && latest && { run: latest.run, target };
   });
@@ -53,13 +54,13 @@ export function createRegisters(host: Host, actions: ValueActions): Registers {
   let latest: { readonly run: RunOutline; readonly position: PositionView } | undefined;
   let selected: Target | undefined;
 
-  const search = searchField('Filter', (text) => {
+  const search = searchField(t('Filter'), (text) => {
     filter = text;
     show();
   });
   const shows = dropdown(
-    'Shown state',
-    SHOWN_STATE.map((value) => ({ value, title: SHOWN_TITLES[value] })),
+    t('Shown state'),
+    SHOWN_STATE.map((value) => ({ value, title: shownTitles()[value] })),
     host.recall().shownState,
     (value) => {
       host.remember({ shownState: SHOWN_STATE.find((known) => known === value) ?? 'touched' });
@@ -76,10 +77,10 @@ export function createRegisters(host: Host, actions: ValueActions): Registers {
     nothing.hidden = visible.includes(true);
     nothing.textContent =
       filter.trim() !== ''
-        ? 'No state matches the filter.'
+        ? t('No state matches the filter.')
         : host.recall().shownState === 'changed'
-          ? 'This step changes no state.'
-          : 'No state yet.';
+          ? t('This step changes no state.')
+          : t('No state yet.');
     keepTabStop();
   }
 
@@ -217,8 +218,8 @@ export function createRegisters(host: Host, actions: ValueActions): Registers {
     focus: () => tree.querySelector<HTMLElement>('[tabindex="0"]')?.focus(),
     element: h(
       'section',
-      { class: 'state', 'aria-label': 'State' },
-      h('div', { class: 'section-bar' }, h('h2', {}, 'State'), h('div', { class: 'tools' }, shows, search)),
+      { class: 'state', 'aria-label': t('State') },
+      h('div', { class: 'section-bar' }, h('h2', {}, t('State')), h('div', { class: 'tools' }, shows, search)),
       nothing,
       tree,
       meaning.element,

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { h, setText } from '../dom';
 import type { BitFieldView, CellType, ComponentView, RunOutline, StateView } from '../protocol';
 import type { Target } from './target';
@@ -51,11 +52,11 @@ export function createRow(run: RunOutline, component: ComponentView, row: Row, t
       value.replaceChildren(...createValue(said(now), changed ? said(before) : undefined));
       origin.hidden = writer < 0;
       setText(origin, String(writer));
-      origin.title = `Written at step ${writer}: go there`;
+      origin.title = t('Written at step {0}: go there', writer);
       const words = [
         `${row.name}: ${said(now)}`,
-        changed ? `was ${said(before)}` : undefined,
-        writer < 0 ? undefined : `written at step ${writer}`,
+        changed ? t('was {0}', said(before)) : undefined,
+        writer < 0 ? undefined : t('written at step {0}', writer),
       ];
       element.setAttribute('aria-label', words.filter((word) => word !== undefined).join(', '));
       chips.update(numbers.flatMap((number, index) => chipsOf(number, types[index]!, now[index] ?? 0, before[index] ?? 0)));
@@ -73,16 +74,16 @@ function sayValue(run: RunOutline, types: readonly CellType[], values: readonly 
   const [type] = types;
   if (type?.kind !== 'vectors') return formatValue(type ?? { kind: 'int' }, values[0] ?? 0, run.components);
   const count = values.reduce((sum, word) => sum + bitsSet(word).length, 0);
-  return count === 0 ? 'none' : count === 1 ? '1 vector' : `${count} vectors`;
+  return count === 0 ? t('none') : count === 1 ? t('1 vector') : t('{0} vectors', count);
 }
 
 /** `false → true` where the step changed it. */
 function createValue(now: string, was: string | undefined): readonly (Node | string)[] {
   if (was === undefined) return [now];
   return [
-    h('del', {}, h('span', { class: 'hidden' }, 'was '), was),
+    h('del', {}, h('span', { class: 'hidden' }, t('was ')), was),
     h('span', { class: 'becomes', 'aria-hidden': 'true' }, '→'),
-    h('ins', {}, h('span', { class: 'hidden' }, 'now '), now),
+    h('ins', {}, h('span', { class: 'hidden' }, t('now ')), now),
   ];
 }
 
@@ -116,7 +117,7 @@ const vectorField = (vector: number, low: number): BitFieldView => ({
   name: `0x${vector.toString(16).padStart(2, '0')}`,
   low,
   width: 1,
-  means: `Vector 0x${vector.toString(16)}, ${vector} in decimal.`,
+  means: t('Vector 0x{0}, {1} in decimal.', vector.toString(16), vector),
 });
 
 interface Chips {
@@ -161,7 +162,8 @@ function paint(element: HTMLElement, { field, now, was }: Chip): void {
   element.className = `bit${single ? '' : ' number'}${single && now ? ' set' : ''}${changed ? ' changed' : ''}`;
   const sign = !changed ? '' : !single ? '≠ ' : now ? '▲ ' : '▼ ';
   setText(element, `${sign}${field.name}${single ? '' : ` ${fieldText(field, now)}`}`);
-  const words = single ? (now ? 'set' : 'clear') : fieldText(field, now);
-  const before = !changed ? '' : single ? ', changed by this step' : `, was ${fieldText(field, was)}`;
-  element.setAttribute('aria-label', `${field.name} ${words}${before}`);
+  const words = single ? (now ? t('set') : t('clear')) : fieldText(field, now);
+  const name = `${field.name} ${words}`;
+  const label = !changed ? name : single ? t('{0}, changed by this step', name) : t('{0}, was {1}', name, fieldText(field, was));
+  element.setAttribute('aria-label', label);
 }

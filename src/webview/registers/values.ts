@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import type { BitFieldView, CellType, CellView, ComponentView, RunOutline } from '../protocol';
 
 /** What cells' numbers mean to people, and back: pure, so that each is tested by itself. */
@@ -52,9 +53,9 @@ export function readTyped(type: CellType, text: string): Typed {
         ? { value: 1 }
         : /^(false|0)$/i.test(trimmed)
           ? { value: 0 }
-          : { problem: 'Expected true or false' };
+          : { problem: t('Expected true or false') };
     case 'int':
-      return isNumber ? { value: Number(trimmed) } : { problem: 'Expected a whole number' };
+      return isNumber ? { value: Number(trimmed) } : { problem: t('Expected a whole number') };
     case 'hex':
     case 'bits':
       return within(isNumber ? Number(trimmed) : NaN, type.bits);
@@ -62,15 +63,15 @@ export function readTyped(type: CellType, text: string): Typed {
       return within(isNumber ? Number(trimmed) : NaN, 32);
     case 'enum': {
       const named = type.names.find(({ name, value }) => name === trimmed || String(value) === trimmed);
-      return named ? { value: named.value } : { problem: `Expected one of ${type.names.map(({ name }) => name).join(', ')}` };
+      return named ? { value: named.value } : { problem: t('Expected one of {0}', type.names.map(({ name }) => name).join(', ')) };
     }
     case 'pointer':
-      return { problem: 'A pointer cannot be set here' };
+      return { problem: t('A pointer cannot be set here') };
   }
 }
 
 const within = (value: number, bits: number): Typed =>
-  value >= 0 && value < 2 ** bits ? { value } : { problem: `Expected a number from 0 to ${hexadecimal(2 ** bits - 1, bits)}` };
+  value >= 0 && value < 2 ** bits ? { value } : { problem: t('Expected a number from 0 to {0}', hexadecimal(2 ** bits - 1, bits)) };
 
 /** A cell by its number, with its type and the number of its component. */
 export function cellAt(

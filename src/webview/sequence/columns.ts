@@ -28,12 +28,15 @@ const LONGEST_TEXT = 500;
 /** Close enough to choose a distance by; what does not fit after all ends in dots. */
 const [LETTER, SMALL_LETTER, MARGINS] = [8, 6.5, 40];
 
+/** Characters of East Asian scripts are as wide as two letters. */
+const lettersOf = (text: string): number => text.length + (text.match(/[\u2e80-\uffef]/g)?.length ?? 0);
+
 /** Measures the texts of a run's steps. */
 export function extentOf({ length, lanes, depths, sites, edges, siteTable, edgeTable }: StepColumns, laneCount: number): Extent {
   const deepest = depths.reduce((most, depth) => Math.max(most, depth), 1);
   const indent = Math.min(12, INDENTATION / deepest);
   const siteWidths = Float64Array.from(siteTable, ({ symbol, anchor = '' }) => (symbol.length + anchor.length) * LETTER);
-  const edgeWidths = Float64Array.from(edgeTable, (edge, index) => (index === 0 ? 0 : edge.length * SMALL_LETTER));
+  const edgeWidths = Float64Array.from(edgeTable, (edge, index) => (index === 0 ? 0 : lettersOf(edge) * SMALL_LETTER));
   const longest = new Float64Array(laneCount);
   for (let n = 0; n < length; n++) {
     const width = MARGINS + depths[n]! * indent + siteWidths[sites[n]!]! + edgeWidths[edges[n]!]!;

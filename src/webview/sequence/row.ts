@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { h, setStyle, setText } from '../dom';
 import { contextKind } from '../icons';
 import type { RunView, StepView } from '../protocol';
@@ -64,7 +65,7 @@ function label(step: StepView, continues: boolean): readonly (Node | undefined)[
     continues && anchor !== undefined ? undefined : h('span', { class: 'symbol' }, symbol),
     anchor === undefined ? undefined : h('span', { class: 'anchor' }, anchor),
     edge === undefined ? undefined : h('span', { class: 'edge' }, edge),
-    writes ? h('span', { class: 'writes', title: 'writes state' }) : undefined,
+    writes ? h('span', { class: 'writes', title: t('writes state') }) : undefined,
   ];
 }
 

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { h, setStyle, svg } from '../dom';
 import { DETAILS, type Detail, type Host } from '../host';
 import { contextKind, icon } from '../icons';
@@ -12,7 +13,11 @@ import { layOut, rowAtHeight, rowOfStep, ROW_HEIGHT, type Layout } from './layou
 import { createRow, markRow, placeRow, rowId } from './row';
 import { mapScroll, type ScrollMap } from './scroll';
 
-const DETAIL_TITLES: Readonly<Record<Detail, string>> = { contexts: 'Hand-overs', functions: 'Functions', everything: 'Everything' };
+const detailTitles = (): Readonly<Record<Detail, string>> => ({
+  contexts: t('Hand-overs'),
+  functions: t('Functions'),
+  everything: t('Everything'),
+});
 
 /** Rows that have elements above and below those in sight, so that scrolling never shows bare ground. */
 const OVERSCAN = 12;
@@ -43,7 +48,7 @@ export function createSequence(host: Host): Part {
   const lanes = h('div', { class: 'lanes' });
   const rails = h('div', { class: 'rails', 'aria-hidden': 'true' });
   const canvas = svg('svg', { class: 'arrows', 'aria-hidden': 'true' });
-  const list = h('div', { class: 'rows', role: 'listbox', tabindex: 0, 'aria-label': 'Steps' });
+  const list = h('div', { class: 'rows', role: 'listbox', tabindex: 0, 'aria-label': t('Steps') });
   const layer = h('div', { class: 'layer' }, canvas, list);
   const content = h('div', { class: 'content' }, rails, layer);
   const scroller = h('div', { class: 'scroller' }, lanes, content);
@@ -165,7 +170,7 @@ export function createSequence(host: Host): Part {
 
 function createFilters(host: Host, changed: () => void): readonly HTMLElement[] {
   const { detail, returns } = host.recall();
-  const options = DETAILS.map((value) => ({ value, title: DETAIL_TITLES[value] }));
+  const options = DETAILS.map((value) => ({ value, title: detailTitles()[value] }));
   const choose = (value: string) => {
     host.remember({ detail: DETAILS.find((known) => known === value) ?? 'everything' });
     changed();
@@ -174,7 +179,7 @@ function createFilters(host: Host, changed: () => void): readonly HTMLElement[] 
     host.remember({ returns: checked });
     changed();
   };
-  return [checkbox('Returns', returns, toggle), dropdown('Detail', options, detail, choose)];
+  return [checkbox(t('Returns'), returns, toggle), dropdown(t('Detail'), options, detail, choose)];
 }
 
 /** The step to which a key leads, or undefined for a key that moves nothing. `page` is how many rows are in sight. */
@@ -217,7 +222,7 @@ function windowOf(layout: Layout, y: number, height: number): Window {
 function insideOf({ run, layout, position }: Shown): string | undefined {
   const step = stepAt(run.steps, position.step);
   if (!step || layout.rows[rowOfStep(layout, position.step)] === step.n) return undefined;
-  if (step.kind === 'return') return `returns from ${step.symbol}`;
+  if (step.kind === 'return') return t('returns from {0}', step.symbol);
   return step.anchor === undefined ? step.symbol : `${step.symbol} › ${step.anchor}`;
 }
 

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { h, setText } from '../dom';
 import type { Host } from '../host';
 import { icon, type IconName } from '../icons';
@@ -23,16 +24,16 @@ const NOTHING = new Uint32Array();
 
 /** The field is hidden until somebody opens it. `changed` is called when other steps are found. */
 export function createFind(host: Host, seeker: { seek(step: number): void; from(shown: number): number }, changed: () => void): Find {
-  const field = searchField('Find function or cell', look);
+  const field = searchField(t('Find function or cell'), look);
   const count = h('span', { class: 'count', 'aria-live': 'polite' });
   const element = h(
     'div',
-    { class: 'timeline-find', role: 'search', 'aria-label': 'Find in the run', hidden: true },
+    { class: 'timeline-find', role: 'search', 'aria-label': t('Find in the run'), hidden: true },
     field,
     count,
-    button('Previous Match', 'up', () => go(-1)),
-    button('Next Match', 'down', () => go(1)),
-    button('Close', 'close', close),
+    button(t('Previous Match'), 'up', () => go(-1)),
+    button(t('Next Match'), 'down', () => go(1)),
+    button(t('Close'), 'close', close),
   );
   const histories = new Map<string, Uint32Array>();
   let run: RunView | undefined;
@@ -70,7 +71,7 @@ export function createFind(host: Host, seeker: { seek(step: number): void; from(
     if (needleOf(field.value) === undefined) return setText(count, '');
     const index = position === undefined ? -1 : all.indexOf(position.step);
     const total = formatCount(all.length);
-    setText(count, all.length === 0 ? 'No results' : index < 0 ? total : `${formatCount(index + 1)} of ${total}`);
+    setText(count, all.length === 0 ? t('No results') : index < 0 ? total : t('{0} of {1}', formatCount(index + 1), total));
   }
 
   function go(direction: 1 | -1): void {

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { h, setStyle } from '../dom';
 import type { Host } from '../host';
 import type { ChapterView, RunView } from '../protocol';
@@ -24,8 +25,8 @@ interface Stretch extends ChapterView {
 
 /** Makes both. Their buttons seek. */
 export function createLandmarks(host: Host): Landmarks {
-  const chapters = h('div', { class: 'chapters', role: 'group', 'aria-label': 'Chapters' });
-  const stimuli = h('div', { class: 'injections', role: 'group', 'aria-label': 'Injected stimuli' });
+  const chapters = h('div', { class: 'chapters', role: 'group', 'aria-label': t('Chapters') });
+  const stimuli = h('div', { class: 'injections', role: 'group', 'aria-label': t('Injected stimuli') });
   let stretches: readonly Stretch[] = [];
   let injected: RunView['injected'] = [];
 
@@ -79,10 +80,10 @@ function stretchesOf({ chapters, length }: RunView): readonly Stretch[] {
 
 function createChapter(host: Host, { title, step }: Stretch): HTMLElement {
   const seek = () => host.seek(step);
-  return h('button', { type: 'button', class: 'chapter', title: `${title}: step ${step}`, click: seek }, h('span', {}, title));
+  return h('button', { type: 'button', class: 'chapter', title: t('{0}: step {1}', title, step), click: seek }, h('span', {}, title));
 }
 
 function createInjection(host: Host, { title, at }: RunView['injected'][number]): HTMLElement {
-  const words = `${title}, injected at step ${at}`;
+  const words = t('{0}, injected at step {1}', title, at);
   return h('button', { type: 'button', class: 'injection', title: words, 'aria-label': words, click: () => host.seek(at) });
 }

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import './timeline.css';
 import { h, setStyle, setText } from '../dom';
 import { latestPerFrame } from '../frames';
@@ -49,7 +50,7 @@ export function createTimeline(host: Host): Part {
       class: 'timeline-strip',
       role: 'slider',
       tabindex: 0,
-      'aria-label': 'Position in the run',
+      'aria-label': t('Position in the run'),
       'aria-orientation': 'horizontal',
       'aria-valuemin': 0,
       'aria-describedby': overview.id,
@@ -69,11 +70,11 @@ export function createTimeline(host: Host): Part {
   const drawOncePerFrame = latestPerFrame(draw);
   const tools = h(
     'div',
-    { class: 'timeline-tools', role: 'toolbar', 'aria-label': 'Timeline' },
-    tool('Find (Ctrl+F)', 'search', () => find.open()),
-    tool('Zoom Out (−)', 'zoomOut', () => zoom(ZOOM)),
-    tool('Zoom In (+)', 'zoomIn', () => zoom(1 / ZOOM)),
-    tool('Show All (0)', 'fit', fit),
+    { class: 'timeline-tools', role: 'toolbar', 'aria-label': t('Timeline') },
+    tool(t('Find (Ctrl+F)'), 'search', () => find.open()),
+    tool(t('Zoom Out (−)'), 'zoomOut', () => zoom(ZOOM)),
+    tool(t('Zoom In (+)'), 'zoomIn', () => zoom(1 / ZOOM)),
+    tool(t('Show All (0)'), 'fit', fit),
   );
   let plan: Plan | undefined;
   let shown: Shown | undefined;
@@ -129,7 +130,7 @@ export function createTimeline(host: Host): Part {
   function say(): void {
     if (!shown) return;
     const last = Math.min(shown.run.length, range.first + range.span) - 1;
-    setText(spoken, `Showing steps ${Math.floor(range.first)} to ${Math.floor(last)}`);
+    setText(spoken, t('Showing steps {0} to {1}', Math.floor(range.first), Math.floor(last)));
   }
 
   /** Zooms around the position, or around the middle when that is out of sight. */
@@ -198,7 +199,7 @@ export function createTimeline(host: Host): Part {
 
   const element = h(
     'section',
-    { class: 'timeline', 'aria-label': 'Timeline' },
+    { class: 'timeline', 'aria-label': t('Timeline') },
     tools,
     landmarks.chapters,
     h('div', { class: 'timeline-gutter' }, names, marked),
@@ -263,7 +264,7 @@ export function createTimeline(host: Host): Part {
 }
 
 function tool(title: string, picture: IconName, click: () => void): HTMLElement {
-  return h('button', { type: 'button', class: 'timeline-tool', title, 'aria-label': title.replace(/ \(.*/, ''), click }, icon(picture));
+  return h('button', { type: 'button', class: 'timeline-tool', title, 'aria-label': title.replace(/ ?[（(].*/, ''), click }, icon(picture));
 }
 
 function showNames(names: HTMLElement, { lanes }: RunView, laneCount: number): void {
@@ -287,7 +288,11 @@ function describeRun({ lanes, length }: RunView, pyramid: Pyramid): string {
   const counts = new Uint32Array(pyramid.laneCount);
   pyramid.summarize(0, length, counts, new Uint16Array(pyramid.laneCount));
   const parts = lanes.slice(0, pyramid.laneCount).map(({ title }, lane) => `${title}: ${formatCount(counts[lane] ?? 0)}`);
-  return `${formatCount(length)} steps. Of these in ${parts.join(', ')}. Plus and minus zoom, Shift with an arrow moves the view, 0 shows all.`;
+  return t(
+    '{0} steps. Of these in {1}. Plus and minus zoom, Shift with an arrow moves the view, 0 shows all.',
+    formatCount(length),
+    parts.join(', '),
+  );
 }
 
 /** The one of several rising lists that is nearest to a place, if any is within reach. */

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { h } from '../dom';
 import type { Host } from '../host';
 import { icon } from '../icons';
@@ -13,7 +14,7 @@ export interface Inspector {
 
 /** Makes the inspector. */
 export function createInspector(host: Host): Inspector {
-  const element = h('div', { class: 'inspector', role: 'group', 'aria-label': 'Part' });
+  const element = h('div', { class: 'inspector', role: 'group', 'aria-label': t('Part') });
   let shows = '';
   return {
     element,
@@ -35,15 +36,15 @@ export function createInspector(host: Host): Inspector {
           h('strong', {}, part.title),
           ...(state?.components ?? []).map((component) => createInstance(run.components[component])),
           part.file === undefined ? undefined : h('span', { class: 'whence' }, part.file),
-          link(host, 'reached at step', passed),
-          link(host, 'written at step', state?.writtenAt),
+          link(host, passed, (step) => t('reached at step {0}', step)),
+          link(host, state?.writtenAt, (step) => t('written at step {0}', step)),
         );
       const reasons = blocked.map(({ part: of, text }) =>
         h('li', { class: of === index ? 'here' : '' }, icon('blocked'), h('span', {}, text)),
       );
       element.replaceChildren(
         ...(heading ? [heading] : []),
-        ...(reasons.length > 0 ? [h('ul', { class: 'reasons', 'aria-label': 'What blocks' }, ...reasons)] : []),
+        ...(reasons.length > 0 ? [h('ul', { class: 'reasons', 'aria-label': t('What blocks') }, ...reasons)] : []),
       );
     },
   };
@@ -54,7 +55,7 @@ function createInstance(component: RunOutline['components'][number] | undefined)
   return component && h('span', { class: 'whence', title: component.doc }, `${component.struct}(${component.name})`);
 }
 
-function link(host: Host, words: string, step: number | undefined): HTMLElement | undefined {
+function link(host: Host, step: number | undefined, words: (step: number) => string): HTMLElement | undefined {
   if (step === undefined) return undefined;
-  return h('button', { type: 'button', class: 'origin', click: () => host.seek(step) }, `${words} ${step}`);
+  return h('button', { type: 'button', class: 'origin', click: () => host.seek(step) }, words(step));
 }

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { h } from '../dom';
 import type { Host } from '../host';
 import type { TopologyStateView, TopologyView } from '../protocol';
@@ -13,9 +14,9 @@ export interface WayList {
 
 /** Makes the list. Its steps can be gone to while it is shown whole. */
 export function createWayList(host: Host): WayList {
-  const way = h('ol', { class: 'way-list', 'aria-label': 'The signal’s way so far' });
-  const blocked = h('ul', { class: 'blocked-list', 'aria-label': 'What blocks' });
-  const element = h('div', { class: 'topology-text' }, h('h2', {}, 'The way so far'), way, h('h2', {}, 'What blocks'), blocked);
+  const way = h('ol', { class: 'way-list', 'aria-label': t('The signal’s way so far') });
+  const blocked = h('ul', { class: 'blocked-list', 'aria-label': t('What blocks') });
+  const element = h('div', { class: 'topology-text' }, h('h2', {}, t('The way so far')), way, h('h2', {}, t('What blocks')), blocked);
   let whole = false;
   let latest: { readonly topology: TopologyView; readonly state: TopologyStateView } | undefined;
 
@@ -25,12 +26,12 @@ export function createWayList(host: Host): WayList {
     const hops = state.way.map(({ wire, step }) => {
       const words = wireWords(topology, wire, whole ? undefined : step);
       return whole
-        ? h('li', {}, words, ' ', h('button', { type: 'button', class: 'origin', click: () => host.seek(step) }, `step ${step}`))
+        ? h('li', {}, words, ' ', h('button', { type: 'button', class: 'origin', click: () => host.seek(step) }, t('step {0}', step)))
         : h('li', {}, words);
     });
-    way.replaceChildren(...(hops.length > 0 ? hops : [h('li', { class: 'nothing' }, 'No signal is on its way at this step.')]));
+    way.replaceChildren(...(hops.length > 0 ? hops : [h('li', { class: 'nothing' }, t('No signal is on its way at this step.'))]));
     const reasons = blockedWords(topology, state).map(({ text }) => h('li', {}, text));
-    blocked.replaceChildren(...(reasons.length > 0 ? reasons : [h('li', { class: 'nothing' }, 'Nothing.')]));
+    blocked.replaceChildren(...(reasons.length > 0 ? reasons : [h('li', { class: 'nothing' }, t('Nothing.'))]));
   }
 
   return {

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import './topology.css';
 import { h, setStyle } from '../dom';
 import type { Host } from '../host';
@@ -27,7 +28,11 @@ const ZOOM = { least: 0.3, most: 2.5, fitLeast: 0.62, fitMost: 1.2, step: 1.2 } 
  */
 export function createTopology(host: Host): Part {
   const ground = h('div', { class: 'ground' });
-  const view = h('div', { class: 'topology-view', role: 'group', 'aria-label': 'Parts of the run. Arrow keys move between them.' }, ground);
+  const view = h(
+    'div',
+    { class: 'topology-view', role: 'group', 'aria-label': t('Parts of the run. Arrow keys move between them.') },
+    ground,
+  );
   const list = createWayList(host);
   const inspector = createInspector(host);
   let shown: Shown | undefined;
@@ -36,7 +41,7 @@ export function createTopology(host: Host): Part {
   let zoom: number | undefined;
   let scale = 1;
 
-  const asText = checkbox('As text', host.recall().topologyText, (checked) => {
+  const asText = checkbox(t('As text'), host.recall().topologyText, (checked) => {
     host.remember({ topologyText: checked });
     showText(checked);
   });
@@ -136,10 +141,10 @@ export function createTopology(host: Host): Part {
       asText,
       h(
         'div',
-        { class: 'zoom', role: 'group', 'aria-label': 'Zoom' },
-        zoomButton('Zoom Out', 'zoomOut', () => zoomTo(scale / ZOOM.step)),
-        zoomButton('Zoom In', 'zoomIn', () => zoomTo(scale * ZOOM.step)),
-        zoomButton('Fit', 'fit', () => zoomTo(undefined)),
+        { class: 'zoom', role: 'group', 'aria-label': t('Zoom') },
+        zoomButton(t('Zoom Out'), 'zoomOut', () => zoomTo(scale / ZOOM.step)),
+        zoomButton(t('Zoom In'), 'zoomIn', () => zoomTo(scale * ZOOM.step)),
+        zoomButton(t('Fit'), 'fit', () => zoomTo(undefined)),
       ),
     ],
     showRun() {

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import type { PartStateView, TopologyStateView, TopologyView } from '../protocol';
 import { shortName } from './layout';
 
@@ -7,12 +8,14 @@ type PartView = TopologyView['parts'][number];
 
 /** A part and how it stands. */
 export function partWords(part: PartView, state: PartStateView, is: { readonly reached: boolean; readonly active: boolean }): string {
-  if (!state.there) return `${part.title}: not there yet`;
+  if (!state.there) return t('{0}: not there yet', part.title);
   return [
     part.title,
-    ...state.cells.map(({ cell, value, changed }) => `${shortName(part.cells[cell] ?? '')} ${value}${changed ? ', changed' : ''}`),
-    ...(is.active ? ['the current step is here'] : is.reached ? ['passed'] : []),
-    ...state.blocked.map((reason) => `blocked: ${reason}`),
+    ...state.cells.map(({ cell, value, changed }) =>
+      changed ? t('{0}, changed', `${shortName(part.cells[cell] ?? '')} ${value}`) : `${shortName(part.cells[cell] ?? '')} ${value}`,
+    ),
+    ...(is.active ? [t('the current step is here')] : is.reached ? [t('passed')] : []),
+    ...state.blocked.map((reason) => t('blocked: {0}', reason)),
   ].join('. ');
 }
 
@@ -22,7 +25,7 @@ export function wireWords({ parts, wires }: TopologyView, index: number, step: n
   if (!wire) return '';
   const carrier = wire.label === wire.kind ? wire.kind : `${wire.label}, ${wire.kind}`;
   const ends = `${parts[wire.from]?.title} → ${parts[wire.to]?.title}`;
-  return step === undefined ? `${ends} (${carrier})` : `${ends} (${carrier}), passed at step ${step}`;
+  return step === undefined ? `${ends} (${carrier})` : t('{0}, passed at step {1}', `${ends} (${carrier})`, step);
 }
 
 /** What blocks, part by part. */
