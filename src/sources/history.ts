@@ -9,7 +9,7 @@ import { compareVersions } from './versions';
  * modelled does; a fact says what holds for other versions. All facts are used in one place, `placesOf`.
  */
 export interface History {
-  /** The series, oldest first, in whose trees the facts are checked: 6.1 stands for every 6.1.x. */
+  /** The series, oldest first, in whose trees the facts are checked: 6.1 stands for every 6.1.x, but not for what is still to become 6.1. */
   readonly checked: readonly string[];
   /** Identifiers that have another name wherever they stand: macros, fields, functions that are not modelled. */
   readonly names: Readonly<Record<string, readonly Fact[]>>;
@@ -62,7 +62,9 @@ export const historyOf = (project: Project): History => HISTORIES[project];
  * holds for it; else also what holds for its neighbours, since a boundary may lie elsewhere.
  * Nothing is guessed: every place is one of upstream's.
  */
-export function placesOf(reference: Reference, version: string, history = historyOf(reference.project)): readonly Place[] {
+export function placesOf(reference: Reference, tag: string, history = historyOf(reference.project)): readonly Place[] {
+  // A candidate has all that its release has.
+  const version = tag.replace(/-rc\d+$/, '');
   const holding = placesIn(reference, version, history);
   if (history.checked.some((series) => isOfSeries(version, series))) return holding.map((place) => ({ ...place, confidence: 'checked' }));
   const others = neighbours(history.checked, version).flatMap((series) => placesIn(reference, series, history));
@@ -167,8 +169,7 @@ const holds = ({ since, until }: Fact, version: string): boolean =>
 
 const keyed = (key: string | undefined): Anchor | undefined => (key === undefined ? undefined : anchorOfKey(key));
 
-const isOfSeries = (version: string, series: string): boolean =>
-  version === series || version.startsWith(`${series}.`) || version.startsWith(`${series}-`);
+const isOfSeries = (version: string, series: string): boolean => version === series || version.startsWith(`${series}.`);
 
 /** The checked series that a version lies between, or the one that it lies beyond. */
 function neighbours(series: readonly string[], version: string): readonly string[] {

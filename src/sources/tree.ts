@@ -10,11 +10,12 @@ export interface Tree {
 
 export type TreeRecognition = { readonly kind: 'tree'; readonly tree: Tree } | { readonly kind: 'unknown'; readonly message: string };
 
-/** How a project's tree shows itself: the file that holds its version, and what must stand beside it. */
+/** How a project's tree, or a part of it, shows itself: the file that holds its version, and what stands beside it. */
 interface Signature {
   readonly project: Project;
   readonly title: string;
   readonly versionFile: string;
+  /** One of these is enough; none is in other projects that say their version in the same way, such as U-Boot. */
   readonly beside: readonly string[];
   readonly versionLine: string;
   readonly readVersion: (text: string) => string | undefined;
@@ -25,7 +26,7 @@ const SIGNATURES: readonly Signature[] = [
     project: 'linux',
     title: 'Linux',
     versionFile: 'Makefile',
-    beside: ['Kbuild', 'Kconfig'],
+    beside: ['kernel', 'virt/kvm', 'drivers/vfio'],
     versionLine: 'VERSION = 6, PATCHLEVEL = 1, SUBLEVEL = 192',
     readVersion: linuxVersion,
   },
@@ -33,7 +34,7 @@ const SIGNATURES: readonly Signature[] = [
     project: 'acrn',
     title: 'ACRN',
     versionFile: 'VERSION',
-    beside: ['hypervisor'],
+    beside: ['hypervisor', 'devicemodel'],
     versionLine: 'MAJOR_VERSION=3, MINOR_VERSION=4',
     readVersion: acrnVersion,
   },
@@ -41,7 +42,7 @@ const SIGNATURES: readonly Signature[] = [
     project: 'qemu',
     title: 'QEMU',
     versionFile: 'VERSION',
-    beside: ['meson.build', 'include/qemu'],
+    beside: ['include/qemu', 'accel/kvm', 'hw/vfio'],
     versionLine: '7.2.0',
     readVersion: qemuVersion,
   },
@@ -85,21 +86,17 @@ async function match(files: SourceFiles, signature: Signature): Promise<Match> {
     case 'text': {
       const version = signature.readVersion(content.text);
       if (version === undefined) {
-        return other(
-          t('expected a version such as “{0}” in {1}, which starts with “{2}”', versionLine, versionFile, excerpt(content.text)),
-        );
+        return other(t('expected a version such as “{0}” in {1}, which has “{2}”', versionLine, versionFile, excerpt(content.text)));
       }
-      const missing = await firstAbsent(files, beside);
-      return missing === undefined ? { kind: 'version', version } : other(t('expected {0} beside {1}', missing, versionFile));
+      if (await isAnyThere(files, beside)) return { kind: 'version', version };
+      return other(t('expected one of {0} beside {1}', beside.join(', '), versionFile));
     }
   }
 }
 
-async function firstAbsent(files: SourceFiles, paths: readonly string[]): Promise<string | undefined> {
-  for (const path of paths) {
-    if ((await files.stat(path).catch(() => undefined)) === undefined) return path;
-  }
-  return undefined;
+async function isAnyThere(files: SourceFiles, paths: readonly string[]): Promise<boolean> {
+  const stats = await Promise.all(paths.map((path) => files.stat(path).catch(() => undefined)));
+  return stats.some((stat) => stat !== undefined);
 }
 
 function linuxVersion(makefile: string): string | undefined {
@@ -109,30 +106,38 @@ function linuxVersion(makefile: string): string | undefined {
   if (version === undefined || patchLevel === undefined || subLevel === undefined) return undefined;
   // Linux tags the first release of a series without its zero: v6.12.
   const release = subLevel === '0' ? `${version}.${patchLevel}` : `${version}.${patchLevel}.${subLevel}`;
-  return release + (assigned(makefile, 'EXTRAVERSION', /^-rc\d+$/) ?? '');
+  // What a distributor or a developer adds does not change which release this is.
+  return release + (assigned(makefile, 'EXTRAVERSION', /^-rc\d+/) ?? '');
 }
 
 function acrnVersion(text: string): string | undefined {
   const major = assigned(text, 'MAJOR_VERSION', /^\d+$/);
   const minor = assigned(text, 'MINOR_VERSION', /^\d+$/);
   if (major === undefined || minor === undefined) return undefined;
-  return `${major}.${minor}${assigned(text, 'EXTRA_VERSION', /^-(unstable|rc\d+)$/) ?? ''}`;
+  const update = assigned(text, 'EXTRA_VERSION', /^\d+$/);
+  if (update !== undefined) return `${major}.${minor}.${update}`;
+  return `${major}.${minor}${assigned(text, 'EXTRA_VERSION', /^-(unstable|rc\d+)/) ?? ''}`;
 }
 
 function qemuVersion(text: string): string | undefined {
-  const version = text.trim();
-  return /^\d+\.\d+\.\d+$/.test(version) ? version : undefined;
+  const [, release, major, minor, micro, candidate = ''] = /^((\d+)\.(\d+)(?:\.(\d+))?)(-rc\d+)?(?![\d.])/.exec(text.trim()) ?? [];
+  if (release === undefined) return undefined;
+  // 10.0.50 is on its way to 10.1, and 10.0.91 is 10.1.0-rc1; a major version has three minor ones.
+  const next = minor === '2' ? `${Number(major) + 1}.0` : `${major}.${Number(minor) + 1}`;
+  const patch = Number(micro ?? 0);
+  if (patch >= 90) return `${next}.0-rc${patch - 90}`;
+  return patch >= 50 ? `${next}-unstable` : release + candidate;
 }
 
-/** The value of the first line `name = value`, if it has the expected form. */
+/** What of the value of the first line `name = value` has the expected form. */
 function assigned(text: string, name: string, form: RegExp): string | undefined {
-  const line = text.split('\n').find((candidate) => candidate.split('=')[0]?.trim() === name);
-  const value = line?.slice(line.indexOf('=') + 1).trim();
-  return value !== undefined && form.test(value) ? value : undefined;
+  const [, value = ''] = new RegExp(`^[ \\t]*${name}[ \\t]*[:?]?=([^#\\r\\n]*)`, 'm').exec(text) ?? [];
+  return form.exec(value.trim())?.[0];
 }
 
+/** The line that should hold the version, else the first. */
 function excerpt(text: string): string {
-  const [line = ''] = text.split('\n', 1);
+  const line = /^.*VERSION.*$/m.exec(text)?.[0] ?? text.split('\n', 1)[0]!;
   return line.length > MAX_EXCERPT ? `${line.slice(0, MAX_EXCERPT)}…` : line;
 }
 

@@ -1,9 +1,10 @@
 import { t } from '@vscode/l10n';
-const VERSION = /^v?(\d+(?:\.\d+)*)(?:-rc(\d+))?(?![\d.])/;
+const VERSION = /^v?(\d+(?:\.\d+)*)(-unstable)?(?:-rc(\d+))?(?![\d.])/;
 
 /**
  * Orders two versions: negative if `a` is older, 0 if they are the same release. Missing parts count as 0
- * (6.12 is 6.12.0), a release candidate stands before its release, other suffixes do not count (3.4-unstable).
+ * (6.12 is 6.12.0), a release candidate stands before its release and what becomes one (3.4-unstable) before that;
+ * other suffixes do not count.
  * Throws on what is no version.
  */
 export function compareVersions(a: string, b: string): number {
@@ -16,10 +17,10 @@ export function compareVersions(a: string, b: string): number {
 }
 
 function parse(version: string): { readonly parts: readonly number[]; readonly candidate: number } {
-  const [, numbers, candidate] = VERSION.exec(version) ?? [];
+  const [, numbers, unstable, candidate] = VERSION.exec(version) ?? [];
   if (numbers === undefined) throw new Error(t("'{0}' is no version: expected numbers such as 6.1.192 or 6.12-rc3", version));
   return {
     parts: numbers.split('.').map(Number),
-    candidate: candidate === undefined ? Infinity : Number(candidate),
+    candidate: unstable !== undefined ? -1 : candidate !== undefined ? Number(candidate) : Infinity,
   };
 }

@@ -28,14 +28,14 @@ const COUNT_NOT_TAKEN = 'before 3.3 the count of the eventfd is not taken, so ep
 
 /** In the body that handles the status itself, from the version on that does so. */
 const inlined = (anchor: string, since?: string): readonly Fact[] => [
-  { ...(since === undefined ? {} : { since }), until: '3.4', anchor, absent: STATUS_INLINED },
+  { ...(since === undefined ? {} : { since }), until: '3.4-unstable', anchor, absent: STATUS_INLINED },
 ];
 
 /** From 2.6 on an event counted its signals; both before and after it is just set. */
 const COUNTED: readonly Fact[] = [{ since: '2.6', until: '3.1', anchor: 'write nqueued' }];
 
 export const acrn: History = {
-  checked: ['3.0', '3.1', '3.2', '3.3', '3.4'],
+  checked: ['3.0', '3.1', '3.2', '3.3', '3.4-unstable'],
   names: {},
   files: {
     'devicemodel/core/iothread.c': {
@@ -56,7 +56,7 @@ export const acrn: History = {
       'iothread_handler name eventfd_read': [{ since: '3.1', until: '3.3', anchor: 'name iothread_run', absent: COUNT_NOT_TAKEN }],
       'virtio_common_cfg_write call virtio_pci_status_handler': inlined('name VIRTIO_PCI_COMMON_STATUS'),
       virtio_pci_status_handler: [
-        { until: '3.4', symbol: 'virtio_pci_legacy_write', anchor: 'name VIRTIO_PCI_STATUS', absent: STATUS_INLINED },
+        { until: '3.4-unstable', symbol: 'virtio_pci_legacy_write', anchor: 'name VIRTIO_PCI_STATUS', absent: STATUS_INLINED },
       ],
       'virtio_pci_status_handler name VIRTIO_CONFIG_S_DRIVER_OK': inlined('name VIRTIO_CONFIG_S_DRIVER_OK'),
       'virtio_pci_status_handler name iothread': inlined('name iothread', '3.1'),

@@ -46,6 +46,9 @@ describe('upstream’s history', () => {
     [{ ...anchored('call x'), path: 'new.c' }, '5.10', ['nowhere new.c f']],
     [{ ...REFERENCE, path: 'new.c' }, '5.11', ['nowhere new.c f', 'own new.c f']],
     [REFERENCE, '5.15', ['other old/a.c f', 'own a.c f']],
+    [REFERENCE, '6.0-rc2', ['own a.c f', 'other old/a.c f']],
+    [anchored('call ack'), '6.12-rc1', ['other a.c f call eoi', 'own a.c f call ack']],
+    [anchored('call ack'), '99.0', ['other a.c f call eoi', 'own a.c f call ack']],
   ];
   for (const [reference, version, expected] of cases) {
     it(`says of ${reference.symbol} ${reference.anchor ? anchorKey(reference.anchor) : ''} in ${version}: ${expected.join(', ')}`, () => {
