@@ -5,11 +5,13 @@ import { writePlace } from '../flows/export/link';
 import { chapterRange, stepsBetween, wholeRun, type StepRange } from '../flows/export/range';
 import { locateAll, type Sources } from '../flows/export/sources';
 import { svg, SVG_THEMES } from '../flows/export/svg';
+import { toldByFlow, type Told } from '../flows/export/told';
 import { tour } from '../flows/export/tour';
 import { ParameterError, type FlowRun } from '../flows/flow';
 import { versionNear } from '../sources/links';
 import { whereaboutsOf } from '../sources/whereabouts';
 import { simulateAsTold, type RunOptions } from './run';
+import { isScenarioFile, readTold } from './scenario';
 import { openTrees, type Directories } from './trees';
 
 interface ExportOptions extends RunOptions, Directories {
@@ -29,27 +31,34 @@ const IDS = [...FORMATS.map(({ id }) => id), 'link'];
 export async function exportCommand(positionals: readonly string[], options: ExportOptions): Promise<number> {
   const { format = '' } = options;
   if (!IDS.includes(format)) throw new ParameterError(`--format is "${format}", expected ${IDS.join(', ')}`);
-  const run = simulateAsTold('export', positionals, options);
-  const range = rangeOf(run, options);
-  write(options.output, await piecesOf(run, range, format, options));
+  const { run, told } = await runOf(positionals, options);
+  const range = rangeOf(run, told, options);
+  write(options.output, await piecesOf(run, range, told, format, options));
   return 0;
 }
 
-async function piecesOf(run: FlowRun, range: StepRange, id: string, options: ExportOptions): Promise<Iterable<string>> {
+async function runOf(positionals: readonly string[], options: ExportOptions): Promise<{ readonly run: FlowRun; readonly told: Told }> {
+  const [file = ''] = positionals;
+  if (isScenarioFile(positionals)) return readTold(file);
+  const run = simulateAsTold('export', positionals, options);
+  return { run, told: toldByFlow(run) };
+}
+
+async function piecesOf(run: FlowRun, range: StepRange, told: Told, id: string, options: ExportOptions): Promise<Iterable<string>> {
   const format: Format | undefined = FORMATS.find((known) => known.id === id);
   if (format === undefined) return [`vscode://virtflow.virtflow/step?${writePlace({ ...run, step: range.first })}\n`];
   const theme = oneOf(SVG_THEMES, '--theme', options.theme ?? 'auto');
   const project = options.project === undefined ? undefined : oneOf(PROJECTS, '--project', options.project);
-  const sources = await lookUp(format.references(run, range), run, options);
+  const sources = await lookUp(format.references(run, range, told), run, options);
   switch (format.id) {
     case 'svg':
-      return svg(run, range, theme);
+      return svg(run, range, theme, told);
     case 'tour':
-      return tour(run, range, sources, project);
+      return tour(run, range, told, sources, project);
     case 'mermaid':
     case 'perfetto':
     case 'markdown':
-      return format.write(run, range, sources);
+      return format.write(run, range, told, sources);
   }
 }
 
@@ -69,10 +78,10 @@ async function lookUp(references: readonly Reference[], { inputs }: FlowRun, dir
   });
 }
 
-function rangeOf(run: FlowRun, { chapter, from, to }: ExportOptions): StepRange {
+function rangeOf(run: FlowRun, { chapters }: Told, { chapter, from, to }: ExportOptions): StepRange {
   if (chapter !== undefined && (from !== undefined || to !== undefined))
     throw new ParameterError('give --chapter, or --from and --to, not both');
-  if (chapter !== undefined) return chapterRange(run, chapter);
+  if (chapter !== undefined) return chapterRange(run, chapter, chapters);
   const whole = wholeRun(run);
   const first = from === undefined ? whole.first : readStep('--from', from);
   const last = to === undefined ? whole.end - 1 : readStep('--to', to);

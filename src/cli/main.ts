@@ -22,7 +22,7 @@ const USAGE = `virtflow: how an interrupt travels through a virtualization stack
       a scenario: its outline and what became of its expectations; exit status 1 if one fails, 2 if the file is malformed
   virtflow schema [scenario|notes]
       the JSON schema of scenarios, or of a workspace's notes, for editors
-  virtflow export FLOW [--preset ID] [--set name=value]… [--inject STIMULUS@STEP]… [--seed N] --format mermaid|svg|perfetto|tour|markdown|link
+  virtflow export FLOW|FILE.virtflow.json [--preset ID] [--set name=value]… [--inject STIMULUS@STEP]… [--seed N] --format mermaid|svg|perfetto|tour|markdown|link
                   [--from STEP] [--to STEP] [--chapter TITLE] [--theme auto|light|dark] [-o FILE]
                   [--project linux|qemu|acrn] [--linux DIR] [--qemu DIR] [--acrn DIR]
       a run, or a part of it, for others to see: a diagram, a drawing, a trace, a CodeTour for a project’s tree, a page, or the link that

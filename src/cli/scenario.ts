@@ -1,5 +1,6 @@
 import { t } from '@vscode/l10n';
 import { readFile, stat } from 'node:fs/promises';
+import type { Told } from '../flows/export/told';
 import { ParameterError, simulate, type FlowRun } from '../flows/flow';
 import { judge, type Verdict } from '../flows/scenario/expectations';
 import { inputsOf } from '../flows/scenario/inputs';
@@ -27,6 +28,19 @@ export async function scenarioCommand(files: readonly string[], { json }: { read
     status = Math.max(status, statusOf(outcome));
   }
   return status;
+}
+
+/**
+ * The run of a scenario's file, with what is told of it.
+ * @throws ParameterError naming every mistake of the file and its place
+ */
+export async function readTold(file: string): Promise<{ readonly run: FlowRun; readonly told: Told }> {
+  const text = await readText(file);
+  const outcome = play(text);
+  if (outcome.kind === 'malformed')
+    throw new ParameterError(outcome.mistakes.map(({ message, offset }) => `${placeOf(file, text, offset)}: ${message}`).join('\n'));
+  const { scenario, run } = outcome;
+  return { run, told: { chapters: chaptersOf(run, scenario), notes: scenario.content.notes ?? [] } };
 }
 
 function play(text: string): Outcome {

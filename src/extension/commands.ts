@@ -2,6 +2,7 @@ import { t } from '@vscode/l10n';
 import * as vscode from 'vscode';
 import { PROJECTS, type Project } from '../engine/reference';
 import { CATALOGUE, flowById, requireFlow } from '../flows/catalogue';
+import type { Told } from '../flows/export/told';
 import { presetInputs, type Flow, type ParameterSpec } from '../flows/flow';
 import { referenceOfStep } from '../flows/places';
 import type { Session } from '../flows/session';
@@ -84,7 +85,7 @@ export function registerCommands(parts: Parts): vscode.Disposable[] {
     'virtflow.setSourceFolder': () => setSourceFolder(sources),
     'virtflow.checkSources': (...ids) => sourceCheck.run(ids.filter((id) => typeof id === 'string')),
     'virtflow.copyLink': () => copyLink(session),
-    'virtflow.export': () => (session.run ? exportRun(session.run, session.position, sources) : noRun()),
+    'virtflow.export': () => (session.run ? exportRun(session.run, session.position, toldIn(session, notes), sources) : noRun()),
   };
   return Object.entries(commands).map(([id, run]) =>
     vscode.commands.registerCommand(id, async (...args: unknown[]) => {
@@ -279,6 +280,12 @@ async function copyLink(session: Session): Promise<void> {
   await vscode.env.clipboard.writeText(linkToStep(session.run, session.position).toString());
   vscode.window.setStatusBarMessage(t('Virtflow: link copied'), 3000);
 }
+
+/** What is told of the run that is explored: by its flow or its scenario, and by the reader. */
+const toldIn = ({ chapters, scenario }: Session, { all }: Notes): Told => ({
+  chapters,
+  notes: [...(scenario?.content.notes ?? []), ...all],
+});
 
 function noRun(): void {
   void vscode.window.showInformationMessage(t('Virtflow: choose “Explore Flow…” first.'));

@@ -5,8 +5,9 @@ import { FORMATS, type Format } from '../flows/export/formats';
 import { chapterRange, stepsBetween, wholeRun, type StepRange } from '../flows/export/range';
 import { locateAll, type Sources } from '../flows/export/sources';
 import { storyOf } from '../flows/export/story';
+import type { Told } from '../flows/export/told';
 import { projectsOf, tour } from '../flows/export/tour';
-import { chapterSteps, type FlowRun } from '../flows/flow';
+import type { FlowRun } from '../flows/flow';
 import { titleOf } from '../sources/tree';
 import { whereaboutsOf } from '../sources/whereabouts';
 import { upstreamVersion } from './reveal';
@@ -18,16 +19,16 @@ import type { SourceTrees } from './sourceTrees';
  * Asks for the format, the part of the run and where it should go, and exports. Whatever is dismissed ends it.
  * @param position the step that the reader stands on
  */
-export async function exportRun(run: FlowRun, position: number, trees: SourceTrees): Promise<void> {
+export async function exportRun(run: FlowRun, position: number, told: Told, trees: SourceTrees): Promise<void> {
   const format = await pickFormat();
   if (format === undefined) return;
-  const range = await pickRange(run, position);
+  const range = await pickRange(run, position, told);
   if (range === undefined) return;
-  const write = await pickWriter(format, run, range);
+  const write = await pickWriter(format, run, range, told);
   if (write === undefined) return;
   const take = await pickTarget(format, `${run.flow.id}.${format.extension}`);
   if (take === undefined) return;
-  const text = await written(format, write, run, range, trees);
+  const text = await written(format, write, run, range, told, trees);
   if (text !== undefined) await take(text);
 }
 
@@ -39,26 +40,26 @@ async function pickFormat(): Promise<Format | undefined> {
 /** So many steps before and after the current one are “around” it. */
 const AROUND = 60;
 
-async function pickRange(run: FlowRun, position: number): Promise<StepRange | undefined> {
+async function pickRange(run: FlowRun, position: number, { chapters }: Told): Promise<StepRange | undefined> {
   const item = (label: string, range: StepRange) => ({ label, description: t('steps {0} to {1}', range.first, range.end - 1), range });
   const items = [
     item(t('Whole Run'), wholeRun(run)),
     item(t('Around This Step'), stepsBetween(run, position - AROUND, position + AROUND)),
     { label: t('Chapters'), kind: vscode.QuickPickItemKind.Separator },
-    ...chapterSteps(run).map(({ chapter: { title } }) => item(t(title), chapterRange(run, title))),
+    ...chapters.map(({ chapter: { title } }) => item(t(title), chapterRange(run, title, chapters))),
   ];
   const picked = await vscode.window.showQuickPick(items, { title: t('Export'), placeHolder: t('Which part?') });
   return picked && 'range' in picked ? picked.range : undefined;
 }
 
 /** A tour is for one tree: asks for which, where it leads through several. */
-async function pickWriter(format: Format, run: FlowRun, range: StepRange): Promise<Format['write'] | undefined> {
+async function pickWriter(format: Format, run: FlowRun, range: StepRange, { chapters }: Told): Promise<Format['write'] | undefined> {
   if (format.id !== 'tour') return format.write;
-  const projects = projectsOf(storyOf(run, range));
+  const projects = projectsOf(storyOf(run, range, chapters));
   if (projects.length <= 1) return format.write;
   const items = projects.map((project) => ({ label: titleOf(project), project }));
   const picked = await vscode.window.showQuickPick(items, { title: t('Export'), placeHolder: t('For which source tree?') });
-  return picked && ((of, part, sources) => tour(of, part, sources, picked.project));
+  return picked && ((of, part, told, sources) => tour(of, part, told, sources, picked.project));
 }
 
 /** Takes the text of an export. */
@@ -113,6 +114,7 @@ async function written(
   write: Format['write'],
   run: FlowRun,
   range: StepRange,
+  told: Told,
   trees: SourceTrees,
 ): Promise<string | undefined> {
   const options = {
@@ -121,11 +123,11 @@ async function written(
     cancellable: true,
   };
   return vscode.window.withProgress(options, async (progress, token) => {
-    const sources = await lookUp(format.references(run, range), run, trees);
+    const sources = await lookUp(format.references(run, range, told), run, trees);
     const pieces: string[] = [];
     let length = 0;
     let turn = Date.now();
-    for (const piece of write(run, range, sources)) {
+    for (const piece of write(run, range, told, sources)) {
       pieces.push(piece);
       length += piece.length;
       if (Date.now() - turn < SLICE_MS) continue;

@@ -20,11 +20,11 @@ export function patternOf(symbol: string, anchor: Anchor | undefined): string {
 }
 
 /**
- * Up to the brace that opens the body. Before the name stand words, not the parentheses of a statement that calls it, or a macro that makes
- * a function of its argument.
+ * Up to the brace that opens the body of a function or the initializer of an object. Before the name stand words, not the parentheses of a
+ * statement that calls it, or a macro that makes a function of its argument.
  */
 const definitionOf = (symbol: string): string =>
-  String.raw`[ \t]*(?:(?:[A-Za-z_](?:[^\n(){};=#]|\(\([^\n()]*\)\))*[ \t*])?${symbol}\s*\(|[A-Z_0-9]+\(\s*${symbol}\b)[^;{}]*\{`;
+  String.raw`[ \t]*(?:(?:[A-Za-z_](?:[^\n(){};=#]|\(\([^\n()]*\)\))*[ \t*])?${symbol}\s*(?:\(|[^;{}()=]*=)|[A-Z_0-9]+\(\s*${symbol}\b)[^;{}]*\{`;
 
 function occurrenceOf({ token, as }: Anchor): string {
   switch (as) {
@@ -37,11 +37,14 @@ function occurrenceOf({ token, as }: Anchor): string {
   }
 }
 
-/** The same line by what stands on it in this text, for what the names alone do not tell apart. */
-function patternOfLine(symbol: string, line: string): string {
+/** The line by what stands on it in this text. */
+function patternOfLine(line: string): string {
   const content = line.trim().split(/\s+/).map(escape).join('\\s+');
-  return `^[ \\t]*${content}[ \\t\\r]*$(?<=^${definitionOf(symbol)}${WITHIN})`;
+  return `^[ \\t]*${content}[ \\t\\r]*$`;
 }
+
+/** The same inside a function: other lines may look like it. */
+const patternOfLineIn = (symbol: string, line: string): string => `${patternOfLine(line)}(?<=^${definitionOf(symbol)}${WITHIN})`;
 
 /**
  * A pattern of which it was tried that it finds a line in a text; `undefined` if none does, as in the replacement of a macro.
@@ -51,7 +54,8 @@ export function patternFor(symbol: string, anchor: Anchor | undefined, text: str
   const content = text.split('\n')[line] ?? '';
   // What is nowhere assigned to is written through a call.
   const written = anchor?.as === 'write' ? [patternOf(symbol, { ...anchor, as: 'name' })] : [];
-  return [patternOf(symbol, anchor), ...written, patternOfLine(symbol, content)].find((pattern) => lineFound(pattern, text) === line);
+  const patterns = [patternOf(symbol, anchor), ...written, patternOfLineIn(symbol, content), patternOfLine(content)];
+  return patterns.find((pattern) => lineFound(pattern, text) === line);
 }
 
 /** The line, from 0, on which the first match of a pattern begins. */

@@ -7,6 +7,7 @@ import type { StepRange } from './range';
 import type { Sources } from './sources';
 import { referencesOf, storyOf } from './story';
 import { svg } from './svg';
+import type { Told } from './told';
 import { tour } from './tour';
 
 /** What a run can be exported as. A link is none of these: it says how to make the run again. */
@@ -19,13 +20,13 @@ export interface Format {
   /** VS Code's language of the text. */
   readonly language: string;
   /** What it wants to know the places of in source, before it is written. */
-  readonly references: (run: FlowRun, range: StepRange) => readonly Reference[];
+  readonly references: (run: FlowRun, range: StepRange, told: Told) => readonly Reference[];
   /** Writes a part of a run, a piece at a time: between two pieces one may show progress, or stop. */
-  readonly write: (run: FlowRun, range: StepRange, sources: Sources) => Generator<string>;
+  readonly write: (run: FlowRun, range: StepRange, told: Told, sources: Sources) => Generator<string>;
 }
 
 const none = (): readonly Reference[] => [];
-const ofStory = (run: FlowRun, range: StepRange): readonly Reference[] => referencesOf(storyOf(run, range));
+const ofStory = (run: FlowRun, range: StepRange, { chapters }: Told): readonly Reference[] => referencesOf(storyOf(run, range, chapters));
 
 export const FORMATS: readonly Format[] = [
   {
@@ -44,7 +45,7 @@ export const FORMATS: readonly Format[] = [
     extension: 'svg',
     language: 'xml',
     references: none,
-    write: (run, range) => svg(run, range),
+    write: (run, range, told) => svg(run, range, 'auto', told),
   },
   {
     id: 'perfetto',
@@ -62,7 +63,7 @@ export const FORMATS: readonly Format[] = [
     extension: 'tour',
     language: 'json',
     references: ofStory,
-    write: (run, range, sources) => tour(run, range, sources),
+    write: (run, range, told, sources) => tour(run, range, told, sources),
   },
   {
     id: 'markdown',

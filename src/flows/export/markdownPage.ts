@@ -8,6 +8,7 @@ import { introduction, leftOutText, storyTitle } from './prose';
 import type { StepRange } from './range';
 import type { Sources } from './sources';
 import { storyOf } from './story';
+import { noteTexts, proseOf, type Told } from './told';
 
 /** A part of a run as a page of Markdown: chapters, threads as they take turns, and in each what was called from where, with links to upstream. */
 
@@ -15,9 +16,9 @@ import { storyOf } from './story';
 const DEEPEST = 8;
 
 /** Writes the page, a paragraph or a list item at a time. */
-export function* markdownPage(run: FlowRun, range: StepRange, sources: Sources): Generator<string> {
-  const { parts, leftOut } = storyOf(run, range);
-  yield `# ${plain(storyTitle(run, range))}\n`;
+export function* markdownPage(run: FlowRun, range: StepRange, told: Told, sources: Sources): Generator<string> {
+  const { parts, leftOut } = storyOf(run, range, told.chapters);
+  yield `# ${plain(storyTitle(run, range, told.chapters))}\n`;
   for (const paragraph of introduction(run, range)) yield `\n${paragraph}\n`;
   /** The frames that were told of and have not ended, on the thread that runs. */
   let frames: readonly Step[] = [];
@@ -25,7 +26,7 @@ export function* markdownPage(run: FlowRun, range: StepRange, sources: Sources):
   for (const part of parts) {
     if (part.kind === 'chapter') {
       thread = NO_STEP;
-      yield `\n## ${plain(t(part.chapter.title))}\n\n${t(part.chapter.prose)}\n`;
+      yield `\n## ${plain(t(part.chapter.title))}\n\n${proseOf(run, part.chapter)}\n`;
       continue;
     }
     const { step } = part;
@@ -35,7 +36,7 @@ export function* markdownPage(run: FlowRun, range: StepRange, sources: Sources):
       yield `\n${turn(run, step)}\n\n`;
     }
     frames = frames.filter(({ depth }) => depth < step.depth || (depth === step.depth && step.kind !== 'enter'));
-    yield `${'  '.repeat(Math.min(frames.length, DEEPEST))}- ${item(run, step, sources)}\n`;
+    yield `${'  '.repeat(Math.min(frames.length, DEEPEST))}- ${item(run, step, told, sources)}\n`;
     if (step.kind === 'enter') frames = [...frames, step];
   }
   if (leftOut > 0) yield `\n${plain(leftOutText(leftOut))}\n`;
@@ -49,7 +50,7 @@ function turn(run: FlowRun, step: Step): string {
   return t('{0}, by {1} from {2}', `**${title(step.thread)}**`, cause.edge, title(cause.thread));
 }
 
-function item(run: FlowRun, step: Step, sources: Sources): string {
+function item(run: FlowRun, step: Step, told: Told, sources: Sources): string {
   const { fn, anchor, note } = step.site;
   const reference = referenceOfStep(step);
   const whereabouts = reference && sources(reference);
@@ -60,6 +61,7 @@ function item(run: FlowRun, step: Step, sources: Sources): string {
     ...(note === undefined ? [] : [plain(t(note))]),
     ...writesOf(run, step.n).map((write) => `\`${cellName(run.cells[write.cell]!)}\`: \`${changeText(run, write)}\``),
     ...(whereabouts?.remark === undefined ? [] : [plain(whereabouts.remark)]),
+    ...noteTexts(run, step.n, told),
   ];
   return `${step.kind === 'enter' ? `**${linked}**` : linked}${reached(step)}${said.length === 0 ? '' : `: ${said.join('; ')}`}`;
 }

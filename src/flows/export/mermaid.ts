@@ -4,6 +4,7 @@ import type { FlowRun } from '../flow';
 import { edgeTitle } from '../text';
 import type { StepRange } from './range';
 import { lineLabel, sequenceOf, type Line, type Part, type Sequence, type Stay } from './sequence';
+import { toldByFlow } from './told';
 
 /** The sequence as Mermaid's `sequenceDiagram`: threads are participants, hand-overs are arrows, what runs between is notes. */
 
@@ -11,8 +12,8 @@ import { lineLabel, sequenceOf, type Line, type Part, type Sequence, type Stay }
 const LINES = 120;
 
 /** Writes a part of a run as a Mermaid diagram, a line at a time. */
-export function* mermaid(run: FlowRun, range: StepRange): Generator<string> {
-  const sequence = sequenceOf(run, range, LINES);
+export function* mermaid(run: FlowRun, range: StepRange, told = toldByFlow(run)): Generator<string> {
+  const sequence = sequenceOf(run, range, LINES, told.chapters);
   const { lanes } = sequence;
   yield 'sequenceDiagram\n';
   yield `  title ${plain(t('{0}: steps {1} to {2}', t(run.flow.title), range.first, range.end - 1))}\n`;

@@ -1,6 +1,6 @@
 import { t } from '@vscode/l10n';
 import type { Step } from '../../engine/journal';
-import type { FlowRun } from '../flow';
+import type { ChapterStart, FlowRun } from '../flow';
 import { plain } from '../markdown';
 import { writePlace } from './link';
 import { chapterOf, wholeRun, type StepRange } from './range';
@@ -8,10 +8,10 @@ import { chapterOf, wholeRun, type StepRange } from './range';
 /** What exports that are read from beginning to end say before their steps, and what they call them. */
 
 /** What a part of a run is called: the flow, and the chapter if it is one. */
-export function storyTitle(run: FlowRun, range: StepRange): string {
+export function storyTitle(run: FlowRun, range: StepRange, chapters: readonly ChapterStart[]): string {
   const { first, end } = wholeRun(run);
   if (range.first === first && range.end === end) return t(run.flow.title);
-  const chapter = chapterOf(run, range);
+  const chapter = chapterOf(run, range, chapters);
   return `${t(run.flow.title)}: ${chapter === undefined ? t('steps {0} to {1}', range.first, range.end - 1) : t(chapter)}`;
 }
 

@@ -20,8 +20,7 @@ export function stepsBetween({ journal }: FlowRun, first: number, last: number):
  * The steps of a chapter: up to where the next one begins.
  * @throws ParameterError if the run does not reach such a chapter, naming those that it reaches
  */
-export function chapterRange(run: FlowRun, title: string): StepRange {
-  const starts = chapterSteps(run);
+export function chapterRange(run: FlowRun, title: string, starts = chapterSteps(run)): StepRange {
   const index = starts.findIndex(({ chapter }) => chapter.title === title);
   const start = starts[index];
   if (start === undefined)
@@ -32,8 +31,7 @@ export function chapterRange(run: FlowRun, title: string): StepRange {
 }
 
 /** The title of the chapter that a range is, if it is one. */
-export function chapterOf(run: FlowRun, range: StepRange): string | undefined {
-  const starts = chapterSteps(run);
+export function chapterOf(run: FlowRun, range: StepRange, starts = chapterSteps(run)): string | undefined {
   return starts.find(({ step }, index) => step === range.first && range.end === (starts[index + 1]?.step ?? run.journal.length))?.chapter
     .title;
 }

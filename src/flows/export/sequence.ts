@@ -52,8 +52,8 @@ export interface Line {
 }
 
 /** Condenses a part of a run to `most` lines. Hand-overs stay even if they are more, up to a limit. */
-export function sequenceOf(run: FlowRun, range: StepRange, most: number): Sequence {
-  const chapters = new Map(chapterSteps(run).map(({ chapter, step }) => [step, t(chapter.title)]));
+export function sequenceOf(run: FlowRun, range: StepRange, most: number, starts = chapterSteps(run)): Sequence {
+  const chapters = new Map(starts.map(({ chapter, step }) => [step, t(chapter.title)]));
   const spans = [...spansOf(run, range, chapters)];
   const threads = new Set(spans.map(({ thread }) => thread));
   const lanes = inLaneOrder(run.threads.filter(({ index }) => threads.has(index))).map((thread) => ({

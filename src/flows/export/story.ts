@@ -22,8 +22,8 @@ export type StoryPart = { readonly kind: 'chapter'; readonly chapter: Chapter } 
 export const MOST_STEPS = 200;
 
 /** Tells a part of a run in up to `most` steps. Hand-overs stay even if they are more. */
-export function storyOf(run: FlowRun, range: StepRange, most = MOST_STEPS): Story {
-  const chapters = new Map(chapterSteps(run).map(({ chapter, step }) => [step, chapter]));
+export function storyOf(run: FlowRun, range: StepRange, starts = chapterSteps(run), most = MOST_STEPS): Story {
+  const chapters = new Map(starts.map(({ chapter, step }) => [step, chapter]));
   const firsts = firstVisits(run, range);
   const kept = firsts.length <= most ? firsts : outermost(run, range, chapters, firsts, most);
   const told = new Set(kept);

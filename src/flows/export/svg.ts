@@ -5,6 +5,7 @@ import { DARK, LIGHT, type Palette } from './palette';
 import { edgeTitle, letters } from '../text';
 import type { StepRange } from './range';
 import { lineLabel, sequenceOf, type Line, type Part, type Sequence } from './sequence';
+import { toldByFlow } from './told';
 import { BAND_HEIGHT, HANDOVER_GAP, HEAD_HEIGHT, layOutSvg, PITCH, ROW, type PlacedLine, type SvgLayout } from './svg_layout';
 
 /** The sequence as one SVG file that needs nothing else: no font, no script, no style sheet from elsewhere. */
@@ -29,8 +30,8 @@ interface Drawing extends SvgLayout {
 }
 
 /** Draws a part of a run, a piece at a time. */
-export function* svg(run: FlowRun, range: StepRange, theme: SvgTheme = 'auto'): Generator<string> {
-  const sequence = sequenceOf(run, range, LINES);
+export function* svg(run: FlowRun, range: StepRange, theme: SvgTheme = 'auto', told = toldByFlow(run)): Generator<string> {
+  const sequence = sequenceOf(run, range, LINES, told.chapters);
   const drawing: Drawing = { run, sequence, ...layOutSvg(sequence) };
   const { width, height } = drawing;
   yield `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-labelledby="virtflow-title" aria-describedby="virtflow-desc">\n`;

@@ -9,6 +9,7 @@ import { introduction, leftOutText, stepTitle, storyTitle } from './prose';
 import type { StepRange } from './range';
 import type { Sources } from './sources';
 import { storyOf, type Story, type StoryPart } from './story';
+import { noteTexts, proseOf, type Told } from './told';
 
 /**
  * A part of a run as a tour of CodeTour’s. A tour is kept in one tree, and its files are named from that tree’s root: what happens
@@ -30,11 +31,11 @@ const SCHEMA = 'https://aka.ms/codetour-schema';
  * Writes a tour of one project’s tree.
  * @param project that in which most of the steps are, unless it is given
  */
-export function* tour(run: FlowRun, range: StepRange, sources: Sources, project?: Project): Generator<string> {
-  const story = storyOf(run, range);
+export function* tour(run: FlowRun, range: StepRange, told: Told, sources: Sources, project?: Project): Generator<string> {
+  const story = storyOf(run, range, told.chapters);
   const home = project ?? homeOf(story);
-  const steps = [opening(run, story, range), ...story.parts.map((part) => tourStep(run, part, sources, home))];
-  const title = storyTitle(run, range);
+  const title = storyTitle(run, range, told.chapters);
+  const steps = [opening(run, story, range, title), ...story.parts.map((part) => tourStep(run, part, told, sources, home))];
   yield `${JSON.stringify({ $schema: SCHEMA, title, description: t(run.flow.summary), steps }, undefined, 2)}\n`;
 }
 
@@ -47,23 +48,23 @@ export function projectsOf({ parts }: Story): readonly Project[] {
 
 const homeOf = (story: Story): Project | undefined => projectsOf(story)[0];
 
-function opening(run: FlowRun, { leftOut }: Story, range: StepRange): TourStep {
+function opening(run: FlowRun, { leftOut }: Story, range: StepRange, title: string): TourStep {
   const paragraphs = [...introduction(run, range), ...(leftOut > 0 ? [plain(leftOutText(leftOut))] : [])];
-  return { title: storyTitle(run, range), description: paragraphs.join('\n\n') };
+  return { title, description: paragraphs.join('\n\n') };
 }
 
-function tourStep(run: FlowRun, part: StoryPart, sources: Sources, home: Project | undefined): TourStep {
+function tourStep(run: FlowRun, part: StoryPart, told: Told, sources: Sources, home: Project | undefined): TourStep {
   switch (part.kind) {
     case 'chapter':
-      return { title: `§ ${t(part.chapter.title)}`, description: t(part.chapter.prose) };
+      return { title: `§ ${t(part.chapter.title)}`, description: proseOf(run, part.chapter) };
     case 'step':
-      return standing(run, part.step, sources, home);
+      return standing(run, part.step, told, sources, home);
   }
 }
 
-function standing(run: FlowRun, step: Step, sources: Sources, home: Project | undefined): TourStep {
+function standing(run: FlowRun, step: Step, told: Told, sources: Sources, home: Project | undefined): TourStep {
   const title = stepTitle(step);
-  const about = annotation(run, step.n);
+  const about = [annotation(run, step.n), ...noteTexts(run, step.n, told)].join('\n\n');
   const reference = referenceOfStep(step);
   if (reference === undefined) return { title: `${title} (${t(step.site.fn.home.world)})`, description: about };
   const whereabouts = sources(reference);

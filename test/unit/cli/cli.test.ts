@@ -187,6 +187,25 @@ test('export writes each format to a file or the terminal', () => {
   assert.match(link, /^vscode:\/\/virtflow\.virtflow\/step\?v=1&flow=vfio-msi&step=42&\S*inject=remove@\d+\n$/);
 });
 
+test('a scenario is exported with its own chapters and notes', () => {
+  const file = path.join(scratch, 'told.virtflow.json');
+  const at = { function: 'vfio_intx_handler' };
+  const scenario = {
+    version: 1,
+    flow: 'vfio-intx',
+    title: 'Told',
+    chapters: [{ title: 'Here', prose: 'It fires.', at }],
+    notes: [{ at, text: 'Look.' }],
+  };
+  writeFileSync(file, JSON.stringify(scenario));
+  const { out } = virtflow('export', file, '--format', 'markdown', '--chapter', 'Here');
+  assert.match(out, /\n## Here\n\nIt fires\.\n[^]*vfio_intx_handler[^\n]*Look\./);
+  writeFileSync(file, JSON.stringify({ ...scenario, flow: 'none' }));
+  const { status, err } = virtflow('export', file, '--format', 'markdown');
+  assert.equal(status, 2);
+  assert.match(err, /told\.virtflow\.json:1:\d+: /);
+});
+
 test('a tour for a tree that lacks a function tells of it without a place there', () => {
   const tree = emptyKernel('for-a-tour');
   const { out } = virtflow('export', 'vfio-intx', '--format', 'tour', '--project', 'linux', '--linux', tree, '--from', '0', '--to', '60');

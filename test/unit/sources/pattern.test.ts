@@ -30,6 +30,9 @@ void __attribute__((weak)) hook(void)
 {
 	go(0);
 }
+static const struct ops table[] = {
+	.go = wake,
+};
 DEFINE_ENTRY(entry)
 {
 	go(1);
@@ -48,6 +51,7 @@ describe('a pattern of names finds', () => {
     assert.equal(found('hook'), lineOf('void __attribute__'));
     assert.equal(found('entry'), lineOf('DEFINE_ENTRY'));
     assert.equal(found('other'), lineOf('#define other'));
+    assert.equal(found('table'), lineOf('static const struct ops'));
     assert.equal(found('nothing'), undefined);
   });
 
@@ -60,6 +64,7 @@ describe('a pattern of names finds', () => {
     assert.equal(found('wake', { token: 'go', as: 'call', after: 'go' }), lineOf('go(b); set_bit'));
     assert.equal(found('wake', { token: 'flags', as: 'name', after: 'go go' }), lineOf('go(b); set_bit'));
     assert.equal(found('entry', { token: 'go', as: 'call' }), lineOf('go(1)'));
+    assert.equal(found('table', { token: 'wake', as: 'name' }), lineOf('\t.go = wake'));
     assert.equal(found('hook', { token: 'wake', as: 'call' }), undefined);
   });
 

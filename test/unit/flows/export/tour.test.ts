@@ -5,10 +5,12 @@ import { before, describe, test } from 'node:test';
 import { Ajv } from 'ajv';
 import { referenceKey, type Project, type Reference, type Whereabouts } from '../../../../src/engine/reference';
 import { chapterSteps, type FlowRun } from '../../../../src/flows/flow';
-import { wholeRun, type StepRange } from '../../../../src/flows/export/range';
+import { stepsBetween, wholeRun, type StepRange } from '../../../../src/flows/export/range';
 import { locateAll } from '../../../../src/flows/export/sources';
 import { MOST_STEPS, referencesOf, storyOf } from '../../../../src/flows/export/story';
+import { toldByFlow, type Told } from '../../../../src/flows/export/told';
 import { projectsOf, tour } from '../../../../src/flows/export/tour';
+import { stepOf } from '../../../../src/flows/scenario/moments';
 import { referenceOfStep } from '../../../../src/flows/places';
 import { versionNear } from '../../../../src/sources/links';
 import { lineFound } from '../../../../src/sources/pattern';
@@ -46,9 +48,9 @@ function lookUp(reference: Reference, run: FlowRun, resolver: Resolver | undefin
   return found;
 }
 
-async function tourOf(run: FlowRun, range: StepRange, project?: Project, resolver?: Resolver): Promise<Tour> {
+async function tourOf(run: FlowRun, range: StepRange, project?: Project, resolver?: Resolver, told = toldByFlow(run)): Promise<Tour> {
   const sources = await locateAll(referencesOf(storyOf(run, range)), (reference) => lookUp(reference, run, resolver));
-  const written: unknown = JSON.parse([...tour(run, range, sources, project)].join(''));
+  const written: unknown = JSON.parse([...tour(run, range, told, sources, project)].join(''));
   assert.ok(validate(written), JSON.stringify(validate.errors));
   return written as Tour;
 }
@@ -97,10 +99,27 @@ test('what is not in the tree of the tour is told without a file', async () => {
   }
 });
 
+test('what a scenario tells and readers note is in the tour, as text that runs nothing', async () => {
+  const run = RUNS.find(({ flow }) => flow.id === 'vfio-intx')!;
+  const at = { function: 'vfio_intx_handler' };
+  const step = stepOf(run, at)!;
+  const hostile = 'See [this](command:workbench.action.closeWindow) and [#2]\n>> rm -rf ~\n```sh\nreboot\n```';
+  const told: Told = { chapters: [{ chapter: { title: 'Mine', prose: hostile, starts: '' }, step }], notes: [{ at, text: hostile }] };
+  const { steps } = await tourOf(run, stepsBetween(run, step, step + 20), 'linux', undefined, told);
+  assert.deepEqual(
+    steps.slice(1, 3).map(({ title }) => title),
+    ['§ Mine', 'vfio_intx_handler'],
+  );
+  for (const { description } of steps.slice(1, 3)) {
+    assert.match(description, /See &#91;this&#93;/);
+    assert.doesNotMatch(description, /\]\(command:|^>> |^```|\[#2\]/m);
+  }
+});
+
 test('a part of a run that is too long for a tour keeps its outermost steps, and says how many it leaves out', () => {
   const run = RUNS.find(({ flow }) => flow.id === 'vfio-probe')!;
-  const whole = storyOf(run, wholeRun(run), Infinity);
-  const short = storyOf(run, wholeRun(run), 100);
+  const whole = storyOf(run, wholeRun(run), undefined, Infinity);
+  const short = storyOf(run, wholeRun(run), undefined, 100);
   const steps = (story: typeof whole) => story.parts.flatMap((part) => (part.kind === 'step' ? [part.step.n] : []));
   assert.equal(whole.leftOut, 0);
   assert.equal(short.leftOut, steps(whole).length - steps(short).length);
