@@ -25,7 +25,9 @@ export interface Found {
   /** What upstream's history says of the place. */
   readonly standing: Exclude<Standing, Nowhere>;
   readonly confidence: Confidence;
+  /** Where the symbol's name stands in its definition. */
   readonly definitionLine: number;
+  readonly definitionColumn: number;
   /** Where the definition ends; `definitionLine` if that was not found. */
   readonly endLine: number;
 }
@@ -190,9 +192,10 @@ function foundDefinition(source: Scanned, place: Somewhere, definition: Definiti
 
 function found(source: Scanned, place: Somewhere, definition: Definition, offset: number, length: number): Found {
   const { path, symbol, anchor, standing, confidence } = place;
-  const definitionLine = source.positionOf(definition.nameStart).line;
+  const { line: definitionLine, column: definitionColumn } = source.positionOf(definition.nameStart);
   const endLine = definition.body === undefined ? definitionLine : source.positionOf(definition.body.end).line;
-  return { kind: 'found', path, symbol, anchor, standing, confidence, ...source.positionOf(offset), length, definitionLine, endLine };
+  const defined = { definitionLine, definitionColumn, endLine };
+  return { kind: 'found', path, symbol, anchor, standing, confidence, ...source.positionOf(offset), length, ...defined };
 }
 
 function missing(reference: Reference, objections: readonly Objection[]): Missing {

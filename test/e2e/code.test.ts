@@ -153,12 +153,23 @@ endToEnd(
     await page.keyboard.press('Enter');
     await page.locator('.view-line', { hasText: /^edu_msi_handler\(\)/ }).waitFor();
 
+    // Which trees there are, and how much of the flows is found in them.
+    await workbench.runCommand('Virtflow: Show Source Trees');
+    const trees = page.locator('.quick-input-list .monaco-list-row');
+    await trees.filter({ hasText: /Linux 6\.12.*\d+ of \d+ references found/s }).waitFor();
+    await trees.filter({ hasText: /QEMU.*no tree/s }).waitFor();
+    await workbench.screenshot('code-trees');
+    await page.keyboard.press('Escape');
+
     // Into the flow, from the menu at the host's handler, and back to where the reader was.
     await workbench.openFile(workbench.pathOf(linux, INTRS));
     await goToLine(workbench, line);
-    await lens(workbench, /3 steps/)
+    await page
+      .locator('.view-line span', { hasText: /^vfio_msihandler$/ })
       .first()
-      .click();
+      .click({ button: 'right' });
+    await page.locator('.context-view .action-menu-item', { hasText: 'Go to Flow Step' }).hover();
+    await page.keyboard.press('Enter');
     await page.locator('.quick-input-list .monaco-list-row', { hasText: 'Through the host' }).click();
     await workbench.webview('panel').locator('body[data-state=ready]').waitFor({ state: 'attached' });
     await page.locator('.review-widget, .comment-thread', { hasText: 'vfio_msihandler' }).first().waitFor();

@@ -2,6 +2,7 @@ import { t } from '@vscode/l10n';
 import * as vscode from 'vscode';
 import { functionKey, type KnownFunction } from '../../flows/functions';
 import { aboutFunction, passing, passingText } from '../../flows/functionText';
+import { plain } from '../../flows/markdown';
 import type { Session } from '../../flows/session';
 import type { KnownCode } from './known';
 import { annotatesSource, SOURCE_FILES } from './setting';
@@ -12,18 +13,21 @@ export function registerHover(session: Session, code: KnownCode): vscode.Disposa
     async provideHover(document, position) {
       if (!annotatesSource()) return undefined;
       const functions = await code.namedAt(document, position);
-      return functions.length === 0 ? undefined : new vscode.Hover(functions.map((known) => contents(known, session)));
+      if (functions.length === 0) return undefined;
+      const remarks = await Promise.all(functions.map(({ fn }) => code.remarkOn(fn)));
+      return new vscode.Hover(functions.map((known, index) => contents(known, remarks[index], session)));
     },
   });
 }
 
-function contents(known: KnownFunction, { run }: Session): vscode.MarkdownString {
+function contents(known: KnownFunction, remark: string | undefined, { run }: Session): vscode.MarkdownString {
   const key = functionKey(known.fn);
   const links = [
     `$(pulse) ${link(passingText(passing([known], run)), 'virtflow.goToFlowStep', key)}`,
     `$(type-hierarchy) ${link(t('Interrupt Call Hierarchy'), 'virtflow.showCallHierarchy', key)}`,
   ];
-  const markdown = new vscode.MarkdownString(`${aboutFunction(known)}\n\n${links.join('  ')}`, true);
+  const parts = [aboutFunction(known), ...(remark === undefined ? [] : [`$(info) ${plain(remark)}`]), links.join('  ')];
+  const markdown = new vscode.MarkdownString(parts.join('\n\n'), true);
   markdown.isTrusted = { enabledCommands: ['virtflow.goToFlowStep', 'virtflow.showCallHierarchy'] };
   return markdown;
 }

@@ -4,6 +4,7 @@ import { HOMES, referenceOf, type FnInfo } from '../../engine/fn';
 import { PROJECTS, type Anchor, type Project } from '../../engine/reference';
 import { casesOf, functionKey, knowFunctions, type KnownFunction, type KnownFunctions, type KnownPlace } from '../../flows/functions';
 import { pathsOf, placesOf } from '../../sources/history';
+import { remarkOn } from '../../sources/remark';
 import type { Found } from '../../sources/resolver';
 import { pause } from '../progress';
 import type { BoundTree, SourceTrees, TreeFile } from '../sourceTrees';
@@ -40,6 +41,8 @@ export interface KnownCode {
   namedAt(document: vscode.TextDocument, position: vscode.Position): Promise<readonly KnownFunction[]>;
   /** The places on a line that steps stand on. */
   placesOn(uri: vscode.Uri, line: number): Promise<readonly (KnownPlace & { readonly fn: FnInfo })[]>;
+  /** What is to be known of a function's place in the reader's tree, such as that it has another name there. */
+  remarkOn(fn: FnInfo): Promise<string | undefined>;
   /** Where a function, or an identifier in it, is in the reader's trees. */
   locate(fn: FnInfo, anchor?: Anchor): Promise<Located | undefined>;
 }
@@ -70,9 +73,10 @@ export function createKnownCode(sources: SourceTrees): KnownCode {
     for (const one of (await byPath(file)).get(file.path) ?? []) {
       const found = await file.resolver.resolve(referenceOf(one.fn)!);
       if (found.kind === 'missing' || found.path !== file.path) continue;
-      const { range, functions: others = [] } = definitions.get(found.definitionLine) ?? { range: rangeOf(found) };
-      const whole = new vscode.Range(range.start, new vscode.Position(found.endLine, Number.MAX_SAFE_INTEGER));
-      definitions.set(found.definitionLine, { functions: [...others, one], range, whole });
+      const others = definitions.get(found.definitionLine)?.functions ?? [];
+      // The function itself comes before those whose work it does in this version.
+      const functions = found.standing.kind === 'stand-in' ? [...others, one] : [one, ...others];
+      definitions.set(found.definitionLine, { functions, ...extentOf(found) });
     }
     return [...definitions.values()].toSorted((a, b) => a.range.start.compareTo(b.range.start));
   }
@@ -120,6 +124,11 @@ export function createKnownCode(sources: SourceTrees): KnownCode {
       const located = await Promise.all(places.map(({ fn, anchor }) => locate(fn, anchor)));
       return places.filter((_, index) => located[index]?.range.start.line === line && located[index].uri.toString() === uri.toString());
     },
+    async remarkOn(fn) {
+      const reference = referenceOf(fn);
+      const found = reference && (await sources.resolve(reference));
+      return found && remarkOn(reference, found.tree, found.resolution)?.text;
+    },
     locate,
   };
 }
@@ -140,6 +149,11 @@ function groupByPath(functions: KnownFunctions, { project, version }: BoundTree[
     }
   }
   return groups;
+}
+
+function extentOf({ definitionLine, definitionColumn, symbol, endLine }: Found): Pick<Definition, 'range' | 'whole'> {
+  const range = new vscode.Range(definitionLine, definitionColumn, definitionLine, definitionColumn + symbol.length);
+  return { range, whole: new vscode.Range(range.start, new vscode.Position(endLine, Number.MAX_SAFE_INTEGER)) };
 }
 
 const rangeOf = ({ line, column, length }: Found): vscode.Range => new vscode.Range(line, column, line, column + length);

@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import { referenceOf } from '../../engine/fn';
 import { PROJECTS, type Project } from '../../engine/reference';
 import type { KnownFunctions } from '../../flows/functions';
+import { titleOf } from '../../sources/tree';
 import { pause } from '../progress';
 import type { BoundTree, SourceTrees } from '../sourceTrees';
 import type { KnownCode } from './known';
@@ -10,9 +11,7 @@ import { SOURCE_FILES } from './setting';
 
 /** Which source trees are bound: in the language status of their files, and with what is found there when somebody asks. */
 
-const TITLES: Readonly<Record<Project, string>> = { linux: 'Linux', qemu: 'QEMU', acrn: 'ACRN' };
-
-const titleOf = ({ tree }: BoundTree): string => `${TITLES[tree.project]} ${tree.version}`;
+const nameOf = ({ tree }: BoundTree): string => `${titleOf(tree.project)} ${tree.version}`;
 
 /** Says of the file in the active editor which tree Virtflow takes it for, and whether flows may pass it. */
 export function registerStatus(sources: SourceTrees, code: KnownCode): vscode.Disposable {
@@ -30,7 +29,7 @@ export function registerStatus(sources: SourceTrees, code: KnownCode): vscode.Di
     if (file === undefined) return;
     item = vscode.languages.createLanguageStatusItem('virtflow.sources', SOURCE_FILES);
     item.name = 'Virtflow';
-    item.text = titleOf(file);
+    item.text = nameOf(file);
     item.detail = isKnown ? t('Virtflow: flows pass this file') : t('Virtflow: no flow passes this file');
     item.command = { command: 'virtflow.showSourceTrees', title: t('Source Trees') };
   }
@@ -72,10 +71,10 @@ export async function showSourceTrees(sources: SourceTrees, code: KnownCode): Pr
 }
 
 function itemOf(project: Project, tree: BoundTree | undefined): TreeItem {
-  if (tree === undefined) return { label: `$(circle-slash) ${TITLES[project]}`, description: t('no tree: steps open in outlines'), tree };
+  if (tree === undefined) return { label: `$(circle-slash) ${titleOf(project)}`, description: t('no tree: steps open in outlines'), tree };
   const { root } = tree;
   const description = root.scheme === 'file' ? root.fsPath : root.toString(true);
-  return { label: `$(repo) ${titleOf(tree)}`, description, detail: t('Counting references…'), tree };
+  return { label: `$(repo) ${nameOf(tree)}`, description, detail: t('Counting references…'), tree };
 }
 
 interface Count {

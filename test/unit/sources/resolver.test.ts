@@ -30,6 +30,7 @@ describe('a resolver finds', () => {
       column: 11,
       length: 7,
       definitionLine: 3,
+      definitionColumn: 11,
       endLine: 7,
     });
   });
