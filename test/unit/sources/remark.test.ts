@@ -12,13 +12,17 @@ const HISTORY: History = {
   files: {
     'a.c': {
       '*': [{ until: '5.11', path: 'old.c' }],
+      'f call later': [{ until: '6.2', anchor: 'call later after ack' }],
       fresh: [{ until: '6.0', symbol: 'stale' }],
       unborn: [{ until: '6.0', nowhere: 'nobody needed it' }],
       young: [{ until: '6.0', symbol: 'stale', absent: 'stale did it for all' }],
     },
   },
 };
-const TEXTS = { 'old.c': 'int f(void) {} int stale(void) {}', 'a.c': 'int f(void) { ack(); } int fresh(void) {} int young(void) {}' };
+const TEXTS = {
+  'old.c': 'int f(void) {} int stale(void) {}',
+  'a.c': 'int f(void) { later(); ack(); later(); } int fresh(void) {} int young(void) {}',
+};
 const REFERENCE: Reference = { project: 'linux', path: 'a.c', symbol: 'f' };
 
 describe('of the place of a reference readers are told', () => {
@@ -29,6 +33,7 @@ describe('of the place of a reference readers are told', () => {
     ['5.10.223', { symbol: 'young' }, 'info: Not in Linux 5.10.223: stale did it for all.'],
     ['5.10.223', { symbol: 'unborn' }, 'info: linux:a.c unborn: it is not in 5.10.223: nobody needed it'],
     ['6.1.192', { anchor: { token: 'eoi', as: 'call' } }, 'info: eoi is ack in Linux 6.1.192.'],
+    ['6.1.192', { anchor: { token: 'later', as: 'call' } }, undefined],
     ['6.5', {}, 'info: Found by its name: Linux 6.5 was not checked, 5.10, 6.1, 6.12, 7.1 were.'],
     ['6.1.192', { symbol: 'g' }, 'warning: linux:a.c g: a.c does not define g'],
   ];

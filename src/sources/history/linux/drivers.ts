@@ -36,7 +36,10 @@ export const drivers: History['files'] = {
     ],
     'bus_probe_device call device_initial_probe': [{ since: '6.12', until: '6.13', symbol: '__bus_probe_device' }],
     driver_override_store: [{ until: '6.12', path: 'drivers/pci/pci-sysfs.c' }],
-    'driver_override_store name driver_override': [{ since: '6.12', anchor: 'call __device_set_driver_override' }],
+    'driver_override_store name driver_override': [
+      { until: '5.19', anchor: 'write driver_override after device_lock' },
+      { since: '6.12', anchor: 'call __device_set_driver_override' },
+    ],
   },
   'drivers/base/dd.c': {
     __device_set_driver_override: [
@@ -101,6 +104,7 @@ export const drivers: History['files'] = {
     'serial8250_do_set_termios call uart_port_unlock_irqrestore': UNLOCKED,
     'serial8250_do_set_termios name fcr': [{ since: '6.17', symbol: 'serial8250_set_fcr' }],
     'serial8250_do_set_termios name serial_port_out': [{ since: '6.17', symbol: 'serial8250_set_fcr' }],
+    'serial8250_do_set_termios write lcr': [{ since: '6.17', anchor: 'write lcr after uart_port_lock_irqsave' }],
     'serial8250_do_startup call disable_irq_nosync': [{ since: '6.17', symbol: 'serial8250_THRE_test', anchor: 'call disable_irq' }],
     'serial8250_do_startup call enable_irq': [{ since: '6.17', symbol: 'serial8250_THRE_test' }],
     'serial8250_do_startup call serial8250_set_mctrl': [{ since: '6.17', symbol: 'serial8250_init_mctrl' }],
@@ -166,6 +170,11 @@ export const drivers: History['files'] = {
     'virtqueue_add call virtqueue_add_split': BY_LAYOUT,
     virtqueue_add_desc_split: [{ until: '5.14', symbol: 'virtqueue_add_split' }],
     'virtqueue_add_split call virtqueue_add_desc_split': [{ until: '5.14', anchor: 'write flags' }],
+    'virtqueue_add_split write flags': [
+      { until: '5.14', anchor: 'write flags after VRING_DESC_F_WRITE' },
+      { since: '7.1', anchor: 'write flags after sg_count sg_count' },
+    ],
+    'virtqueue_add_split write free_head': [{ since: '7.1', anchor: 'write free_head after virtqueue_is_in_order indirect' }],
     'virtqueue_disable_cb call virtqueue_disable_cb_split': [{ since: '7.1', anchor: 'call VOID_VIRTQUEUE_CALL' }],
     'virtqueue_enable_cb_prepare call virtqueue_enable_cb_prepare_split': BY_LAYOUT,
     'virtqueue_enable_cb_prepare write event_triggered': [

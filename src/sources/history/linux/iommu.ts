@@ -175,9 +175,16 @@ export const iommu: History['files'] = {
         absent: 'until 5.19 __iommu_attach_group moved the devices itself',
       },
     ],
-    '__iommu_group_set_domain call __iommu_group_for_each_dev': [{ since: '6.5', anchor: 'call __iommu_group_set_domain_internal' }],
+    '__iommu_group_set_domain call __iommu_group_for_each_dev': [
+      // The first call there is for drivers without default domains.
+      { since: '5.19', until: '6.5', anchor: 'call __iommu_group_for_each_dev after iommu_group_do_detach_device' },
+      { since: '6.5', anchor: 'call __iommu_group_set_domain_internal' },
+    ],
     '__iommu_group_set_domain name domain': [{ since: '6.5', symbol: '__iommu_group_set_domain_internal' }],
-    '__iommu_group_set_domain write domain': [{ since: '6.5', symbol: '__iommu_group_set_domain_internal' }],
+    '__iommu_group_set_domain write domain': [
+      { since: '5.19', until: '6.5', anchor: 'write domain after iommu_group_do_attach_device' },
+      { since: '6.5', symbol: '__iommu_group_set_domain_internal' },
+    ],
     __iommu_group_set_domain_internal: [
       {
         until: '5.19',
@@ -303,6 +310,7 @@ export const iommu: History['files'] = {
     'iommu_group_claim_dma_owner call __iommu_group_alloc_blocking_domain': [{ since: '6.2', symbol: '__iommu_take_dma_ownership' }],
     'iommu_group_claim_dma_owner call __iommu_group_set_domain': [{ since: '6.2', symbol: '__iommu_take_dma_ownership' }],
     'iommu_group_claim_dma_owner name default_domain': [{ since: '6.2', symbol: '__iommu_take_dma_ownership' }],
+    'iommu_group_claim_dma_owner write owner': [{ since: '6.2', symbol: '__iommu_take_dma_ownership' }],
     iommu_group_dma_owner_claimed: [{ until: '5.19', path: 'drivers/vfio/vfio.c', symbol: 'vfio_group_viable', absent: BY_VFIO }],
     iommu_group_do_attach_device: [{ since: '6.5', symbol: '__iommu_device_set_domain', absent: ONE_BY_ONE }],
     'iommu_group_for_each_dev call __iommu_group_for_each_dev': [{ since: '6.5', anchor: 'call for_each_group_device' }],

@@ -39,6 +39,7 @@ export const iommufd: History['files'] = {
     'iommufd_hw_pagetable_attach call list_add_tail': [{ since: '6.15', anchor: 'call xa_store after refcount_inc' }],
     iommufd_hw_pagetable_detach: DETACHES,
     'iommufd_hw_pagetable_detach call list_del': [{ since: '6.15', anchor: 'call xa_erase' }],
+    'iommufd_hw_pagetable_detach name hwpt': [{ since: '6.15', anchor: 'name hwpt after xa_load' }],
     iommufd_hwpt_attach_device: ATTACHES,
     iommufd_hwpt_detach_device: DETACHES,
   },

@@ -1,5 +1,5 @@
 import { source } from '../../../../../engine/fn';
-import { at, atCall } from '../../../../../engine/steps';
+import { at, atCall, atWrite } from '../../../../../engine/steps';
 import { since } from '../../../../version';
 import {
   PCI_MSI_ADDRESS_LO,
@@ -96,7 +96,7 @@ export const __pci_write_msi_msg = fn(
     if (!since('linux', '6.2')) yield* entry.is_msix ? write_entry(entry, msg) : write_capability(entry.dev, entry, msg);
     else if (entry.is_msix) yield* pci_write_msg_msix(entry, msg);
     else yield* pci_write_msg_msi(entry.dev, entry, msg);
-    at('msg');
+    atWrite('msg', 'is_msix');
     entry['msg.address_lo'] = msg.address_lo;
     entry['msg.data'] = msg.data;
   },
