@@ -164,8 +164,11 @@ function homesOf(history: History): ReadonlyMap<string, readonly string[]> {
 const factIn = (history: History, path: string, key: string, version: string): Fact | undefined =>
   history.files[path]?.[key]?.find((fact) => holds(fact, version));
 
-const holds = ({ since, until }: Fact, version: string): boolean =>
-  (since === undefined || compareVersions(version, since) >= 0) && (until === undefined || compareVersions(version, until) < 0);
+/** A release candidate counts as its release: what a release changes, it changes before its first candidate. */
+function holds({ since, until }: Fact, version: string): boolean {
+  const release = version.replace(/-rc\d+.*/, '');
+  return (since === undefined || compareVersions(release, since) >= 0) && (until === undefined || compareVersions(release, until) < 0);
+}
 
 const keyed = (key: string | undefined): Anchor | undefined => (key === undefined ? undefined : anchorOfKey(key));
 

@@ -5,6 +5,7 @@ import { anchorKey, anchorOfKey, PROJECTS, type Reference } from '../../../src/e
 import { CATALOGUE } from '../../../src/flows/catalogue';
 import { claimsOf, everyRun } from '../../../src/flows/places';
 import { historyOf, placesOf, type History, type Place } from '../../../src/sources/history';
+import { before, from } from '../../../src/sources/history/backports';
 import { renamed } from '../../../src/sources/history/renamed';
 import { compareVersions } from '../../../src/sources/versions';
 
@@ -45,6 +46,7 @@ describe('upstream’s history', () => {
     [anchored('call unborn'), '5.10', ['other old/a.c f call unborn', 'stand-in old/a.c f']],
     [{ ...anchored('call x'), path: 'new.c' }, '5.10', ['nowhere new.c f']],
     [{ ...REFERENCE, path: 'new.c' }, '5.11', ['nowhere new.c f', 'own new.c f']],
+    [REFERENCE, '6.0-rc1', ['own a.c f', 'other old/a.c f']],
     [REFERENCE, '5.15', ['other old/a.c f', 'own a.c f']],
     [REFERENCE, '6.0-rc2', ['own a.c f', 'other old/a.c f']],
     [anchored('call ack'), '6.12-rc1', ['other a.c f call eoi', 'own a.c f call ack']],
@@ -72,6 +74,25 @@ describe('upstream’s history', () => {
       }),
     );
   });
+});
+
+describe('a change that was backported', () => {
+  const history: History = {
+    checked: [],
+    names: {},
+    files: {
+      'a.c': {
+        f: before('6.14', ['5.10', '6.1'], { symbol: 'old' }),
+        g: from('6.14', ['5.10', '6.1'], { symbol: 'new' }),
+      },
+    },
+  };
+  const symbolIn = (symbol: string, version: string) => placesOf({ ...REFERENCE, symbol }, version, history)[0]?.symbol;
+
+  for (const version of ['5.4', '5.11', '5.15.3', '6.0', '6.2', '6.13.9'])
+    it(`is not in ${version}`, () => assert.deepEqual([symbolIn('f', version), symbolIn('g', version)], ['old', 'g']));
+  for (const version of ['5.10.223', '6.1', '6.14-rc1', '6.14', '7.1'])
+    it(`is in ${version}`, () => assert.deepEqual([symbolIn('f', version), symbolIn('g', version)], ['f', 'new']));
 });
 
 describe('each fact of upstream’s history', () => {

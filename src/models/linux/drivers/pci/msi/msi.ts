@@ -1,5 +1,5 @@
 import { source } from '../../../../../engine/fn';
-import { at, atCall, atWrite } from '../../../../../engine/steps';
+import { atCall, atWrite } from '../../../../../engine/steps';
 import { since } from '../../../../version';
 import {
   PCI_MSI_ADDRESS_LO,
