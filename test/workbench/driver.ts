@@ -34,6 +34,8 @@ export interface Workbench {
 
 export interface WorkbenchOptions {
   readonly folders?: readonly MountedFolder[];
+  /** The display language: English unless given. Extensions have it all; VS Code's own texts stay English, as their language pack is not here. */
+  readonly language?: string;
 }
 
 /**
@@ -50,6 +52,7 @@ export async function openWorkbench(host: Host, options: WorkbenchOptions = {}):
   const page = await browser.newPage({ viewport: { width: 1400, height: 900 } });
   page.setDefaultTimeout(30_000);
   const log = recordLog(page);
+  if (options.language !== undefined) await speak(page, options.language);
   try {
     await page.goto(server.url);
     await waitForWorkbench(page);
@@ -158,6 +161,14 @@ function actions(host: Host, page: Page): Actions {
       await page.screenshot({ path: path.join(folder, `${name}.png`) });
     },
   };
+}
+
+/** What a language pack would do. The web host takes an extension's manifest in other languages from the marketplace: here from its folder. */
+async function speak(page: Page, language: string): Promise<void> {
+  await page.addInitScript(`globalThis._VSCODE_NLS_LANGUAGE = ${JSON.stringify(language)}`);
+  await page.route('**/extension/package.nls.json', (route) =>
+    route.fulfill({ contentType: 'application/json', path: path.join(ROOT, `package.nls.${language}.json`) }),
+  );
 }
 
 async function waitForWorkbench(page: Page): Promise<void> {
