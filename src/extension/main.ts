@@ -30,7 +30,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const problems = registerScenarioProblems();
   const scenarios = registerScenarios(session, problems);
   const comparing = createComparing(session);
-  const panel = registerPanel(context, session, comparing);
+  const panel = registerPanel(context, session, comparing, notes);
   const code = registerCode(session, sources, outlines);
   const sourceCheck = registerSourceCheck(sources);
   context.subscriptions.push(

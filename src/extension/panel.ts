@@ -1,10 +1,12 @@
 import * as vscode from 'vscode';
 import { writePlace } from '../flows/export/link';
+import type { Note } from '../flows/scenario/format';
 import type { Session } from '../flows/session';
 import { parseToHost, type PanelCommand, type ToWebview } from '../webview/protocol';
 import type { Comparing } from './comparison';
 import { showError } from './errors';
 import { openPlace } from './links';
+import type { Notes } from './notes';
 import { page } from './page';
 import { historyView } from './stateViews';
 import { outlineView, positionView, runView } from './views';
@@ -38,13 +40,13 @@ const COMMANDS: Readonly<Record<PanelCommand, string>> = {
 };
 
 /** Registers both webviews. */
-export function registerPanel(context: vscode.ExtensionContext, session: Session, comparing: Comparing): Panel {
+export function registerPanel(context: vscode.ExtensionContext, session: Session, comparing: Comparing, notes: Notes): Panel {
   const webviews = new Map<vscode.Webview, View>();
   let panel: vscode.WebviewPanel | undefined;
   let timer: ReturnType<typeof setInterval> | undefined;
 
   const send = (message: ToWebview): void => webviews.forEach((_, webview) => void webview.postMessage(message));
-  const sendWhole = (): void => webviews.forEach((view, webview) => void webview.postMessage(whole(session, view)));
+  const sendWhole = (): void => webviews.forEach((view, webview) => void webview.postMessage(whole(session, view, notes.all)));
 
   function attach(webview: vscode.Webview, view: View): vscode.Disposable {
     webview.options = { enableScripts: true, localResourceRoots: [vscode.Uri.joinPath(context.extensionUri, 'dist', 'webview')] };
@@ -58,7 +60,7 @@ export function registerPanel(context: vscode.ExtensionContext, session: Session
     const message = parseToHost(raw);
     switch (message.type) {
       case 'ready':
-        void webview.postMessage(whole(session, view));
+        void webview.postMessage(whole(session, view, notes.all));
         void webview.postMessage({ type: 'playing', playing: timer !== undefined } satisfies ToWebview);
         return;
       case 'command':
@@ -118,8 +120,13 @@ export function registerPanel(context: vscode.ExtensionContext, session: Session
     if (comparison) void panel?.webview.postMessage({ type: 'comparison', comparison, chosen: true } satisfies ToWebview);
   }
 
+  const sendPosition = (): void => {
+    if (session.run !== undefined) send({ type: 'position', position: positionView(session, notes.all) });
+  };
+
   const subscriptions = [
     { dispose: comparing.onDidChoose(showChosen) },
+    notes.onDidChange(sendPosition),
     vscode.window.registerWebviewViewProvider('virtflow.state', {
       resolveWebviewView(view) {
         const attached = attach(view.webview, 'state');
@@ -136,7 +143,7 @@ export function registerPanel(context: vscode.ExtensionContext, session: Session
     {
       dispose: session.onDidChange((change) => {
         if (change === 'run') sendWhole();
-        else send({ type: 'position', position: positionView(session) });
+        else sendPosition();
         if (session.run) void context.workspaceState.update(SAVED_PLACE, writePlace({ ...session.run, step: session.position }));
       }),
     },
@@ -169,9 +176,9 @@ export function registerPanel(context: vscode.ExtensionContext, session: Session
 }
 
 /** All that a view needs to begin with. The steps of a long run are many, and go only where they are drawn. */
-function whole(session: Session, view: View): ToWebview {
+function whole(session: Session, view: View, notes: readonly Note[]): ToWebview {
   if (session.run === undefined) return { type: 'empty' };
-  const position = positionView(session);
+  const position = positionView(session, notes);
   return view === 'panel'
     ? { type: 'run', run: runView(session.run, session), position }
     : { type: 'outline', run: outlineView(session.run, session), position };

@@ -14,7 +14,8 @@ export type Found = Pick<Mistake, 'message' | 'offset' | 'length'>;
 /** Documents that are scenarios. */
 export const SCENARIOS: vscode.DocumentFilter = { pattern: '**/*.virtflow.json' };
 
-const isScenario = (document: vscode.TextDocument): boolean => vscode.languages.match(SCENARIOS, document) > 0;
+/** Whether a document is a scenario. */
+export const isScenario = (document: vscode.TextDocument): boolean => vscode.languages.match(SCENARIOS, document) > 0;
 
 /** Looks at each scenario that is open as it is typed. */
 export function registerScenarioProblems(): ScenarioProblems {

@@ -8,7 +8,7 @@ import { mistakesInRun, readScenario, type Scenario } from '../flows/scenario/sc
 import type { Session } from '../flows/session';
 import { showError } from './errors';
 import { pause } from './progress';
-import { SCENARIOS, type ScenarioProblems } from './scenarioProblems';
+import { isScenario, SCENARIOS, type ScenarioProblems } from './scenarioProblems';
 
 /** Scenarios in the editor: explored in the session, and again whenever their file is saved. */
 export interface Scenarios extends vscode.Disposable {
@@ -118,8 +118,11 @@ async function toItsEnd(work: ReturnType<typeof inputsOf>, { content: { title } 
 const MOST_FILES = 1000;
 
 async function pickScenario(): Promise<vscode.Uri | undefined> {
-  const files = await vscode.workspace.findFiles('**/*.virtflow.json', undefined, MOST_FILES);
-  const items = files.map((uri) => {
+  const found = await vscode.workspace.findFiles('**/*.virtflow.json', undefined, MOST_FILES);
+  // Not every file system can be searched.
+  const open = vscode.workspace.textDocuments.filter(isScenario).map(({ uri }) => uri);
+  const files = new Map([...open, ...found].map((uri) => [uri.toString(), uri]));
+  const items = [...files.values()].map((uri) => {
     const path = vscode.workspace.asRelativePath(uri);
     const name = path.slice(path.lastIndexOf('/') + 1);
     return { label: name.slice(0, -'.virtflow.json'.length), description: path, uri };

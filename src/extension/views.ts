@@ -4,6 +4,8 @@ import { stackAt } from '../engine/timeline';
 import { contextKind } from '../flows/contexts';
 import { presetOf, type FlowRun, type ParameterSpec } from '../flows/flow';
 import { referenceOfStep } from '../flows/places';
+import type { Note } from '../flows/scenario/format';
+import { notesOn } from '../flows/scenario/notes';
 import type { Session } from '../flows/session';
 import { resultText, threadTitle } from '../flows/text';
 import type { ParameterView, PositionView, RunOutline, RunView } from '../webview/protocol';
@@ -63,12 +65,13 @@ function parameterView(spec: ParameterSpec, value: unknown): ParameterView {
   }
 }
 
-/** Where a session stands: sent after every move. The session must have a run. */
-export function positionView(session: Session): PositionView {
+/** Where a session stands, with what a reader has noted there: sent after every move. The session must have a run. */
+export function positionView(session: Session, own: readonly Note[] = []): PositionView {
   const run = session.run!;
   const { position } = session;
   const step = run.journal.step(position);
   const reference = referenceOfStep(step);
+  const notes = notesOn(run, position, [...(session.scenario?.content.notes ?? []), ...own]);
   const result = step.kind === 'return' ? resultText(step) : undefined;
   return {
     step: position,
@@ -77,6 +80,7 @@ export function positionView(session: Session): PositionView {
     ...(reference ? { reference: describeReference(reference) } : {}),
     does: t(step.site.fn.does),
     ...(step.site.note ? { note: t(step.site.note) } : {}),
+    ...(notes.length > 0 ? { notes: notes.map(({ text }) => text) } : {}),
     ...(result ? { result } : {}),
     topology: topologyStateView(run, session.cursor!),
     stack: stackAt(run, position).map((frame) => ({ step: frame.enter.n, symbol: frame.enter.site.fn.name })),

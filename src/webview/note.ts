@@ -21,6 +21,7 @@ export function createNote(host: Host): Part<RunOutline> {
   });
   const does = h('p', { class: 'does' });
   const note = h('p', { class: 'note' });
+  const notes = h('ul', { class: 'notes', 'aria-label': t('Notes') });
   const result = h('p', { class: 'result' });
   const stack = createStack(host);
   const element = h(
@@ -31,6 +32,7 @@ export function createNote(host: Host): Part<RunOutline> {
     reference,
     does,
     note,
+    notes,
     result,
     stack.element,
   );
@@ -43,6 +45,8 @@ export function createNote(host: Host): Part<RunOutline> {
       showIf(reference, position.reference);
       showIf(does, position.does || undefined);
       showIf(note, position.note);
+      notes.hidden = position.notes === undefined;
+      notes.replaceChildren(...(position.notes ?? []).map((each) => h('li', {}, each)));
       showIf(result, position.result === undefined ? undefined : t('returns {0}', position.result));
       stack.showPosition(run, position);
     },

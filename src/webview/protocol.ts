@@ -256,6 +256,8 @@ export interface PositionView {
   /** What the function does, and what this step is about. */
   readonly does: string;
   readonly note?: string;
+  /** What readers have noted here. */
+  readonly notes?: readonly string[];
   /** What the function returned, on a `return` step. */
   readonly result?: string;
   /** The call stack of the step's thread, innermost first. */
@@ -568,6 +570,7 @@ const hasFieldsOfPosition = shape<PositionView>({
   reference: optional(text),
   does: text,
   note: optional(text),
+  notes: optional(listOf(text)),
   result: optional(text),
   topology: isTopologyState,
   stack: listOf(shape<PositionView['stack'][number]>({ step: whole, symbol: text })),

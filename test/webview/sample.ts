@@ -541,7 +541,10 @@ function positionAt({ steps, writes }: Recording, at: number): PositionView {
     ...(step.world === 'hardware' ? {} : { reference: `${FILES[step.symbol] ?? 'linux:virt/kvm/eventfd.c'} ${place}` }),
     does: 'Handles the line interrupt of an assigned function: masks it at the function, and tells whoever listens on the eventfd.',
     ...(step.anchor === 'masked'
-      ? { note: 'From here until the guest is done the function stays quiet: at most one interrupt is on its way at a time.' }
+      ? {
+          note: 'From here until the guest is done the function stays quiet: at most one interrupt is on its way at a time.',
+          notes: ['Is this the same with **MSI**?'],
+        }
       : {}),
     ...(step.kind === 'return' ? { result: '0' } : {}),
     stack: stackAt(steps, step),

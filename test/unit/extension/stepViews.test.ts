@@ -4,6 +4,8 @@ import { stepColumns, stepView } from '../../../src/extension/stepViews';
 import { historyView } from '../../../src/extension/stateViews';
 import { positionView, runView } from '../../../src/extension/views';
 import { CATALOGUE } from '../../../src/flows/catalogue';
+import { stepOf } from '../../../src/flows/scenario/moments';
+import { readScenario } from '../../../src/flows/scenario/scenario';
 import { createSession } from '../../../src/flows/session';
 import { parseToWebview } from '../../../src/webview/protocol';
 import { stepAt } from '../../../src/webview/steps';
@@ -47,3 +49,15 @@ for (const flow of CATALOGUE) {
     assert.equal(historyView(run, 1e9, 'irr'), undefined);
   });
 }
+
+test('the panel has the notes of a step, the author’s and the reader’s', () => {
+  const at = { function: 'irqfd_inject' };
+  const read = readScenario(JSON.stringify({ version: 1, title: 'A test', flow: 'vfio-intx', notes: [{ at, text: 'The author’s' }] }));
+  assert.ok(read.kind === 'scenario');
+  const session = createSession();
+  session.explore(read.scenario.flow, {}, 0, read.scenario);
+  const own = [{ at, text: 'Mine' }];
+  assert.equal(positionView(session, own).notes, undefined);
+  session.seek(stepOf(session.run!, at)!);
+  assert.deepEqual(positionView(session, own).notes, ['The author’s', 'Mine']);
+});

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import type { Cell } from '../../../src/engine/cell';
 import type { FlowRun } from '../../../src/flows/flow';
+import { readScenario } from '../../../src/flows/scenario/scenario';
 import { createSession, type Change, type Session } from '../../../src/flows/session';
 import { outlineKey, outlineOf, type Outline } from '../../../src/flows/outline';
 import { vfio_intx } from '../../../src/flows/vfio-intx';
@@ -190,4 +191,36 @@ test('every step of a run has its line in an outline', () => {
     assert.notEqual(line, undefined, `${fn.name} ${anchor?.token}`);
     assert.ok(outline.text.split('\n')[line!]?.includes(anchor?.token ?? fn.name));
   }
+});
+
+const SCENARIO = JSON.stringify({
+  version: 1,
+  title: 'A test',
+  flow: 'vfio-intx',
+  parameters: { interrupts: 1 },
+  chapters: [
+    { title: 'The end', prose: '…', at: { function: 'irqfd_resampler_ack' } },
+    { title: 'The guest', prose: '…', at: { function: 'edu_irq_handler' } },
+  ],
+});
+
+test('a scenario tells of its run, and of every fork of it, until another run is explored', () => {
+  const read = readScenario(SCENARIO);
+  assert.ok(read.kind === 'scenario');
+  const { scenario } = read;
+  const session = createSession();
+  session.explore(scenario.flow, { parameters: { interrupts: 1 } }, 0, scenario);
+  const titles = (): readonly string[] => session.chapters.map(({ chapter }) => chapter.title);
+  assert.deepEqual(titles(), ['The guest', 'The end']);
+  session.seek(session.chapters[0]!.step);
+  session.inject('raise');
+  assert.equal(session.scenario, scenario);
+  assert.deepEqual(titles(), ['The guest', 'The end']);
+  session.returnToBase();
+  assert.equal(session.scenario, scenario);
+  session.setParameters({ 'kvm-intx': false });
+  assert.deepEqual(titles(), ['The guest'], 'without KVM’s irqfd nothing is resampled');
+  session.explore(scenario.flow);
+  assert.equal(session.scenario, undefined);
+  assert.ok(session.chapters.length > 2);
 });

@@ -55,6 +55,7 @@ suite('the webviews', () => {
     assert.match(await page.locator('.row[aria-selected=true]').innerText(), /vfio_intx_handler\s*masked/);
     assert.match(await page.locator('.cell.changed').innerText(), /masked\s*was\s*false\s*→\s*now\s*true/);
     assert.deepEqual(await page.locator('.way .stop').allInnerTexts(), ['PCI function', 'Host hard-IRQ']);
+    assert.deepEqual(await page.locator('.notes li').allInnerTexts(), ['Is this the same with **MSI**?']);
     assert.equal(
       await page.locator('[role=status]').textContent(),
       `Step ${MASKED}, Host hard-IRQ, vfio_intx_handler, writes masked: false → true`,
@@ -297,6 +298,7 @@ function spoiled({ outline, run, steps: rows, positionAt, history }: Sample, tex
   };
   const badPosition = (position: PositionView): PositionView => ({
     ...bad(position, 'reference', 'does', 'note', 'result'),
+    ...(position.notes ? { notes: position.notes.map((note) => bad({ note }, 'note').note) } : {}),
     here: bad(position.here, 'symbol', 'anchor', 'edge', 'world'),
     way: position.way.map((hop) => bad(hop, 'symbol', 'edge')),
     stack: position.stack.map((frame) => bad(frame, 'symbol')),
