@@ -1,6 +1,6 @@
 import { t } from '@vscode/l10n';
 import { anchorKey, describeReference, type Project, type Reference } from '../engine/reference';
-import { historyOf, placesOf } from './history';
+import { historyOf, placesOf, type History } from './history';
 import { indexedIn, linesOf, type LineIndex, type SymbolLines } from './lineIndex';
 import committedLines from './lines.json';
 
@@ -31,7 +31,7 @@ export const referencesIn = (project: Project, path: string, index = LINES): rea
 
 /**
  * The upstream page of a reference in a version (spelled as the tag, without its 'v'). Works without any tree;
- * a version that the index does not know gives a link to the file alone.
+ * a version that the index does not know gives a link to the file alone. What a version does not have leads to the newest that has it.
  */
 export function webLink(reference: Reference, version: string, index = LINES, history = historyOf(reference.project)): WebLink {
   const { project } = reference;
@@ -41,6 +41,8 @@ export function webLink(reference: Reference, version: string, index = LINES, hi
     return lines === undefined ? [] : [{ ...place, lines }];
   })[0];
   if (found === undefined) {
+    const other = places[0]?.standing.kind === 'nowhere' ? newestWith(reference, index, history) : undefined;
+    if (other !== undefined) return webLink(reference, other, index, history);
     const message = t('no line is known for {0} in {1} {2}', describeReference(reference), project, version);
     return { kind: 'file', url: pageOf(project, version, places[0]?.path ?? reference.path), message };
   }
@@ -53,6 +55,14 @@ export function webLink(reference: Reference, version: string, index = LINES, hi
   if (line !== undefined) return { kind: 'line', url: `${page}#L${line}`, line };
   const message = t('no line is known for {0} in {1} in {2} {3}', anchor.token, symbol, project, version);
   return { kind: 'definition', url: whole, line: lines.line, message };
+}
+
+/** The newest version in which the index knows a line of a reference. */
+function newestWith(reference: Reference, index: LineIndex, history: History): string | undefined {
+  const { project } = reference;
+  const isIn = (version: string): boolean =>
+    placesOf(reference, version, history).some(({ path, symbol }) => linesOf(index[project], version, path, symbol) !== undefined);
+  return upstreamVersions(project, index).findLast(isIn);
 }
 
 /** A definition's first and last line, as a project's browser marks them. */

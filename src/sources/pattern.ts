@@ -24,7 +24,7 @@ export function patternOf(symbol: string, anchor: Anchor | undefined): string {
  * statement that calls it, or a macro that makes a function of its argument.
  */
 const definitionOf = (symbol: string): string =>
-  String.raw`[ \t]*(?:(?:[A-Za-z_](?:[^\n(){};=#]|\(\([^\n()]*\)\))*[ \t*])?${symbol}\s*(?:\(|[^;{}()=]*=)|[A-Z_0-9]+\(\s*${symbol}\b)[^;{}]*\{`;
+  String.raw`[ \t]*(?:(?:[A-Za-z_](?:[^\n(){};=#]|\(\([^\n()]*\)\))*[ \t*])?${symbol}\b\s*(?:\(|[^;{}()=]*=)|[A-Z_0-9]+\(\s*${symbol}\b)[^;{}]*\{`;
 
 function occurrenceOf({ token, as }: Anchor): string {
   switch (as) {

@@ -54,6 +54,16 @@ describe('webLink', () => {
     assert.match(link('6.12.117'), /kernel\/a\.c$/);
   });
 
+  it('leads to the newest version that has it, where a version does not', () => {
+    const history: History = {
+      checked: ['5.10', '6.1'],
+      names: {},
+      files: { 'kernel/a.c': { handler: [{ until: '6.0', nowhere: 'it came later' }] } },
+    };
+    assert.equal(webLink(HANDLER, '5.10.223', INDEX, history).url, `${page}#L7-L11`);
+    assert.equal(webLink(ANCHORED, '5.10.223', INDEX, history).url, `${page}#L9`);
+  });
+
   it('knows the pages of each project', () => {
     const at = (project: Reference['project'], version: string) => webLink({ ...HANDLER, project }, version, {}).url;
     assert.equal(at('qemu', '7.2.0'), 'https://gitlab.com/qemu-project/qemu/-/blob/v7.2.0/kernel/a.c');

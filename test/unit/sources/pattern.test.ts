@@ -30,6 +30,9 @@ void __attribute__((weak)) hook(void)
 {
 	go(0);
 }
+static struct wake_data data = {
+	.table = 0,
+};
 static const struct ops table[] = {
 	.go = wake,
 };

@@ -36,15 +36,17 @@ interface Tour {
 const schema = JSON.parse(readFileSync('test/fixtures/codetour/schema.json', 'utf8')) as object;
 const validate = new Ajv({ strict: false }).compile({ ...schema, $schema: undefined });
 
-const known = new Map<string, Promise<Whereabouts>>();
+const known = new Map<Resolver | undefined, Map<string, Promise<Whereabouts>>>();
 
 /** Looks up a reference, in a tree once, however many tours come by. */
 function lookUp(reference: Reference, run: FlowRun, resolver: Resolver | undefined): Promise<Whereabouts> {
   const tree = resolver?.tree.project === reference.project ? resolver : undefined;
   const version = versionNear(reference.project, run.inputs.parameters[reference.project]);
-  const key = `${tree?.tree.version} ${version} ${referenceKey(reference)}`;
-  const found = known.get(key) ?? whereaboutsOf(reference, version, tree);
-  known.set(key, found);
+  const inTree = known.get(tree) ?? new Map<string, Promise<Whereabouts>>();
+  known.set(tree, inTree);
+  const key = `${version} ${referenceKey(reference)}`;
+  const found = inTree.get(key) ?? whereaboutsOf(reference, version, tree);
+  inTree.set(key, found);
   return found;
 }
 
