@@ -22,7 +22,7 @@ export interface SymbolColumns {
   readonly anchors?: Readonly<Record<string, Column>>;
 }
 
-/** One number per version, with commas between: nothing for the same as in the version before, `-` for none. */
+/** One number per version, with commas between: nothing for the same as in the version before, `-` for none. Commas at the end are left out. */
 export type Column = string;
 
 /** Where a symbol stands in one version; lines count from 1, as they do in links. */
@@ -61,7 +61,8 @@ function readColumn(column: Column, at: number): number | undefined {
 }
 
 function writeColumn(values: readonly (number | undefined)[]): Column {
-  return values.map((value, i) => (i > 0 && value === values[i - 1] ? '' : String(value ?? '-'))).join(',');
+  const cells = values.map((value, i) => (i > 0 && value === values[i - 1] ? '' : String(value ?? '-')));
+  return cells.join(',').replace(/,+$/, '');
 }
 
 /** Every reference that the index has of a file in any version: its symbols, and the identifiers in them. */
