@@ -1,4 +1,5 @@
 import type { Fact, History } from '../../history';
+import { before } from '../backports';
 
 const NO_SERVICE: readonly Fact[] = [
   { until: '5.12', nowhere: 'Linux could be a guest of ACRN, but until 5.12 had no driver with which it serves other guests' },
@@ -11,6 +12,7 @@ export const acrn: History['files'] = {
   'drivers/virt/acrn/ioeventfd.c': { '*': NO_SERVICE },
   'drivers/virt/acrn/ioreq.c': {
     '*': NO_SERVICE,
+    acrn_in_range: [...NO_SERVICE, ...before('6.6', ['6.1'], { symbol: 'in_range' })],
     ioreq_intr_handler: [
       {
         until: '5.12',

@@ -1,4 +1,5 @@
 import type { Fact, History } from '../../history';
+import { before, from } from '../backports';
 
 /** A lock that a scope releases: its end has no words to stand on. */
 const UNLOCKED: readonly Fact[] = [
@@ -11,8 +12,11 @@ const UNLOCKED: readonly Fact[] = [
 const inTest = (facts: readonly Fact[]): readonly Fact[] =>
   facts.map((fact) => (fact.since === '6.18' ? { ...fact, symbol: 'serial8250_THRE_test' } : fact));
 
+/** Hardening that 5.19 took back: a reset kept callbacks from running, not only waited for them. */
+const WITHOUT_CALLBACKS: readonly Fact[] = [{ since: '5.17', until: '5.19', anchor: 'call vp_disable_cbs' }];
+
 /** The layouts of a ring have a table of functions each. */
-const BY_LAYOUT: readonly Fact[] = [{ since: '7.1', anchor: 'call VIRTQUEUE_CALL' }];
+const BY_LAYOUT: readonly Fact[] = [{ since: '7.0', anchor: 'call VIRTQUEUE_CALL' }];
 
 /** The driver core, character and block devices, serial lines, virtio. */
 export const drivers: History['files'] = {
@@ -30,15 +34,13 @@ export const drivers: History['files'] = {
         absent: 'until 6.3 whoever had news called the chain of the bus itself, as driver_bound',
       },
     ],
-    'bus_probe_device call __bus_probe_device': [
-      { until: '6.12', anchor: 'call device_initial_probe' },
-      { since: '6.13', anchor: 'call device_initial_probe' },
-    ],
-    'bus_probe_device call device_initial_probe': [{ since: '6.12', until: '6.13', symbol: '__bus_probe_device' }],
-    driver_override_store: [{ until: '6.12', path: 'drivers/pci/pci-sysfs.c' }],
+    'bus_probe_device call __bus_probe_device': before('7.3', ['6.12'], { anchor: 'call device_initial_probe' }),
+    'bus_probe_device call device_initial_probe': from('7.3', ['6.12'], { symbol: '__bus_probe_device' }),
+    driver_override_store: before('7.1', ['6.12'], { path: 'drivers/pci/pci-sysfs.c' }),
+    'driver_override_store call __device_set_driver_override': [{ since: '7.0', until: '7.1', anchor: 'call driver_set_override' }],
     'driver_override_store name driver_override': [
       { until: '5.19', anchor: 'write driver_override after device_lock' },
-      { since: '6.12', anchor: 'call __device_set_driver_override' },
+      ...from('7.1', ['6.12'], { anchor: 'call __device_set_driver_override' }),
     ],
   },
   'drivers/base/dd.c': {
@@ -50,12 +52,11 @@ export const drivers: History['files'] = {
         anchor: 'write driver_override',
         absent: 'until 5.19 each bus had a field for this, and a driver_override_store that wrote to it',
       },
-      {
-        until: '6.12',
+      ...before('7.0', ['6.12'], {
         path: 'drivers/base/driver.c',
         symbol: 'driver_set_override',
         absent: 'before 7.0 and 6.12.y each bus had a field for this, which driver_set_override wrote to',
-      },
+      }),
     ],
     '__device_release_driver call blocking_notifier_call_chain': [{ since: '6.3', anchor: 'call bus_notify' }],
     '__device_release_driver call device_remove': [{ until: '5.18', anchor: 'call remove' }],
@@ -84,17 +85,22 @@ export const drivers: History['files'] = {
   },
   'drivers/block/virtio_blk.c': {
     virtblk_prep_rq: [{ until: '5.19', symbol: 'virtio_queue_rq' }],
-    'virtblk_prep_rq call virtblk_map_data': [{ until: '5.16', symbol: 'virtio_queue_rq', anchor: 'call blk_rq_map_sg' }],
-    'virtblk_prep_rq call virtblk_setup_cmd': [{ until: '5.16', symbol: 'virtio_queue_rq', anchor: 'call req_op' }],
+    'virtblk_prep_rq call virtblk_map_data': [{ until: '5.15', symbol: 'virtio_queue_rq', anchor: 'call blk_rq_map_sg' }],
+    'virtblk_prep_rq call virtblk_setup_cmd': [{ until: '5.15', symbol: 'virtio_queue_rq', anchor: 'call req_op' }],
     'virtblk_request_done call virtblk_unmap_data': [
-      { until: '5.16', absent: 'until 5.16 the list of a request’s pages was part of the request, and needed no freeing' },
+      { until: '5.15', absent: 'until 5.15 the list of a request’s pages was part of the request, and needed no freeing' },
     ],
-    virtblk_setup_cmd: [{ until: '5.16', symbol: 'virtio_queue_rq' }],
+    virtblk_setup_cmd: [{ until: '5.15', symbol: 'virtio_queue_rq' }],
     'virtio_queue_rq call virtblk_prep_rq': [{ until: '5.19', anchor: 'call blk_mq_start_request' }],
   },
+  'drivers/char/virtio_console.c': {
+    'virtcons_remove call virtio_break_device': before('5.18', ['5.10', '5.15'], {
+      absent: 'before 5.18, 5.15.y and 5.10.y nobody told those that polled for a buffer',
+    }),
+  },
   'drivers/tty/serial/8250/8250_port.c': {
-    '__stop_tx call serial8250_clear_THRI': [{ until: '6.1', symbol: '__do_stop_tx' }],
-    '__stop_tx name serial8250_clear_THRI': [{ until: '6.1', symbol: '__do_stop_tx' }],
+    '__stop_tx call serial8250_clear_THRI': [{ until: '6.0', symbol: '__do_stop_tx' }],
+    '__stop_tx name serial8250_clear_THRI': [{ until: '6.0', symbol: '__do_stop_tx' }],
     'serial8250_do_set_termios call spin_lock_irqsave': [{ since: '6.7', anchor: 'name uart_port_lock_irqsave' }],
     'serial8250_do_set_termios call spin_unlock_irqrestore': UNLOCKED,
     'serial8250_do_set_termios call uart_port_lock_irqsave': [
@@ -105,7 +111,10 @@ export const drivers: History['files'] = {
     'serial8250_do_set_termios name fcr': [{ since: '6.17', symbol: 'serial8250_set_fcr' }],
     'serial8250_do_set_termios name serial_port_out': [{ since: '6.17', symbol: 'serial8250_set_fcr' }],
     'serial8250_do_set_termios write lcr': [{ since: '6.17', anchor: 'write lcr after uart_port_lock_irqsave' }],
-    'serial8250_do_startup call disable_irq_nosync': [{ since: '6.17', symbol: 'serial8250_THRE_test', anchor: 'call disable_irq' }],
+    'serial8250_do_startup call disable_irq_nosync': [
+      { since: '7.0', symbol: 'serial8250_THRE_test', anchor: 'call disable_irq' },
+      { since: '6.17', symbol: 'serial8250_THRE_test' },
+    ],
     'serial8250_do_startup call enable_irq': [{ since: '6.17', symbol: 'serial8250_THRE_test' }],
     'serial8250_do_startup call serial8250_set_mctrl': [{ since: '6.17', symbol: 'serial8250_init_mctrl' }],
     'serial8250_do_startup call spin_lock_irqsave': [
@@ -122,23 +131,23 @@ export const drivers: History['files'] = {
     'serial8250_do_startup name TIOCM_OUT2': [{ since: '6.17', symbol: 'serial8250_init_mctrl' }],
     'serial8250_do_startup name serial_port_out': [{ since: '6.17', symbol: 'serial8250_THRE_test' }],
     'serial8250_do_startup name serial_port_out_sync': [{ since: '6.17', symbol: 'serial8250_THRE_test' }],
-    'serial8250_handle_irq call serial8250_modem_status': [{ since: '7.1', symbol: 'serial8250_handle_irq_locked' }],
-    'serial8250_handle_irq call serial8250_rx_chars': [{ since: '7.1', symbol: 'serial8250_handle_irq_locked' }],
-    'serial8250_handle_irq call serial8250_tx_chars': [{ since: '7.1', symbol: 'serial8250_handle_irq_locked' }],
+    'serial8250_handle_irq call serial8250_modem_status': [{ since: '7.0', symbol: 'serial8250_handle_irq_locked' }],
+    'serial8250_handle_irq call serial8250_rx_chars': [{ since: '7.0', symbol: 'serial8250_handle_irq_locked' }],
+    'serial8250_handle_irq call serial8250_tx_chars': [{ since: '7.0', symbol: 'serial8250_handle_irq_locked' }],
     'serial8250_handle_irq name serial_lsr_in': [
       { until: '6.0', anchor: 'name serial_port_in' },
-      { since: '7.1', symbol: 'serial8250_handle_irq_locked' },
+      { since: '7.0', symbol: 'serial8250_handle_irq_locked' },
     ],
-    wait_for_lsr: [{ until: '6.1', symbol: 'wait_for_xmitr' }],
-    'wait_for_lsr name serial_lsr_in': [{ until: '6.0', symbol: 'wait_for_xmitr', anchor: 'name serial_in' }],
-    'wait_for_xmitr call wait_for_lsr': [{ until: '6.1', anchor: 'call serial_in' }],
+    wait_for_lsr: [{ until: '5.19', symbol: 'wait_for_xmitr' }],
+    'wait_for_lsr name serial_lsr_in': [{ until: '6.0', anchor: 'name serial_in' }],
+    'wait_for_xmitr call wait_for_lsr': [{ until: '5.19', anchor: 'call serial_in' }],
   },
   'drivers/tty/serial/serial_core.c': {
-    uart_change_line_settings: [{ until: '6.1', symbol: 'uart_change_speed' }],
-    'uart_write call uart_port_lock': [{ since: '6.7', anchor: 'call uart_port_ref_lock' }],
-    'uart_write call uart_port_ref_lock': [{ until: '6.7', anchor: 'call uart_port_lock' }],
-    'uart_write call uart_port_unlock': [{ since: '6.7', anchor: 'call uart_port_unlock_deref' }],
-    'uart_write call uart_port_unlock_deref': [{ until: '6.7', anchor: 'call uart_port_unlock' }],
+    uart_change_line_settings: before('6.4', ['6.1'], { symbol: 'uart_change_speed' }),
+    'uart_write call uart_port_lock': from('6.18', ['6.12'], { anchor: 'call uart_port_ref_lock' }),
+    'uart_write call uart_port_ref_lock': before('6.18', ['6.12'], { anchor: 'call uart_port_lock' }),
+    'uart_write call uart_port_unlock': from('6.18', ['6.12'], { anchor: 'call uart_port_unlock_deref' }),
+    'uart_write call uart_port_unlock_deref': before('6.18', ['6.12'], { anchor: 'call uart_port_unlock' }),
   },
   'drivers/virtio/virtio.c': {
     virtio_reset_device: [
@@ -154,28 +163,31 @@ export const drivers: History['files'] = {
   'drivers/virtio/virtio_pci_common.c': {
     vp_find_one_vq_msix: [{ until: '6.11', symbol: 'vp_find_vqs_msix' }],
   },
+  'drivers/virtio/virtio_pci_legacy.c': { 'vp_reset call vp_synchronize_vectors': WITHOUT_CALLBACKS },
   'drivers/virtio/virtio_pci_legacy_dev.c': {
-    vp_legacy_get_status: [{ until: '5.15', path: 'drivers/virtio/virtio_pci_legacy.c', symbol: 'vp_get_status' }],
-    vp_legacy_set_status: [{ until: '5.15', path: 'drivers/virtio/virtio_pci_legacy.c', symbol: 'vp_set_status' }],
+    vp_legacy_get_status: [{ until: '5.16', path: 'drivers/virtio/virtio_pci_legacy.c', symbol: 'vp_get_status' }],
+    vp_legacy_set_status: [{ until: '5.16', path: 'drivers/virtio/virtio_pci_legacy.c', symbol: 'vp_set_status' }],
   },
+  'drivers/virtio/virtio_pci_modern.c': { 'vp_reset call vp_synchronize_vectors': WITHOUT_CALLBACKS },
   'drivers/virtio/virtio_pci_modern_dev.c': {
     vp_modern_get_status: [{ until: '5.12', path: 'drivers/virtio/virtio_pci_modern.c', symbol: 'vp_get_status' }],
     vp_modern_set_status: [{ until: '5.12', path: 'drivers/virtio/virtio_pci_modern.c', symbol: 'vp_set_status' }],
   },
   'drivers/virtio/virtio_ring.c': {
-    'detach_buf_split write num_free': [{ since: '7.1', symbol: 'detach_buf_split_in_order' }],
+    'virtio_break_device call WRITE_ONCE': before('5.15', ['5.10'], { anchor: 'write broken' }),
+    'detach_buf_split write num_free': [{ since: '7.0', symbol: 'detach_buf_split_in_order' }],
     'detach_buf_split write num_free after free_head': [
-      { since: '7.1', symbol: 'detach_buf_split_in_order', anchor: 'write num_free after vring_unmap_one_split vring_unmap_one_split' },
+      { since: '7.0', symbol: 'detach_buf_split_in_order', anchor: 'write num_free after vring_unmap_one_split vring_unmap_one_split' },
     ],
     'virtqueue_add call virtqueue_add_split': BY_LAYOUT,
     virtqueue_add_desc_split: [{ until: '5.14', symbol: 'virtqueue_add_split' }],
     'virtqueue_add_split call virtqueue_add_desc_split': [{ until: '5.14', anchor: 'write flags' }],
     'virtqueue_add_split write flags': [
       { until: '5.14', anchor: 'write flags after VRING_DESC_F_WRITE' },
-      { since: '7.1', anchor: 'write flags after sg_count sg_count' },
+      { since: '7.0', anchor: 'write flags after sg_count sg_count' },
     ],
-    'virtqueue_add_split write free_head': [{ since: '7.1', anchor: 'write free_head after virtqueue_is_in_order indirect' }],
-    'virtqueue_disable_cb call virtqueue_disable_cb_split': [{ since: '7.1', anchor: 'call VOID_VIRTQUEUE_CALL' }],
+    'virtqueue_add_split write free_head': [{ since: '7.0', anchor: 'write free_head after virtqueue_is_in_order indirect' }],
+    'virtqueue_disable_cb call virtqueue_disable_cb_split': [{ since: '7.0', anchor: 'call VOID_VIRTQUEUE_CALL' }],
     'virtqueue_enable_cb_prepare call virtqueue_enable_cb_prepare_split': BY_LAYOUT,
     'virtqueue_enable_cb_prepare write event_triggered': [
       { until: '5.14', absent: 'until 5.14 it was not remembered that the device had signalled while callbacks were off' },

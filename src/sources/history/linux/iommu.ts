@@ -1,4 +1,5 @@
-import type { History } from '../../history';
+import type { Fact, History } from '../../history';
+import { before, from } from '../backports';
 
 const BY_VFIO = 'until 5.19 nobody owned a group’s DMA: VFIO itself looked whether a driver of the host had one of its devices';
 const ONE_BY_ONE = 'since 6.5 __iommu_group_set_domain_internal goes through the devices itself';
@@ -6,6 +7,20 @@ const GROUPS_ONLY = 'until 6.2 a whole group was claimed, never a single device'
 const UNCLAIMED = 'until 5.19 a group was never cut off: between two users it was in the default domain';
 const ONE_PAGE_SIZE = 'until 5.15 the driver was asked for one page at a time';
 const GENERIC_TABLES = 'since 6.19 VT-d leaves its page tables to the generic page-table code';
+
+/** The operations of an allocated domain, apart from the driver's since 6.17. */
+const inDomainOps = (anchor?: string): Fact => ({
+  since: '6.17',
+  symbol: 'intel_ss_paging_domain_ops',
+  ...(anchor === undefined ? {} : { anchor }),
+});
+
+/** Generic page tables: 6.19 has them map pages, 7.1 whole ranges. */
+const tables = (pages: string, range: string): readonly Fact[] => [
+  { since: '7.1', path: 'drivers/iommu/generic_pt/iommu_pt.h', symbol: range, absent: GENERIC_TABLES },
+  { since: '6.19', path: 'drivers/iommu/generic_pt/iommu_pt.h', symbol: pages, absent: GENERIC_TABLES },
+];
+const IN_TABLES = { symbol: 'intel_ss_paging_domain_ops', anchor: 'name IOMMU_PT_DOMAIN_OPS', absent: GENERIC_TABLES } as const;
 
 /** `drivers/iommu` without iommufd. */
 export const iommu: History['files'] = {
@@ -35,9 +50,15 @@ export const iommu: History['files'] = {
       { until: '6.7', symbol: 'intel_iommu_domain_alloc', absent: 'until 6.7 user space got its domains from domain_alloc too' },
       { since: '6.13', symbol: 'intel_iommu_domain_alloc_paging_flags' },
     ],
-    'intel_iommu_domain_alloc_user call paging_domain_alloc': [{ since: '6.17', symbol: 'intel_iommu_domain_alloc_second_stage' }],
+    'intel_iommu_domain_alloc_user call paging_domain_alloc': [
+      { since: '6.7', until: '6.11', anchor: 'call iommu_domain_alloc' },
+      { since: '6.17', symbol: 'intel_iommu_domain_alloc_second_stage' },
+    ],
     'intel_iommu_attach_device call device_block_translation': [{ until: '6.1', anchor: 'call dmar_remove_one_dev_info' }],
-    'intel_iommu_domain_free call domain_exit': [{ since: '6.19', anchor: 'call pt_iommu_deinit' }],
+    'intel_iommu_domain_free call domain_exit': [
+      { since: '6.19', anchor: 'call pt_iommu_deinit' },
+      { since: '6.17', anchor: 'call domain_unmap' },
+    ],
     intel_iommu_enforce_cache_coherency: [
       {
         until: '5.19',
@@ -55,58 +76,58 @@ export const iommu: History['files'] = {
       },
     ],
     'intel_iommu_iotlb_sync_map name cache_tag_flush_range_np': [{ since: '5.12', until: '6.10', anchor: 'call __mapping_notify_one' }],
-    'intel_iommu_iotlb_sync_map name iommu_array': [{ since: '6.10', anchor: 'name cache_tag_flush_range_np' }],
+    'intel_iommu_iotlb_sync_map name iommu_array': [
+      { since: '5.12', until: '6.0', anchor: 'call for_each_domain_iommu' },
+      { since: '6.10', anchor: 'name cache_tag_flush_range_np' },
+    ],
     intel_iommu_iova_to_phys: [
       { since: '6.19', path: 'drivers/iommu/generic_pt/iommu_pt.h', symbol: 'iova_to_phys', absent: GENERIC_TABLES },
     ],
     intel_iommu_map_pages: [
-      { until: '5.15', symbol: 'intel_iommu_map', anchor: 'call domain_pfn_mapping', absent: ONE_PAGE_SIZE },
-      { since: '6.19', path: 'drivers/iommu/generic_pt/iommu_pt.h', symbol: 'map_range', absent: GENERIC_TABLES },
+      { until: '5.11', symbol: 'intel_iommu_map', anchor: 'call domain_pfn_mapping', absent: ONE_PAGE_SIZE },
+      { until: '5.15', symbol: 'intel_iommu_map', anchor: 'call __domain_mapping', absent: ONE_PAGE_SIZE },
+      ...tables('map_pages', 'map_range'),
     ],
-    'intel_iommu_ops name intel_iommu_attach_device': [{ since: '6.17', symbol: 'intel_ss_paging_domain_ops' }],
-    'intel_iommu_ops name intel_iommu_domain_free': [{ since: '6.17', symbol: 'intel_ss_paging_domain_ops' }],
+    'intel_iommu_ops name intel_iommu_attach_device': [inDomainOps()],
+    'intel_iommu_ops name intel_iommu_domain_free': [inDomainOps()],
     'intel_iommu_ops name intel_iommu_enforce_cache_coherency': [
       { until: '5.19', anchor: 'name intel_iommu_capable', absent: 'until 5.19 nobody asked for it: it was a property of the bus' },
-      { since: '6.17', symbol: 'intel_ss_paging_domain_ops', anchor: 'name intel_iommu_enforce_cache_coherency_ss' },
+      inDomainOps('name intel_iommu_enforce_cache_coherency_ss'),
     ],
     'intel_iommu_ops name intel_iommu_iotlb_sync_map': [
       { until: '5.12', anchor: 'name intel_iommu_map', absent: 'until 5.12 the mapping itself told the hardware' },
-      { since: '6.17', symbol: 'intel_ss_paging_domain_ops' },
+      inDomainOps(),
     ],
-    'intel_iommu_ops name intel_iommu_iova_to_phys': [
-      { since: '6.19', symbol: 'intel_ss_paging_domain_ops', anchor: 'name IOMMU_PT_DOMAIN_OPS', absent: GENERIC_TABLES },
-    ],
+    'intel_iommu_ops name intel_iommu_iova_to_phys': [{ since: '6.19', ...IN_TABLES }, inDomainOps()],
     'intel_iommu_ops name intel_iommu_map_pages': [
       { until: '5.15', anchor: 'name intel_iommu_map', absent: ONE_PAGE_SIZE },
-      { since: '6.19', path: 'drivers/iommu/generic_pt/iommu_pt.h', symbol: 'ops', anchor: 'name map_range', absent: GENERIC_TABLES },
+      { since: '7.1', path: 'drivers/iommu/generic_pt/iommu_pt.h', symbol: 'ops', anchor: 'name map_range', absent: GENERIC_TABLES },
+      { since: '6.19', ...IN_TABLES },
+      inDomainOps(),
     ],
     'intel_iommu_ops name intel_iommu_unmap_pages': [
       { until: '5.15', anchor: 'name intel_iommu_unmap', absent: ONE_PAGE_SIZE },
-      { since: '6.19', path: 'drivers/iommu/generic_pt/iommu_pt.h', symbol: 'ops', anchor: 'name unmap_range', absent: GENERIC_TABLES },
+      { since: '7.1', path: 'drivers/iommu/generic_pt/iommu_pt.h', symbol: 'ops', anchor: 'name unmap_range', absent: GENERIC_TABLES },
+      { since: '6.19', ...IN_TABLES },
+      inDomainOps(),
     ],
     intel_iommu_unmap_pages: [
       { until: '5.15', symbol: 'intel_iommu_unmap', anchor: 'call domain_unmap', absent: ONE_PAGE_SIZE },
-      { since: '6.19', path: 'drivers/iommu/generic_pt/iommu_pt.h', symbol: 'unmap_range', absent: GENERIC_TABLES },
+      ...tables('unmap_pages', 'unmap_range'),
     ],
   },
   'drivers/iommu/intel/irq_remapping.c': {
-    __intel_ir_reconfigure_irte: [
-      {
-        until: '6.12',
-        symbol: 'intel_ir_reconfigure_irte',
-        anchor: 'call modify_irte',
-        absent: 'until 6.15, and 6.12.y, intel_ir_reconfigure_irte wrote the entry itself, if its mode was IRQ_REMAPPING',
-      },
-    ],
-    'intel_ir_reconfigure_irte call modify_irte': [{ since: '6.12', symbol: '__intel_ir_reconfigure_irte' }],
-    'intel_ir_set_vcpu_affinity call __intel_ir_reconfigure_irte': [{ until: '6.12', anchor: 'call modify_irte' }],
-    'intel_ir_set_vcpu_affinity write posted_vcpu': [
-      {
-        until: '6.12',
-        anchor: 'call modify_irte after irte_pi',
-        absent: 'until 6.15, and 6.12.y, only the entry’s mode told that it posts',
-      },
-    ],
+    __intel_ir_reconfigure_irte: before('6.15', ['6.12'], {
+      symbol: 'intel_ir_reconfigure_irte',
+      anchor: 'call modify_irte',
+      absent: 'before 6.15 and 6.12.y intel_ir_reconfigure_irte wrote the entry itself, if its mode was IRQ_REMAPPING',
+    }),
+    'intel_ir_reconfigure_irte call modify_irte': from('6.15', ['6.12'], { symbol: '__intel_ir_reconfigure_irte' }),
+    'intel_ir_set_vcpu_affinity call __intel_ir_reconfigure_irte': before('6.15', ['6.12'], { anchor: 'call modify_irte' }),
+    'intel_ir_set_vcpu_affinity write posted_vcpu': before('6.15', ['6.12'], {
+      anchor: 'call modify_irte after irte_pi',
+      absent: 'before 6.15 and 6.12.y only the entry’s mode told that it posts',
+    }),
   },
   'drivers/iommu/iommu.c': {
     '__iommu_attach_group call __iommu_group_for_each_dev': [{ since: '6.5', anchor: 'call __iommu_group_set_domain' }],
@@ -177,7 +198,8 @@ export const iommu: History['files'] = {
     ],
     '__iommu_group_set_domain call __iommu_group_for_each_dev': [
       // The first call there is for drivers without default domains.
-      { since: '5.19', until: '6.5', anchor: 'call __iommu_group_for_each_dev after iommu_group_do_detach_device' },
+      { since: '5.19', until: '6.3', anchor: 'call __iommu_group_for_each_dev after iommu_group_do_detach_device' },
+      { since: '6.3', until: '6.5', anchor: 'call __iommu_group_for_each_dev after iommu_group_do_set_platform_dma' },
       { since: '6.5', anchor: 'call __iommu_group_set_domain_internal' },
     ],
     '__iommu_group_set_domain name domain': [{ since: '6.5', symbol: '__iommu_group_set_domain_internal' }],
@@ -201,6 +223,7 @@ export const iommu: History['files'] = {
         anchor: 'name map_range',
         absent: 'since 7.1 iommu_map_nosync hands the whole range to the generic page-table code',
       },
+      { since: '6.16', symbol: 'iommu_map_nosync' },
     ],
     '__iommu_map call iommu_pgsize': [
       { since: '5.15', until: '6.8', symbol: '__iommu_map_pages' },
@@ -225,6 +248,12 @@ export const iommu: History['files'] = {
         absent: 'since 7.1 iommu_map_nosync hands the whole range to the generic page-table code',
       },
       {
+        since: '6.16',
+        symbol: 'iommu_map_nosync',
+        anchor: 'name map_pages after iommu_pgsize',
+        absent: 'since 6.16 iommu_map_nosync asks the driver itself',
+      },
+      {
         since: '6.8',
         symbol: '__iommu_map',
         anchor: 'name map_pages after iommu_pgsize',
@@ -234,6 +263,9 @@ export const iommu: History['files'] = {
     __iommu_release_dma_ownership: [
       { until: '5.19', symbol: '__iommu_detach_group', anchor: 'name default_domain', absent: BY_VFIO },
       { until: '6.2', symbol: 'iommu_group_release_dma_owner', absent: 'until 6.2 iommu_group_release_dma_owner did this itself' },
+    ],
+    '__iommu_release_dma_ownership call __iommu_group_set_domain_nofail': [
+      { since: '6.2', until: '6.5', anchor: 'call __iommu_group_set_domain' },
     ],
     __iommu_take_dma_ownership: [
       { until: '5.19', path: 'drivers/vfio/vfio.c', symbol: 'vfio_group_viable', absent: BY_VFIO },

@@ -22,31 +22,86 @@ const MAPS = type1('vfio_dma_do_map');
 const REPLAYS = type1('vfio_iommu_replay');
 const UNMAPS = type1('vfio_unmap_unpin');
 
+const INLINE: readonly Fact[] = [
+  { since: '6.11', until: '6.12', path: 'drivers/iommu/iommufd/iommufd_private.h' },
+  { since: '6.13', until: '6.15', path: 'drivers/iommu/iommufd/iommufd_private.h' },
+];
+const inlined = (anchor: string): readonly Fact[] => INLINE.map((fact) => ({ ...fact, anchor }));
+
+const NO_FAULTS = 'until 6.11 iommufd knew no I/O page faults: a domain was attached without a handle for them';
+const attachesItself = (symbol: string, anchor: string): Fact => ({ since: '6.2', until: '6.11', symbol, anchor, absent: NO_FAULTS });
+
+/** What 6.7 renamed, when page tables of a guest joined those of a host. */
+const formerly = (symbol: string, anchor?: string): Fact => ({
+  since: '6.2',
+  until: '6.7',
+  symbol,
+  ...(anchor === undefined ? {} : { anchor }),
+});
+
+/** Binding without an IOMMU is apart since 7.3. */
+const BIND_IOMMU: readonly Fact[] = [{ since: '7.3', symbol: 'iommufd_bind_iommu' }];
+
 /** `drivers/iommu/iommufd`. */
 export const iommufd: History['files'] = {
   'drivers/iommu/iommufd/device.c': {
     iommufd_device_attach: ATTACHES,
-    iommufd_device_attach_reserved_iova: type1('vfio_iommu_resv_exclude'),
+    iommufd_device_attach_reserved_iova: [
+      ...type1('vfio_iommu_resv_exclude'),
+      formerly('iommufd_hw_pagetable_attach'),
+      { since: '6.7', until: '6.12', symbol: 'iommufd_hwpt_paging_attach' },
+    ],
     iommufd_device_auto_get_domain: ATTACHES,
     iommufd_device_bind: JOINS,
+    'iommufd_device_bind call device_iommu_capable': BIND_IOMMU,
+    'iommufd_device_bind call iommu_device_claim_dma_owner': BIND_IOMMU,
+    'iommufd_device_bind call iommu_group_has_isolated_msi': BIND_IOMMU,
+    'iommufd_device_bind call iommufd_get_group': BIND_IOMMU,
+    'iommufd_device_bind write enforce_cache_coherency': BIND_IOMMU,
     iommufd_device_change_pt: ATTACHES,
     iommufd_device_destroy: LEAVES,
     iommufd_device_detach: DETACHES,
-    'iommufd_device_detach call iommufd_hw_pagetable_put': [{ since: '7.1', symbol: 'iommufd_hw_pagetable_detach' }],
+    'iommufd_device_detach call iommufd_hw_pagetable_put': [{ since: '6.15', symbol: 'iommufd_hw_pagetable_detach' }],
     iommufd_device_unbind: LEAVES,
     iommufd_get_group: JOINS,
     iommufd_hw_pagetable_attach: ATTACHES,
+    'iommufd_hw_pagetable_attach call iommufd_device_attach_reserved_iova': [
+      formerly('iommufd_hw_pagetable_attach', 'call iopt_table_enforce_dev_resv_regions'),
+      { since: '6.7', until: '6.12', anchor: 'call iommufd_hwpt_paging_attach' },
+    ],
+    'iommufd_hw_pagetable_attach call iommufd_hwpt_attach_device': [
+      { since: '6.2', until: '6.11', anchor: 'call iommu_attach_group', absent: NO_FAULTS },
+    ],
     'iommufd_hw_pagetable_attach call list_add_tail': [{ since: '6.15', anchor: 'call xa_store after refcount_inc' }],
     iommufd_hw_pagetable_detach: DETACHES,
+    'iommufd_hw_pagetable_detach call iommufd_hwpt_detach_device': [
+      { since: '6.2', until: '6.11', anchor: 'call iommu_detach_group', absent: NO_FAULTS },
+    ],
     'iommufd_hw_pagetable_detach call list_del': [{ since: '6.15', anchor: 'call xa_erase' }],
     'iommufd_hw_pagetable_detach name hwpt': [{ since: '6.15', anchor: 'name hwpt after xa_load' }],
-    iommufd_hwpt_attach_device: ATTACHES,
-    iommufd_hwpt_detach_device: DETACHES,
+    iommufd_hwpt_attach_device: [...ATTACHES, attachesItself('iommufd_hw_pagetable_attach', 'call iommu_attach_group'), ...INLINE],
+    'iommufd_hwpt_attach_device call iommu_attach_group_handle': inlined('call iommu_attach_group'),
+    iommufd_hwpt_detach_device: [...DETACHES, attachesItself('iommufd_hw_pagetable_detach', 'call iommu_detach_group'), ...INLINE],
+    'iommufd_hwpt_detach_device call iommu_detach_group_handle': inlined('call iommu_detach_group'),
   },
   'drivers/iommu/iommufd/hw_pagetable.c': {
-    __iommufd_hwpt_destroy: type1('vfio_iommu_type1_detach_group', 'call iommu_domain_free'),
-    iommufd_hwpt_paging_alloc: ATTACHES,
-    iommufd_hwpt_paging_destroy: DETACHES,
+    __iommufd_hwpt_destroy: [
+      ...type1('vfio_iommu_type1_detach_group', 'call iommu_domain_free'),
+      formerly('iommufd_hw_pagetable_destroy'),
+      { since: '6.7', until: '6.11', symbol: 'iommufd_hwpt_paging_destroy' },
+    ],
+    iommufd_hwpt_paging_alloc: [...ATTACHES, formerly('iommufd_hw_pagetable_alloc')],
+    'iommufd_hwpt_paging_alloc call __iommufd_object_alloc': [formerly('iommufd_hw_pagetable_alloc', 'call iommufd_object_alloc')],
+    'iommufd_hwpt_paging_alloc name domain_alloc_user': [
+      formerly('iommufd_hw_pagetable_alloc', 'call iommu_domain_alloc'),
+      { since: '6.13', anchor: 'name domain_alloc_paging_flags' },
+    ],
+    'iommufd_hwpt_paging_alloc name hwpt_paging': [formerly('iommufd_hw_pagetable_alloc', 'name hwpt')],
+    iommufd_hwpt_paging_destroy: [...DETACHES, formerly('iommufd_hw_pagetable_destroy')],
+    'iommufd_hwpt_paging_destroy call __iommufd_hwpt_destroy': [
+      formerly('iommufd_hw_pagetable_destroy', 'call iommu_domain_free'),
+      { since: '6.7', until: '6.11', anchor: 'call iommu_domain_free' },
+    ],
     iommufd_hwpt_paging_enforce_cc: [
       {
         until: '5.19',
@@ -56,6 +111,7 @@ export const iommufd: History['files'] = {
         absent: BY_CONTAINER,
       },
       ...type1('vfio_iommu_type1_attach_group', 'call enforce_cache_coherency'),
+      formerly('iommufd_hw_pagetable_enforce_cc'),
     ],
   },
   'drivers/iommu/iommufd/io_pagetable.c': {
@@ -86,7 +142,8 @@ export const iommufd: History['files'] = {
     iommufd_fops_ioctl: container('vfio_fops_unl_ioctl'),
     iommufd_fops_open: container('vfio_fops_open'),
     iommufd_fops_release: container('vfio_fops_release'),
-    iommufd_object_remove: LEAVES,
+    iommufd_object_remove: [...LEAVES, { since: '6.2', until: '6.5', symbol: 'iommufd_object_destroy_user' }],
+    'iommufd_object_remove name destroy': [{ since: '6.5', until: '6.7', symbol: '__iommufd_object_destroy_user' }],
   },
   'drivers/iommu/iommufd/pages.c': {
     __iopt_area_unfill_domain: UNMAPS,

@@ -41,8 +41,8 @@ export const names: History['names'] = {
   kvm_rax_write: [{ since: '7.3', symbol: 'kvm_rax_write_raw' }],
   kzalloc: [{ since: '7.0', symbol: 'kzalloc_obj' }],
   virtio_reset_device: [{ until: '5.17', symbol: 'reset' }],
-  vp_legacy_get_status: [{ until: '5.15', symbol: 'ioread8' }],
-  vp_legacy_set_status: [{ until: '5.15', symbol: 'iowrite8' }],
+  vp_legacy_get_status: [{ until: '5.16', symbol: 'ioread8' }],
+  vp_legacy_set_status: [{ until: '5.16', symbol: 'iowrite8' }],
   vp_modern_get_status: [{ until: '5.12', symbol: 'vp_ioread8' }],
   vp_modern_set_status: [{ until: '5.12', symbol: 'vp_iowrite8' }],
 };

@@ -1,4 +1,5 @@
 import type { Fact, History } from '../../history';
+import { before, from } from '../backports';
 
 const ONE_CHIP = 'until 6.2 all devices shared one chip, whose mask and unmask were the same for MSI and MSI-X';
 const WRITES_ITSELF = 'until 6.2 __pci_write_msi_msg wrote to the device itself';
@@ -13,7 +14,7 @@ const guarded = (symbol: string, anchor?: string): Fact => ({ since: '6.15', sym
 /** `drivers/pci`. */
 export const pci: History['files'] = {
   'drivers/pci/irq.c': {
-    '*': [{ until: '6.10', path: 'drivers/pci/pci.c' }],
+    '*': [{ until: '6.9', path: 'drivers/pci/pci.c' }],
   },
   'drivers/pci/msi/api.c': {
     '*': [
@@ -42,7 +43,7 @@ export const pci: History['files'] = {
     ],
     pci_msi_domain_update_chip_ops: [
       {
-        since: '7.1',
+        since: '6.19',
         symbol: 'pci_msix_template',
         absent: 'since 6.2 a device gets a chip of its own, made of a template that has all its functions',
       },
@@ -95,8 +96,8 @@ export const pci: History['files'] = {
       guarded('__msix_setup_interrupts'),
     ],
     pci_free_msi_irqs: [{ until: '6.2', symbol: 'free_msi_irqs' }],
-    pci_msi_set_enable: [{ until: '5.17', path: 'drivers/pci/pci.h' }],
-    pci_msix_clear_and_set_ctrl: [{ until: '5.17', path: 'drivers/pci/pci.h' }],
+    pci_msi_set_enable: [{ until: '5.11', path: 'drivers/pci/pci.h' }],
+    pci_msix_clear_and_set_ctrl: [{ until: '5.11', path: 'drivers/pci/pci.h' }],
     'pci_msix_shutdown call pci_msix_mask': [{ until: '5.15', anchor: 'call __pci_msix_desc_mask_irq' }],
     pci_write_msg_msi: [{ until: '6.2', symbol: '__pci_write_msi_msg' }],
     pci_write_msg_msix: [{ until: '6.2', symbol: '__pci_write_msi_msg' }],
@@ -116,10 +117,10 @@ export const pci: History['files'] = {
     pci_msix_write_vector_ctrl: [{ until: '5.15', symbol: '__pci_msix_desc_mask_irq' }],
   },
   'drivers/pci/pci-driver.c': {
-    do_pci_add_dynid: [
-      { until: '6.1', symbol: 'pci_add_dynid' },
-      { since: '6.13', until: '7.2', symbol: 'pci_add_dynid' },
-    ],
+    do_pci_add_dynid: before('7.2', ['6.1', '6.12'], { symbol: 'pci_add_dynid' }),
+    'pci_device_remove call pm_runtime_barrier': before('6.9', ['5.10', '6.1'], {
+      absent: 'before 6.9, 6.1.y and 5.10.y nobody waited here for a change of power that was under way',
+    }),
     pci_dma_cleanup: [
       {
         until: '5.19',
@@ -131,16 +132,16 @@ export const pci: History['files'] = {
     ],
     'pci_dma_configure call iommu_device_use_default_domain': [{ until: '5.19', absent: NO_CLAIM }],
     'pci_dma_configure name driver_managed_dma': [{ until: '5.19', absent: NO_CLAIM }],
-    'pci_match_device call device_match_driver_override': [{ until: '6.12', anchor: 'name driver_override' }],
-    'pci_match_device call do_pci_match_id': [
-      { until: '6.1', anchor: 'call pci_match_id', absent: BEFORE_COPIES },
-      { since: '6.13', until: '7.2', anchor: 'call pci_match_id', absent: BEFORE_COPIES },
-    ],
-    'pci_match_device name driver_override': [{ since: '6.12', anchor: 'call device_match_driver_override' }],
+    'pci_match_device call device_match_driver_override': before('7.1', ['6.12'], { anchor: 'name driver_override' }),
+    'pci_match_device call do_pci_match_id': before('7.2', ['6.1', '6.12'], { anchor: 'call pci_match_id', absent: BEFORE_COPIES }),
+    'pci_match_device name driver_override': from('7.1', ['6.12'], { anchor: 'call device_match_driver_override' }),
     'pci_pm_runtime_resume call pci_pm_default_resume_early': [{ until: '5.19', anchor: 'call pci_restore_standard_config' }],
   },
   'drivers/pci/pci.c': {
-    __pci_set_power_state: [{ until: '6.1', symbol: 'pci_set_power_state', absent: 'until 6.8 pci_set_power_state did this itself' }],
+    __pci_set_power_state: before('6.8', ['6.1'], {
+      symbol: 'pci_set_power_state',
+      absent: 'before 6.8 and 6.1.y pci_set_power_state did this itself',
+    }),
     '__pci_set_power_state call pci_set_low_power_state': [{ until: '5.19', anchor: 'call pci_raw_set_power_state' }],
     'pci_power_up call pci_read_config_word': [{ until: '5.19', symbol: 'pci_raw_set_power_state' }],
     'pci_power_up call pci_write_config_word': [{ until: '5.19', symbol: 'pci_raw_set_power_state' }],
