@@ -27,7 +27,6 @@ function standIn(): string {
     writeFileSync(path.join(root, file), text);
   };
   write('Makefile', 'VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 1\n');
-  for (const beside of ['Kbuild', 'Kconfig']) write(beside, '');
   write(INTRS, `/* ours */\n\nstatic irqreturn_t vfio_msihandler(int irq, void *arg)\n{\n\teventfd_signal(arg);\n\treturn 0;\n}\n`);
   write(EVENTFD, `/* ours */\n\nstatic int\nirqfd_wakeup(void *wait)\n{\n\treturn kvm_arch_set_irq_inatomic(wait);\n}\n`);
   return root;

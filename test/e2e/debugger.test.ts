@@ -23,7 +23,6 @@ function standIn(): string {
   const root = path.join(box, 'linux');
   mkdirSync(path.join(root, path.dirname(EVENTFD)), { recursive: true });
   writeFileSync(path.join(root, 'Makefile'), 'VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 1\n');
-  for (const beside of ['Kbuild', 'Kconfig']) writeFileSync(path.join(root, beside), '');
   writeFileSync(
     path.join(root, EVENTFD),
     `/* ours */\n\nstatic void\nirqfd_inject(int *irqfd)\n{\n\tint unused = 0;\n\n\tif (irqfd->resampler)\n\t\tkvm_set_irq(irqfd, unused);\n}\n`,

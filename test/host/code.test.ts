@@ -10,8 +10,7 @@ const SLAB = 'mm/slab.c';
 /** Code of our own, with upstream's names. */
 const FILES: Readonly<Record<string, string>> = {
   Makefile: 'VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 1\n',
-  Kbuild: '',
-  Kconfig: '',
+  kernel: '',
   [INTRS]:
     '/* ours */\n\nstatic irqreturn_t vfio_msihandler(int irq, void *arg)\n{\n\teventfd_signal(arg);\n\treturn 0;\n}\n\nstatic void nobody_models_this(void)\n{\n}\n',
   'fs/eventfd.c': 'void eventfd_signal_mask(struct eventfd_ctx *ctx, __poll_t mask)\n{\n\twake_up_locked_poll(&ctx->wqh, mask);\n}\n',

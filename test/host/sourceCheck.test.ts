@@ -8,8 +8,7 @@ const ROOT = 'virtflow-checked-tree://trees/linux';
 /** Code of our own, with upstream's names. */
 const FILES: Readonly<Record<string, string>> = {
   Makefile: 'VERSION = 6\nPATCHLEVEL = 1\nSUBLEVEL = 1\n',
-  Kbuild: '',
-  Kconfig: '',
+  kernel: '',
   'fs/eventfd.c': '\n\n__u64 eventfd_signal_mask_v2(struct eventfd_ctx *ctx)\n{\n}\n',
   'virt/kvm/eventfd.c': '\nstatic void\nirqfd_inject(struct work_struct *work)\n{\n\tint unrelated;\n}\n',
 };

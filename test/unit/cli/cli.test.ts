@@ -25,7 +25,6 @@ function emptyKernel(name: string): string {
   const root = path.join(scratch, name);
   mkdirSync(path.join(root, 'drivers/vfio/pci'), { recursive: true });
   writeFileSync(path.join(root, 'Makefile'), 'VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 1\n');
-  for (const beside of ['Kbuild', 'Kconfig']) writeFileSync(path.join(root, beside), '');
   return root;
 }
 
