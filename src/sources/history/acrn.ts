@@ -34,9 +34,16 @@ const inlined = (anchor: string, since?: string): readonly Fact[] => [
 /** From 2.6 on an event counted its signals; both before and after it is just set. */
 const COUNTED: readonly Fact[] = [{ since: '2.6', until: '3.1', anchor: 'write nqueued' }];
 
+/** The HSM was the VHM once. */
+const asVhm = (symbol: string): readonly Fact[] => [{ until: '2.6', symbol }];
+
 export const acrn: History = {
-  checked: ['3.0', '3.1', '3.2', '3.3', '3.4-unstable'],
-  names: {},
+  checked: ['2.5', '2.6', '2.7', '3.0', '3.1', '3.2', '3.3', '3.4-unstable'],
+  names: {
+    acrn_hsm_notification_vector: [{ until: '2.6', symbol: 'acrn_vhm_notification_vector' }],
+    exec_vmentry: [{ until: '2.7', symbol: 'vmx_vmrun' }],
+    is_service_vm: [{ until: '2.7', symbol: 'is_sos_vm' }],
+  },
   files: {
     'devicemodel/core/iothread.c': {
       '*': NOTHING_TO_PREPARE,
@@ -64,7 +71,17 @@ export const acrn: History = {
       virtio_register_ioeventfd: NOTHING_TO_PREPARE,
       virtio_set_iothread: NOTHING_TO_PREPARE,
     },
+    'hypervisor/arch/x86/guest/virq.c': {
+      'acrn_handle_pending_request name ACRN_REQUEST_EXCP': [{ until: '2.7', symbol: 'vcpu_inject_exception' }],
+    },
     'hypervisor/arch/x86/guest/vlapic.c': {
+      'apicv_advanced_accept_intr call apicv_trigger_pi_anv': [
+        {
+          until: '2.6',
+          anchor: 'call vcpu_make_request',
+          absent: 'before 2.6 a vCPU that runs elsewhere is made to exit, and takes the posted interrupt as it enters its guest again',
+        },
+      ],
       vlapic_get_next_pending_intr: [
         {
           until: '3.0',
@@ -73,6 +90,9 @@ export const acrn: History = {
           absent: 'before 3.0 apicv_basic_has_pending_intr itself looks for the highest request',
         },
       ],
+    },
+    'hypervisor/arch/x86/guest/vmx_io.c': {
+      arch_fire_hsm_interrupt: asVhm('arch_fire_vhm_interrupt'),
     },
     'hypervisor/arch/x86/lapic.c': {
       kick_pcpu: [
@@ -91,6 +111,9 @@ export const acrn: History = {
       'wait_event write set': COUNTED,
     },
     'hypervisor/dm/io_req.c': {
+      get_hsm_notification_vector: asVhm('get_vhm_notification_vector'),
+      get_io_req_state: asVhm('get_vhm_req_state'),
+      set_io_req_state: asVhm('set_vhm_req_state'),
       get_asyncio_desc: [{ until: '3.2', symbol: 'emulate_io', anchor: 'call acrn_insert_request', absent: NO_ASYNCIO }],
     },
   },

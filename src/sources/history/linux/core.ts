@@ -97,6 +97,7 @@ export const core: History['files'] = {
     'ep_send_events call list_add_tail': [SENDS_EVENTS_PROC, ...DELIVERS],
   },
   'fs/pipe.c': {
+    'pipefifo_fops name pipe_read': [{ since: '6.15', anchor: 'name fifo_pipe_read' }],
     pipe_read: [{ since: '6.15', symbol: 'anon_pipe_read' }],
     'pipe_read write tail': [{ since: '6.15', symbol: 'pipe_update_tail' }],
     pipe_write: [{ since: '6.15', symbol: 'anon_pipe_write' }],

@@ -136,11 +136,11 @@ export const devices: History['files'] = {
     piix3_set_irq_pic: [{ since: '8.2', path: 'hw/isa/piix.c', symbol: 'piix_set_irq_pic' }],
   },
   'hw/pci/msi.c': {
-    msi_prepare_message: [{ until: '7.1', symbol: 'msi_get_message', anchor: 'name msg', absent: MSI_READ_IN_PLACE }],
+    msi_prepare_message: [{ until: '7.1', symbol: 'msi_get_message', anchor: 'write msg', absent: MSI_READ_IN_PLACE }],
     'msi_send_message name msi_trigger': [{ until: '7.1', anchor: 'call address_space_stl_le', absent: MSI_SENT_IN_PLACE }],
   },
   'hw/pci/msix.c': {
-    msix_prepare_message: [{ until: '7.1', symbol: 'msix_get_message', anchor: 'name msg', absent: MSIX_READ_IN_PLACE }],
+    msix_prepare_message: [{ until: '7.1', symbol: 'msix_get_message', anchor: 'write msg', absent: MSIX_READ_IN_PLACE }],
   },
   'hw/pci/pci.c': {
     pci_msi_trigger: [

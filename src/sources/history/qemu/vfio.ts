@@ -113,7 +113,7 @@ export const vfio: History['files'] = {
     vfio_get_region_info: ofDevice('vfio_device_get_region_info'),
     'vfio_get_region_info name ioctl': [{ since: '10.1', symbol: 'vfio_device_io_get_region_info' }],
     vfio_host_win_add: ofContainer(['8.2', { symbol: 'vfio_get_info_iova_range', absent: NO_WINDOWS }]),
-    vfio_init_container: ofContainer(['8.2'], ['9.1', { symbol: 'vfio_create_container' }]),
+    vfio_init_container: ofContainer(['8.2'], ['9.0', { symbol: 'vfio_set_iommu' }], ['9.1', { symbol: 'vfio_create_container' }]),
     'vfio_init_container name ioctl': [{ since: '9.1', symbol: 'vfio_set_iommu' }],
     'vfio_init_container write iommu_type': [{ since: '9.1', anchor: 'write iommu_type after object_new' }],
     vfio_kvm_device_add_group: ofContainer(['8.2'], ['10.1', { symbol: 'vfio_group_add_kvm_device' }]),
@@ -168,7 +168,7 @@ export const vfio: History['files'] = {
     vfio_connect_kvm_msi_virq: [CONNECTED_IN_PLACE],
     'vfio_connect_kvm_msi_virq call event_notifier_init': [{ until: '7.1' }],
     'vfio_connect_kvm_msi_virq call kvm_irqchip_add_irqfd_notifier_gsi': [{ until: '7.1' }],
-    'vfio_connect_kvm_msi_virq name virq': [{ until: '7.1' }],
+    'vfio_connect_kvm_msi_virq name virq': [{ until: '7.1', anchor: 'name virq after kvm_irqchip_add_msi_route' }],
     'vfio_msi_disable call vfio_intx_enable': [{ until: '7.1', symbol: 'vfio_msi_disable_common' }],
     'vfio_msi_enable call vfio_msi_disable_common': [
       {
