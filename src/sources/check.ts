@@ -128,6 +128,7 @@ function changeOf(reference: Reference, tree: Tree, resolution: Resolution): Cha
   const message = whyThere(reference, tree, resolution);
   if (message === undefined) return undefined;
   if (resolution.standing.kind === 'stand-in') return { kind: 'absent', of: reference, message, spot };
+  if (resolution.standing.kind === 'elsewhere') return { kind: 'moved', of: reference, message, spot };
   const { path, definitionLine } = resolution;
   const ofSymbol = { of: withoutAnchor(reference), message, spot: { project: tree.project, path, line: definitionLine + 1 } };
   if (path !== reference.path) return { kind: 'moved', ...ofSymbol };

@@ -41,12 +41,13 @@ export interface Place {
 }
 
 /**
- * `own`: as models name it. `other`: under another name or in another file. `stand-in`: it does not exist in this version; here its work is done.
- * `nowhere`: it does not exist, and its work is not done.
+ * `own`: as models name it. `other`: under another name or in another file. `elsewhere`: in another function, which did or does this part of the
+ * work of its own. `stand-in`: it does not exist in this version; here its work is done. `nowhere`: it does not exist, and its work is not done.
  */
 export type Standing =
   | { readonly kind: 'own' }
   | { readonly kind: 'other' }
+  | { readonly kind: 'elsewhere' }
   | { readonly kind: 'stand-in'; readonly why: string }
   | { readonly kind: 'nowhere'; readonly why: string };
 
@@ -108,9 +109,11 @@ function symbolIn({ path, symbol }: Reference, version: string, history: History
 function anchorIn(own: Candidate, anchor: Anchor, fact: Fact): Candidate {
   const place = { path: fact.path ?? own.path, symbol: fact.symbol ?? own.symbol };
   const standing = absence(fact);
-  return standing
-    ? { ...place, anchor: keyed(fact.anchor), standing }
-    : { ...place, anchor: keyed(fact.anchor) ?? anchor, standing: { kind: 'other' } };
+  if (standing !== undefined) return { ...place, anchor: keyed(fact.anchor), standing };
+  const present = { ...place, anchor: keyed(fact.anchor) ?? anchor };
+  // The function is gone all the same: the fact only says where exactly this part of its work is done.
+  if (own.standing.kind === 'stand-in') return { ...present, standing: own.standing };
+  return { ...present, standing: { kind: place.symbol === own.symbol ? 'other' : 'elsewhere' } };
 }
 
 /** What a fact says is not there. */

@@ -32,6 +32,8 @@ export function whyThere({ symbol, anchor, path }: Reference, tree: Tree, found:
       return anchor && found.anchor && found.anchor.token !== anchor.token
         ? t('{0} is {1} in {2}.', anchor.token, found.anchor.token, nameOf(tree))
         : undefined;
+    case 'elsewhere':
+      return t('In {0} this is in {1}.', nameOf(tree), found.symbol);
     case 'stand-in':
     case 'nowhere':
       return t('Not in {0}: {1}.', nameOf(tree), t(standing.why));

@@ -112,11 +112,15 @@ describe('checkSources', () => {
       names: { stop: [{ until: '6.2', symbol: 'halt' }] },
       files: {
         'new.c': { go: [{ until: '6.2', path: 'old.c' }] },
-        'old.c': { walk: [{ until: '6.2', symbol: 'run' }], fly: [{ until: '6.2', symbol: 'go', absent: 'go did it' }] },
+        'old.c': {
+          walk: [{ until: '6.2', symbol: 'run' }],
+          'walk call leap': [{ until: '6.2', symbol: 'go' }],
+          fly: [{ until: '6.2', symbol: 'go', absent: 'go did it' }],
+        },
         'later.c': { '*': [{ until: '6.2', nowhere: 'the driver came later' }] },
       },
     };
-    const texts = { 'old.c': 'int go(int x) { x = 1; }\nint run(void) { halt(); }\n' };
+    const texts = { 'old.c': 'int go(int x) { x = 1; leap(); }\nint run(void) { halt(); }\n' };
     const named = (symbol: string, path: string, anchor?: Anchor): Reference => ({ ...linux(symbol, path), ...(anchor ? { anchor } : {}) });
     const [report] = await checkSources([createResolver(LINUX, memoryFiles(texts), history)], {
       references: [
@@ -124,6 +128,7 @@ describe('checkSources', () => {
         named('go', 'new.c', { token: 'x', as: 'write' }),
         named('walk', 'old.c'),
         named('walk', 'old.c', { token: 'stop', as: 'call' }),
+        named('walk', 'old.c', { token: 'leap', as: 'call' }),
         named('fly', 'old.c'),
         named('fly', 'old.c', { token: 'wings', as: 'name' }),
         named('later', 'later.c'),
@@ -136,6 +141,7 @@ describe('checkSources', () => {
       [
         'moved linux:new.c go old.c:1',
         'renamed linux:old.c walk old.c:2',
+        'moved linux:old.c walk › leap old.c:1',
         'absent linux:old.c fly old.c:1',
         'absent linux:later.c later later.c:undefined',
       ],

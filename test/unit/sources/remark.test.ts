@@ -14,6 +14,7 @@ const HISTORY: History = {
       '*': [{ until: '5.11', path: 'old.c' }],
       'f call later': [{ until: '6.2', anchor: 'call later after ack' }],
       fresh: [{ until: '6.0', symbol: 'stale' }],
+      'fresh call eoi': [{ since: '6.10', symbol: 'f' }],
       unborn: [{ until: '6.0', nowhere: 'nobody needed it' }],
       young: [{ until: '6.0', symbol: 'stale', absent: 'stale did it for all' }],
     },
@@ -21,7 +22,7 @@ const HISTORY: History = {
 };
 const TEXTS = {
   'old.c': 'int f(void) {} int stale(void) {}',
-  'a.c': 'int f(void) { later(); ack(); later(); } int fresh(void) {} int young(void) {}',
+  'a.c': 'int f(void) { later(); ack(); later(); eoi(); } int fresh(void) {} int young(void) {}',
 };
 const REFERENCE: Reference = { project: 'linux', path: 'a.c', symbol: 'f' };
 
@@ -30,6 +31,7 @@ describe('of the place of a reference readers are told', () => {
     ['6.1.192', {}, undefined],
     ['5.10.223', {}, 'info: In Linux 5.10.223 this is in old.c.'],
     ['5.10.223', { symbol: 'fresh' }, 'info: fresh is stale in Linux 5.10.223.'],
+    ['6.12.1', { symbol: 'fresh', anchor: { token: 'eoi', as: 'call' } }, 'info: In Linux 6.12.1 this is in f.'],
     ['5.10.223', { symbol: 'young' }, 'info: Not in Linux 5.10.223: stale did it for all.'],
     ['5.10.223', { symbol: 'unborn' }, 'info: linux:a.c unborn: it is not in 5.10.223: nobody needed it'],
     ['6.1.192', { anchor: { token: 'eoi', as: 'call' } }, 'info: eoi is ack in Linux 6.1.192.'],

@@ -221,6 +221,7 @@ export const vfio_group_detach_container = fn(
       if (group.type === VFIO_IOMMU) yield* iommu_group_release_dma_owner(group.iommu_group);
       atWrite('container', 'detach_group');
       group.container = undefined;
+      atWrite('container_users', 'detach_group');
       group.container_users = 0;
       atCall('list_del');
       container.group_list.splice(container.group_list.indexOf(group), 1);

@@ -72,7 +72,7 @@ export const group: History['files'] = {
     ],
     vfio_group_detach_container: [{ until: '6.1', symbol: '__vfio_group_unset_container' }],
     'vfio_group_detach_container call iommu_group_release_dma_owner': [{ until: '5.18', anchor: 'name detach_group', absent: DMA_UNOWNED }],
-    'vfio_group_detach_container write container_users': [
+    'vfio_group_detach_container write container_users after detach_group': [
       {
         until: '5.19',
         anchor: 'write container after detach_group',
