@@ -7,6 +7,7 @@ const DMA_UNOWNED = 'until 5.18 nobody owns a group’s DMA: vfio_group_viable c
 const DMA_OWNED = 'since 5.18 a group’s DMA is owned from when it joins a container: no driver can get in between';
 
 const GONE_WITH_LAST_REFERENCE = 'until 6.1 a group goes with its last reference, not with its last device';
+const PART_OF_SET_CONTAINER = 'until 6.1 vfio_group_set_container puts the group into the container itself';
 
 /** Groups and containers. */
 export const group: History['files'] = {
@@ -15,7 +16,17 @@ export const group: History['files'] = {
       { until: '6.0', path: 'drivers/vfio/vfio.c' },
       { until: '6.1', path: 'drivers/vfio/vfio_main.c' },
     ],
-    vfio_container_attach_group: [{ until: '6.1', symbol: 'vfio_group_set_container' }],
+    vfio_container_attach_group: [{ until: '6.1', symbol: 'vfio_group_set_container', absent: PART_OF_SET_CONTAINER }],
+    ...each(
+      [
+        'vfio_container_attach_group call down_write',
+        'vfio_container_attach_group call list_add',
+        'vfio_container_attach_group call up_write',
+        'vfio_container_attach_group call vfio_container_get',
+        'vfio_container_attach_group name attach_group',
+      ],
+      { until: '6.1' },
+    ),
     ...each(['vfio_container_attach_group name type', 'vfio_container_attach_group call iommu_group_claim_dma_owner'], {
       until: '5.18',
       anchor: 'name noiommu',
@@ -237,7 +248,9 @@ export const group: History['files'] = {
       anchor: 'call vfio_group_get_from_iommu',
       absent: 'until 6.2 vfio_group_get_from_iommu takes vfio.group_lock for the search only, and vfio_create_group again',
     }),
-    'vfio_group_fops_open call atomic_cmpxchg': [{ since: '5.19', anchor: 'name opened_file' }],
+    'vfio_group_fops_open call atomic_cmpxchg': [
+      { since: '5.19', anchor: 'name opened_file', absent: 'since 5.19 the file that has the group open keeps a second one out' },
+    ],
     'vfio_group_fops_open name drivers': [
       {
         until: '5.16',
@@ -298,8 +311,12 @@ export const group: History['files'] = {
         absent: 'until 6.1 vfio_group_fops_unl_ioctl answers VFIO_GROUP_GET_STATUS itself',
       },
     ],
-    'vfio_group_ioctl_get_status name container': [{ since: '6.2', anchor: 'name vfio_group_has_iommu' }],
-    'vfio_group_ioctl_get_status name vfio_group_has_iommu': [{ since: '6.1', until: '6.2', anchor: 'name container' }],
+    'vfio_group_ioctl_get_status name container': [
+      { since: '6.2', anchor: 'name vfio_group_has_iommu', absent: 'since 6.2 an iommufd counts as a container does' },
+    ],
+    'vfio_group_ioctl_get_status name vfio_group_has_iommu': [
+      { since: '6.1', until: '6.2', anchor: 'name container', absent: 'until 6.2 only a container counts' },
+    ],
     vfio_group_ioctl_set_container: [{ until: '6.1', symbol: 'vfio_group_set_container' }],
     ...each(['vfio_group_ioctl_set_container call mutex_lock', 'vfio_group_ioctl_set_container call mutex_unlock'], {
       until: '5.19',
@@ -307,7 +324,7 @@ export const group: History['files'] = {
       absent: NO_GROUP_LOCK,
     }),
     'vfio_group_ioctl_set_container call vfio_container_attach_group': [
-      { until: '6.1', anchor: 'call list_add', absent: 'until 6.1 vfio_group_set_container puts the group into the container itself' },
+      { until: '6.1', anchor: 'call list_add', absent: PART_OF_SET_CONTAINER },
     ],
     'vfio_group_ioctl_set_container call vfio_container_from_file': [
       {

@@ -79,7 +79,13 @@ export const mdev: History['files'] = {
     'device_api_show name device_api': [{ until: '6.1', anchor: 'name VFIO_DEVICE_API_PCI_STRING' }],
     mdev_type_add: [{ until: '6.1', symbol: 'add_mdev_supported_type' }],
     'name_show name pretty_name': [{ until: '6.1', anchor: 'name name_str' }],
-    'parent_create_sysfs_files call mdev_type_add': [{ until: '6.1', anchor: 'call add_mdev_supported_type_groups' }],
+    'parent_create_sysfs_files call mdev_type_add': [
+      {
+        until: '6.1',
+        anchor: 'call add_mdev_supported_type_groups',
+        absent: 'until 6.1 add_mdev_supported_type_groups goes through the types',
+      },
+    ],
   },
   'drivers/vfio/mdev/vfio_mdev.c': {
     '*': [{ since: '5.19', path: 'samples/vfio-mdev/mtty.c' }],
@@ -189,7 +195,9 @@ export const mdev: History['files'] = {
     'mtty_trigger_interrupt call lockdep_assert_held': [
       { until: '6.7', anchor: 'name irq_index', absent: 'until 6.7 an interrupt may be raised with or without ops_lock' },
     ],
-    'mtty_trigger_interrupt name irq_index': [{ since: '6.7', anchor: 'call is_msi' }],
+    'mtty_trigger_interrupt name irq_index': [
+      { since: '6.7', anchor: 'call is_msi', absent: 'since 6.7 is_msi and is_intx look at irq_index' },
+    ],
     ...each(['mtty_trigger_interrupt name intx_mask', 'mtty_trigger_interrupt write intx_mask'], {
       until: '6.7',
       anchor: 'name intx_evtfd',

@@ -1,4 +1,5 @@
-import type { Fact, History } from '../../../history';
+import type { History } from '../../../history';
+import { before, from } from '../../backports';
 import { each } from '../../each';
 import { NO_DEVICE_IN_MEMORY } from './absences';
 
@@ -12,24 +13,18 @@ const NO_SRIOV_LIST = 'until 5.18 a virtual function’s physical one is looked 
 const UNDER_IGATE = 'until 6.19, and in stable releases until December 2025, the eventfd is exchanged under igate, and signalled under it';
 const UNDER_RCU =
   'since 6.19, and in stable releases since December 2025, the eventfd is read under RCU: whoever signals it need not wait for igate';
+const ALL_MESSAGES_AT_ONCE =
+  'until 6.4, and in 6.1 for a while, vfio_msi_set_block takes the listeners from all messages, given no eventfds';
 const MASKED_LAZILY = 'until 6.18, and late releases of 6.12, an exclusive line is masked lazily: only when it is asserted again';
 const NOT_UNDER_IGATE = 'until 6.9, and stable releases of April 2024, the guest’s DisINTx masks and unmasks without igate';
+const TOKEN_APART = 'since 6.17 user space may give the token apart from the name too: the driver’s match_token_uuid takes both';
 const ONE_PAGE_SIZE = 'until 6.12 there is one handler of faults, for pages of one size';
 
-/** Where the eventfds of errors and requests are not yet, or already, read under RCU: that went into stable releases too. */
-const BEFORE_RCU: readonly Fact[] = [{ until: '6.12.63' }, { since: '6.13', until: '6.18.2' }];
-const SINCE_RCU: readonly Fact[] = [{ since: '6.12.63', until: '6.13' }, { since: '6.18.2' }];
-/** Where INTx is not yet enabled together with its eventfd, and masked without igate: 6.9 changed that, and stable releases in April 2024. */
-const BEFORE_INTX_LOCKS: readonly Fact[] = [
-  { until: '5.10.215' },
-  { since: '5.11', until: '5.15.154' },
-  { since: '5.16', until: '6.1.84' },
-  { since: '6.2', until: '6.6.24' },
-  { since: '6.7', until: '6.7.12' },
-  { since: '6.8', until: '6.8.3' },
-];
-const during = (eras: readonly Fact[], fact: Fact): readonly Fact[] => eras.map((era) => ({ ...era, ...fact }));
-const INTX_SIGNAL_APART = during(BEFORE_INTX_LOCKS, { symbol: 'vfio_intx_set_signal' });
+/** When the eventfds of errors and requests came under RCU: the release, and the stable releases. */
+const RCU = ['6.18.2', ['6.12.63']] as const;
+/** When INTx came to be enabled together with its eventfd, and masked under igate: 6.9, and stable releases of April 2024. */
+const INTX_LOCKS = ['6.8.3', ['5.10.215', '5.15.154', '6.1.84', '6.6.24', '6.7.12']] as const;
+const INTX_SIGNAL_APART = before(...INTX_LOCKS, { symbol: 'vfio_intx_set_signal' });
 
 /** `drivers/vfio/pci`. */
 export const pci: History['files'] = {
@@ -58,32 +53,22 @@ export const pci: History['files'] = {
   },
   'drivers/vfio/pci/vfio_pci_config.c': {
     vfio_config_do_rw: [{ since: '7.1', symbol: 'vfio_pci_config_rw_single' }],
-    'vfio_msi_config_write name irq_type': [{ until: '6.1', anchor: 'name is_msi' }],
+    'vfio_msi_config_write name irq_type': [
+      { until: '6.1', anchor: 'name is_msi', absent: 'until 6.1 the macro is_msi looks at irq_type' },
+    ],
   },
   'drivers/vfio/pci/vfio_pci_core.c': {
     '*': [{ until: '5.15', path: 'drivers/vfio/pci/vfio_pci.c' }],
-    'vfio_pci_bus_notifier call device_set_driver_override': [
-      { until: '6.12', anchor: 'name driver_override' },
-      { since: '6.13', until: '7.1', anchor: 'name driver_override' },
-    ],
-    'vfio_pci_bus_notifier name driver_override': [
-      { since: '6.12', until: '6.13', anchor: 'call device_set_driver_override' },
-      { since: '7.1', anchor: 'call device_set_driver_override' },
-    ],
+    'vfio_pci_bus_notifier call device_set_driver_override': before('7.1', ['6.12'], { anchor: 'name driver_override' }),
+    'vfio_pci_bus_notifier name driver_override': from('7.1', ['6.12'], { anchor: 'call device_set_driver_override' }),
     vfio_pci_core_close_device: [{ until: '5.15', symbol: 'vfio_pci_release' }],
-    'vfio_pci_core_close_device call eventfd_ctx_put': during(SINCE_RCU, { anchor: 'call vfio_pci_eventfd_replace_locked' }),
-    'vfio_pci_core_close_device call vfio_pci_eventfd_replace_locked': during(BEFORE_RCU, {
+    'vfio_pci_core_close_device call eventfd_ctx_put': from(...RCU, { anchor: 'call vfio_pci_eventfd_replace_locked' }),
+    'vfio_pci_core_close_device call vfio_pci_eventfd_replace_locked': before(...RCU, {
       anchor: 'call eventfd_ctx_put',
       absent: UNDER_IGATE,
     }),
-    'vfio_pci_core_close_device name sriov_pf_core_dev': [
-      { until: '5.15', anchor: 'call vfio_pci_vf_token_user_add' },
-      { since: '5.16', until: '5.18', anchor: 'call vfio_pci_vf_token_user_add' },
-    ],
-    'vfio_pci_core_close_device name users': [
-      { until: '5.15', symbol: 'vfio_pci_vf_token_user_add' },
-      { since: '5.16', until: '5.18', symbol: 'vfio_pci_vf_token_user_add' },
-    ],
+    'vfio_pci_core_close_device name sriov_pf_core_dev': before('5.18', ['5.15'], { anchor: 'call vfio_pci_vf_token_user_add' }),
+    'vfio_pci_core_close_device name users': before('5.18', ['5.15'], { symbol: 'vfio_pci_vf_token_user_add' }),
     vfio_pci_core_disable: [{ until: '5.15', symbol: 'vfio_pci_disable' }],
     ...each(['vfio_pci_core_disable call pm_runtime_put', 'vfio_pci_core_disable call pm_runtime_resume'], {
       until: '5.19',
@@ -99,11 +84,8 @@ export const pci: History['files'] = {
       { until: '5.15', symbol: 'vfio_pci_open', anchor: 'call vfio_pci_vf_token_user_add' },
       { since: '5.16', until: '5.18', anchor: 'call vfio_pci_vf_token_user_add' },
     ],
-    'vfio_pci_core_finish_enable name users': [
-      { until: '5.15', symbol: 'vfio_pci_vf_token_user_add' },
-      { since: '5.16', until: '5.18', symbol: 'vfio_pci_vf_token_user_add' },
-    ],
-    vfio_pci_core_init: [{ until: '5.15', symbol: 'vfio_pci_init' }],
+    'vfio_pci_core_finish_enable name users': before('5.18', ['5.15'], { symbol: 'vfio_pci_vf_token_user_add' }),
+    vfio_pci_core_init: [{ until: '5.15', symbol: 'vfio_pci_init', anchor: 'call vfio_pci_init_perm_bits', absent: ONE_MODULE }],
     vfio_pci_core_init_dev: [
       { until: '5.15', symbol: 'vfio_pci_probe', anchor: 'write irq_type', absent: ONE_MODULE },
       { until: '6.1', symbol: 'vfio_pci_core_init_device' },
@@ -119,11 +101,20 @@ export const pci: History['files'] = {
       },
     ],
     vfio_pci_core_match: [{ until: '5.15', symbol: 'vfio_pci_match' }],
-    'vfio_pci_core_match call vfio_pci_validate_vf_token': [{ since: '6.17', anchor: 'name match_token_uuid' }],
+    'vfio_pci_core_match call vfio_pci_validate_vf_token': [{ since: '6.17', anchor: 'name match_token_uuid', absent: TOKEN_APART }],
     vfio_pci_core_mmap: [{ until: '5.15', symbol: 'vfio_pci_mmap' }],
     vfio_pci_core_pm_ops: [{ until: '5.15', symbol: 'vfio_pci_driver', absent: NO_RUNTIME_PM }],
     vfio_pci_core_read: [{ until: '5.15', symbol: 'vfio_pci_read' }],
-    vfio_pci_core_register_device: [{ until: '5.15', symbol: 'vfio_pci_probe' }],
+    vfio_pci_core_register_device: [{ until: '5.15', symbol: 'vfio_pci_probe', absent: ONE_MODULE }],
+    'vfio_pci_core_register_device call vfio_assign_device_set': [{ until: '5.15', anchor: 'call vfio_pci_reflck_attach' }],
+    ...each(
+      [
+        'vfio_pci_core_register_device call pci_num_vf',
+        'vfio_pci_core_register_device call vfio_pci_set_power_state',
+        'vfio_pci_core_register_device call vfio_pci_vf_init',
+      ],
+      { until: '5.15' },
+    ),
     ...each(
       [
         'vfio_pci_core_register_device call pm_runtime_allow',
@@ -134,7 +125,7 @@ export const pci: History['files'] = {
     ),
     'vfio_pci_core_register_device call vfio_register_group_dev': [{ until: '5.13', anchor: 'call vfio_add_group_dev' }],
     vfio_pci_core_release_dev: [
-      { until: '5.15', symbol: 'vfio_pci_remove' },
+      { until: '5.15', symbol: 'vfio_pci_remove', anchor: 'call mutex_destroy', absent: ONE_MODULE },
       { until: '6.1', symbol: 'vfio_pci_core_uninit_device' },
     ],
     'vfio_pci_core_release_dev call vfio_free_device': [
@@ -142,8 +133,8 @@ export const pci: History['files'] = {
       { until: '6.1', anchor: 'call kfree', absent: NO_DEVICE_IN_MEMORY },
     ],
     vfio_pci_core_request: [{ until: '5.15', symbol: 'vfio_pci_request' }],
-    'vfio_pci_core_request call mutex_lock': during(SINCE_RCU, { anchor: 'call rcu_read_lock', absent: UNDER_RCU }),
-    'vfio_pci_core_request call mutex_unlock': during(SINCE_RCU, { anchor: 'call rcu_read_unlock', absent: UNDER_RCU }),
+    'vfio_pci_core_request call mutex_lock': from(...RCU, { anchor: 'call rcu_read_lock', absent: UNDER_RCU }),
+    'vfio_pci_core_request call mutex_unlock': from(...RCU, { anchor: 'call rcu_read_unlock', absent: UNDER_RCU }),
     vfio_pci_core_runtime_resume: [
       { until: '5.15', symbol: 'vfio_pci_enable', anchor: 'call vfio_pci_set_power_state', absent: NO_RUNTIME_PM },
       { until: '6.1', symbol: 'vfio_pci_core_enable', absent: NO_RUNTIME_PM },
@@ -162,10 +153,10 @@ export const pci: History['files'] = {
       { since: '7.3', path: 'drivers/vfio/pci/vfio_pci.c', symbol: 'vfio_pci_init_dev' },
     ],
     vfio_pci_core_sriov_configure: [{ until: '5.15', symbol: 'vfio_pci_sriov_configure' }],
-    'vfio_pci_core_sriov_configure call device_lock_assert': [
-      { until: '5.15', anchor: 'call vfio_device_get_from_dev', absent: NO_SRIOV_LIST },
-      { since: '5.16', until: '5.18', anchor: 'call vfio_device_get_from_dev', absent: NO_SRIOV_LIST },
-    ],
+    'vfio_pci_core_sriov_configure call device_lock_assert': before('5.18', ['5.15'], {
+      anchor: 'call vfio_device_get_from_dev',
+      absent: NO_SRIOV_LIST,
+    }),
     'vfio_pci_core_sriov_configure call list_del_init': [{ until: '5.18', anchor: 'call pci_disable_sriov', absent: NO_SRIOV_LIST }],
     ...each(['vfio_pci_core_sriov_configure call pm_runtime_put', 'vfio_pci_core_sriov_configure call pm_runtime_resume_and_get'], {
       until: '5.19',
@@ -175,27 +166,27 @@ export const pci: History['files'] = {
     'vfio_pci_core_sriov_configure call vfio_pci_set_power_state': [
       { until: '6.1', anchor: 'call pci_enable_sriov', absent: NOT_KEPT_AWAKE },
     ],
-    'vfio_pci_core_sriov_configure write sriov_active': [
-      { until: '6.1', anchor: 'call pci_enable_sriov', absent: NOT_KEPT_AWAKE },
-      { since: '6.2', until: '6.12', anchor: 'call vfio_pci_set_power_state', absent: NOT_KEPT_AWAKE },
-      { since: '6.13', until: '7.1', anchor: 'call vfio_pci_set_power_state', absent: NOT_KEPT_AWAKE },
-    ],
+    'vfio_pci_core_sriov_configure write sriov_active': before('7.1', ['6.1', '6.12'], {
+      anchor: 'call pci_enable_sriov',
+      absent: NOT_KEPT_AWAKE,
+    }),
     'vfio_pci_core_sriov_configure name sriov_pfs_item': [{ until: '5.18', anchor: 'call pci_enable_sriov', absent: NO_SRIOV_LIST }],
-    vfio_pci_core_unregister_device: [{ until: '5.15', symbol: 'vfio_pci_remove' }],
+    vfio_pci_core_unregister_device: [{ until: '5.15', symbol: 'vfio_pci_remove', absent: ONE_MODULE }],
+    'vfio_pci_core_unregister_device call vfio_pci_vf_uninit': [{ until: '5.15' }],
     ...each(['vfio_pci_core_unregister_device call pm_runtime_forbid', 'vfio_pci_core_unregister_device call pm_runtime_get_noresume'], {
       until: '5.19',
       anchor: 'call vfio_pci_set_power_state',
       absent: NO_RUNTIME_PM,
     }),
-    'vfio_pci_core_unregister_device call vfio_pci_core_sriov_configure': [
-      { until: '5.15', anchor: 'call pci_disable_sriov' },
-      { since: '5.16', until: '5.18', anchor: 'call pci_disable_sriov' },
-    ],
+    'vfio_pci_core_unregister_device call vfio_pci_core_sriov_configure': before('5.18', ['5.15'], {
+      anchor: 'call pci_disable_sriov',
+      absent: NO_SRIOV_LIST,
+    }),
     'vfio_pci_core_unregister_device call vfio_unregister_group_dev': [{ until: '5.13', anchor: 'call vfio_del_group_dev' }],
     vfio_pci_core_write: [{ until: '5.15', symbol: 'vfio_pci_write' }],
     vfio_pci_dev_set_try_reset: [{ until: '5.15', symbol: 'vfio_pci_try_bus_reset' }],
     'vfio_pci_dev_set_try_reset call vfio_pci_dev_set_needs_reset': [{ until: '5.15', anchor: 'name needs_reset' }],
-    vfio_pci_eventfd_replace_locked: during(BEFORE_RCU, {
+    vfio_pci_eventfd_replace_locked: before(...RCU, {
       path: 'drivers/vfio/pci/vfio_pci_intrs.c',
       symbol: 'vfio_pci_set_ctx_trigger_single',
       anchor: 'name ctx',
@@ -259,29 +250,28 @@ export const pci: History['files'] = {
     'vfio_pci_zap_and_down_write_memory_lock call vfio_pci_zap_bars': [{ until: '6.10', anchor: 'call vfio_pci_zap_and_vma_lock' }],
   },
   'drivers/vfio/pci/vfio_pci_intrs.c': {
-    __vfio_pci_intx_mask: during(BEFORE_INTX_LOCKS, { symbol: 'vfio_pci_intx_mask' }),
-    __vfio_pci_intx_unmask: during(BEFORE_INTX_LOCKS, { symbol: 'vfio_pci_intx_unmask' }),
+    __vfio_pci_intx_mask: before(...INTX_LOCKS, { symbol: 'vfio_pci_intx_mask' }),
+    __vfio_pci_intx_unmask: before(...INTX_LOCKS, { symbol: 'vfio_pci_intx_unmask' }),
     ...each(
       ['vfio_intx_disable call eventfd_ctx_put', 'vfio_intx_disable call free_irq', 'vfio_intx_disable write trigger'],
       ...INTX_SIGNAL_APART,
     ),
     'vfio_intx_enable call irq_set_status_flags': [
-      ...during(BEFORE_INTX_LOCKS, { symbol: 'vfio_intx_set_signal', anchor: 'name pci_2_3', absent: MASKED_LAZILY }),
-      { until: '6.12', anchor: 'name IRQF_NO_AUTOEN', absent: MASKED_LAZILY },
-      { since: '6.13', until: '6.18', anchor: 'name IRQF_NO_AUTOEN', absent: MASKED_LAZILY },
+      ...before(...INTX_LOCKS, { symbol: 'vfio_intx_set_signal', anchor: 'name pci_2_3', absent: MASKED_LAZILY }),
+      ...before('6.18', ['6.12'], { anchor: 'name IRQF_NO_AUTOEN', absent: MASKED_LAZILY }),
     ],
     'vfio_intx_enable call request_irq': INTX_SIGNAL_APART,
-    'vfio_intx_enable write trigger': during(BEFORE_INTX_LOCKS, {
+    'vfio_intx_enable write trigger': before(...INTX_LOCKS, {
       symbol: 'vfio_intx_set_signal',
       anchor: 'write trigger after eventfd_ctx_fdget',
     }),
     vfio_irq_ctx_alloc: [{ until: '6.5', symbol: 'vfio_msi_enable', anchor: 'call kcalloc', absent: NO_DYNAMIC_MSIX }],
     vfio_irq_ctx_free: [{ until: '6.5', symbol: 'vfio_msi_disable', anchor: 'call kfree', absent: NO_DYNAMIC_MSIX }],
     vfio_msi_alloc_irq: [{ until: '6.5', symbol: 'vfio_msi_set_vector_signal', anchor: 'call pci_irq_vector', absent: NO_DYNAMIC_MSIX }],
-    'vfio_msi_disable call vfio_msi_set_vector_signal': [
-      { until: '6.1', anchor: 'call vfio_msi_set_block' },
-      { since: '6.2', until: '6.4', anchor: 'call vfio_msi_set_block' },
-    ],
+    'vfio_msi_disable call vfio_msi_set_vector_signal': before('6.4', ['6.1'], {
+      anchor: 'call vfio_msi_set_block',
+      absent: ALL_MESSAGES_AT_ONCE,
+    }),
     'vfio_msi_set_vector_signal call vfio_irq_ctx_alloc': [{ until: '6.5', anchor: 'write name', absent: NO_DYNAMIC_MSIX }],
     'vfio_msi_set_vector_signal call vfio_irq_ctx_free': [{ until: '6.5', anchor: 'write trigger', absent: NO_DYNAMIC_MSIX }],
     'vfio_msi_set_vector_signal write token after vfio_pci_memory_unlock_and_restore': [
@@ -293,7 +283,7 @@ export const pci: History['files'] = {
     ],
     ...each(
       ['vfio_pci_intx_mask call __vfio_pci_intx_mask', 'vfio_pci_intx_mask call mutex_lock', 'vfio_pci_intx_mask call mutex_unlock'],
-      ...during(BEFORE_INTX_LOCKS, { anchor: 'call spin_lock_irqsave', absent: NOT_UNDER_IGATE }),
+      ...before(...INTX_LOCKS, { anchor: 'call spin_lock_irqsave', absent: NOT_UNDER_IGATE }),
     ),
     ...each(
       [
@@ -301,7 +291,7 @@ export const pci: History['files'] = {
         'vfio_pci_intx_unmask call mutex_lock',
         'vfio_pci_intx_unmask call mutex_unlock',
       ],
-      ...during(BEFORE_INTX_LOCKS, { anchor: 'call vfio_pci_intx_unmask_handler', absent: NOT_UNDER_IGATE }),
+      ...before(...INTX_LOCKS, { anchor: 'call vfio_pci_intx_unmask_handler', absent: NOT_UNDER_IGATE }),
     ),
     'vfio_pci_set_intx_trigger call eventfd_ctx_fdget': INTX_SIGNAL_APART,
   },

@@ -2,6 +2,7 @@ import type { History } from '../../../history';
 import { NO_NOTIFY } from './absences';
 
 const BY_NOTIFIER = 'until 6.0 a driver that pins pages registers a notifier for what is unmapped, not its device';
+const EXTERNAL_DOMAIN = 'until 5.16 groups of mediated devices are listed in a domain of their own, without an IOMMU behind it';
 const NOT_COUNTED = 'until 5.12 groups that may write anywhere are not counted: a flag says whether there are any';
 
 /** The backend of containers, and virqfd. */
@@ -35,8 +36,16 @@ export const type1: History['files'] = {
     'vfio_iommu_domain_alloc call iommu_paging_domain_alloc': [{ until: '6.11', anchor: 'call iommu_domain_alloc' }],
     'vfio_iommu_type1_attach_group call iommu_attach_group': [{ until: '5.16', anchor: 'call vfio_iommu_attach_group' }],
     'vfio_iommu_type1_attach_group call iommu_detach_group': [{ until: '5.16', anchor: 'call vfio_iommu_detach_group' }],
-    'vfio_iommu_type1_attach_group call iommu_group_has_isolated_msi': [{ until: '6.3', anchor: 'call irq_domain_check_msi_remap' }],
-    'vfio_iommu_type1_attach_group name emulated_iommu_groups': [{ until: '5.16', anchor: 'name external_domain' }],
+    'vfio_iommu_type1_attach_group call iommu_group_has_isolated_msi': [
+      {
+        until: '6.3',
+        anchor: 'call irq_domain_check_msi_remap',
+        absent: 'until 6.3 it is enough that the interrupt controllers or the IOMMU say to remap interrupts',
+      },
+    ],
+    'vfio_iommu_type1_attach_group name emulated_iommu_groups': [
+      { until: '5.16', anchor: 'name external_domain', absent: EXTERNAL_DOMAIN },
+    ],
     'vfio_iommu_type1_attach_group name enforce_cache_coherency': [
       {
         until: '5.19',
@@ -51,7 +60,9 @@ export const type1: History['files'] = {
       { until: '5.19', anchor: 'call vfio_domains_have_iommu_cache' },
     ],
     'vfio_iommu_type1_detach_group call iommu_detach_group': [{ until: '5.16', anchor: 'call vfio_iommu_detach_group' }],
-    'vfio_iommu_type1_detach_group name emulated_iommu_groups': [{ until: '5.16', anchor: 'name external_domain' }],
+    'vfio_iommu_type1_detach_group name emulated_iommu_groups': [
+      { until: '5.16', anchor: 'name external_domain', absent: EXTERNAL_DOMAIN },
+    ],
     'vfio_iommu_type1_detach_group name num_non_pinned_groups': [
       { until: '5.12', anchor: 'call update_pinned_page_dirty_scope', absent: NOT_COUNTED },
     ],
