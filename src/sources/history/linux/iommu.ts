@@ -205,7 +205,7 @@ export const iommu: History['files'] = {
     '__iommu_group_set_domain name domain': [{ since: '6.5', symbol: '__iommu_group_set_domain_internal' }],
     '__iommu_group_set_domain write domain': [
       { since: '5.19', until: '6.5', anchor: 'write domain after iommu_group_do_attach_device' },
-      { since: '6.5', symbol: '__iommu_group_set_domain_internal' },
+      { since: '6.5', symbol: '__iommu_group_set_domain_internal', anchor: 'write domain after __iommu_device_set_domain' },
     ],
     __iommu_group_set_domain_internal: [
       {
@@ -215,6 +215,9 @@ export const iommu: History['files'] = {
         absent: 'until 5.19 __iommu_attach_group moved the devices itself',
       },
       { until: '6.5', symbol: '__iommu_group_set_domain', absent: 'until 6.5 __iommu_group_set_domain moved the devices itself' },
+    ],
+    '__iommu_group_set_domain_internal write domain': [
+      { since: '6.5', until: '6.7', anchor: 'write domain after __iommu_device_set_domain' },
     ],
     __iommu_map: [
       {
