@@ -1,68 +1,38 @@
 import * as vscode from 'vscode';
 import { equal, ok, until } from './assert';
+import { memoryTree, type MemoryTree } from './memoryTree';
 
 /** From code to flow as VS Code asks for it, in a tree that is nowhere but in this test. */
 
-const ROOT = 'virtflow-test-tree://trees/linux';
 const INTRS = 'drivers/vfio/pci/vfio_pci_intrs.c';
 const SLAB = 'mm/slab.c';
 
 /** Code of our own, with upstream's names. */
 const FILES: Readonly<Record<string, string>> = {
   Makefile: 'VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 1\n',
-  kernel: '',
   [INTRS]:
     '/* ours */\n\nstatic irqreturn_t vfio_msihandler(int irq, void *arg)\n{\n\teventfd_signal(arg);\n\treturn 0;\n}\n\nstatic void nobody_models_this(void)\n{\n}\n',
   'fs/eventfd.c': 'void eventfd_signal_mask(struct eventfd_ctx *ctx, __poll_t mask)\n{\n\twake_up_locked_poll(&ctx->wqh, mask);\n}\n',
   [SLAB]: 'void *kmalloc(int size)\n{\n\treturn 0;\n}\n',
 };
 
-/** The files that were read. */
-const read: string[] = [];
-
-function provider(): vscode.FileSystemProvider {
-  const textOf = ({ path }: vscode.Uri): string => {
-    const text = FILES[path.replace('/linux/', '')];
-    if (text === undefined) throw vscode.FileSystemError.FileNotFound(path);
-    return text;
-  };
-  const no = (): never => {
-    throw vscode.FileSystemError.NoPermissions();
-  };
-  return {
-    onDidChangeFile: new vscode.EventEmitter<vscode.FileChangeEvent[]>().event,
-    watch: () => new vscode.Disposable(() => undefined),
-    stat: (uri) => ({ type: vscode.FileType.File, ctime: 0, mtime: 0, size: new TextEncoder().encode(textOf(uri)).length }),
-    readFile(uri) {
-      read.push(uri.path.replace('/linux/', ''));
-      return new TextEncoder().encode(textOf(uri));
-    },
-    readDirectory: no,
-    createDirectory: no,
-    writeFile: no,
-    delete: no,
-    rename: no,
-  };
-}
-
-const uriOf = (file: string): vscode.Uri => vscode.Uri.parse(`${ROOT}/${file}`);
+let tree: MemoryTree;
+const uriOf = (file: string): vscode.Uri => tree.uriOf(file);
 const settings = () => vscode.workspace.getConfiguration('virtflow');
 const lensesOf = (uri: vscode.Uri) => vscode.commands.executeCommand<vscode.CodeLens[]>('vscode.executeCodeLensProvider', uri);
 
 suite('from code to flow', () => {
-  let registered: vscode.Disposable | undefined;
-
   suiteSetup(async function () {
     this.timeout(30_000);
-    registered = vscode.workspace.registerFileSystemProvider('virtflow-test-tree', provider());
-    await settings().update('sources.linux', ROOT, vscode.ConfigurationTarget.Global);
+    tree = memoryTree('virtflow-test-tree', FILES);
+    await settings().update('sources.linux', tree.root, vscode.ConfigurationTarget.Global);
   });
 
   suiteTeardown(async () => {
     await vscode.commands.executeCommand('workbench.action.revertAndCloseActiveEditor');
     await settings().update('sources.linux', undefined, vscode.ConfigurationTarget.Global);
     await settings().update('annotateSource', undefined, vscode.ConfigurationTarget.Global);
-    registered?.dispose();
+    tree.dispose();
   });
 
   test('a modelled function has a lens, another one has none', async function () {
@@ -78,9 +48,9 @@ suite('from code to flow', () => {
 
   test('a file that no reference names is not even read', async () => {
     await vscode.workspace.openTextDocument(uriOf(SLAB));
-    const before = read.filter((file) => file === SLAB).length;
+    const before = tree.read.filter((file) => file === SLAB).length;
     equal((await lensesOf(uriOf(SLAB))).length, 0);
-    equal(read.filter((file) => file === SLAB).length, before);
+    equal(tree.read.filter((file) => file === SLAB).length, before);
   });
 
   test('a hover says what a function does, at its definition and where it is called', async () => {

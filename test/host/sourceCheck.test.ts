@@ -1,55 +1,31 @@
 import * as vscode from 'vscode';
 import { equal, ok, until } from './assert';
+import { memoryTree, type MemoryTree } from './memoryTree';
 
 /** *Check Sources* over a tree that is nowhere but in this test. */
-
-const ROOT = 'virtflow-checked-tree://trees/linux';
 
 /** Code of our own, with upstream's names. */
 const FILES: Readonly<Record<string, string>> = {
   Makefile: 'VERSION = 6\nPATCHLEVEL = 1\nSUBLEVEL = 1\n',
-  kernel: '',
   'fs/eventfd.c': '\n\n__u64 eventfd_signal_mask_v2(struct eventfd_ctx *ctx)\n{\n}\n',
   'virt/kvm/eventfd.c': '\nstatic void\nirqfd_inject(struct work_struct *work)\n{\n\tint unrelated;\n}\n',
 };
 
-const textOf = ({ path }: vscode.Uri): string => {
-  const text = FILES[path.replace('/linux/', '')];
-  if (text === undefined) throw vscode.FileSystemError.FileNotFound(path);
-  return text;
-};
-
-const no = (): never => {
-  throw vscode.FileSystemError.NoPermissions();
-};
-
-const provider: vscode.FileSystemProvider = {
-  onDidChangeFile: new vscode.EventEmitter<vscode.FileChangeEvent[]>().event,
-  watch: () => new vscode.Disposable(() => undefined),
-  stat: (uri) => ({ type: vscode.FileType.File, ctime: 0, mtime: 0, size: new TextEncoder().encode(textOf(uri)).length }),
-  readFile: (uri) => new TextEncoder().encode(textOf(uri)),
-  readDirectory: no,
-  createDirectory: no,
-  writeFile: no,
-  delete: no,
-  rename: no,
-};
+let tree: MemoryTree;
 
 const settings = () => vscode.workspace.getConfiguration('virtflow');
-const problemsIn = (file: string) => vscode.languages.getDiagnostics(vscode.Uri.parse(`${ROOT}/${file}`));
+const problemsIn = (file: string) => vscode.languages.getDiagnostics(tree.uriOf(file));
 
 suite('checking the sources', () => {
-  let registered: vscode.Disposable | undefined;
-
   suiteSetup(async function () {
     this.timeout(30_000);
-    registered = vscode.workspace.registerFileSystemProvider('virtflow-checked-tree', provider);
-    await settings().update('sources.linux', ROOT, vscode.ConfigurationTarget.Global);
+    tree = memoryTree('virtflow-checked-tree', FILES);
+    await settings().update('sources.linux', tree.root, vscode.ConfigurationTarget.Global);
   });
 
   suiteTeardown(async () => {
     await settings().update('sources.linux', undefined, vscode.ConfigurationTarget.Global);
-    registered?.dispose();
+    tree.dispose();
   });
 
   test('tells what is gone where it was, and of files that are not there at the one that names the version', async function () {
