@@ -9,7 +9,7 @@ import { compareVersions } from './versions';
  * modelled does; a fact says what holds for other versions. All facts are used in one place, `placesOf`.
  */
 export interface History {
-  /** The series, oldest first, in whose trees the facts are checked: 6.1 stands for every 6.1.x, but not for what is still to become 6.1. */
+  /** The releases, oldest first, in whose trees the facts are checked. */
   readonly checked: readonly string[];
   /** Identifiers that have another name wherever they stand: macros, fields, functions that are not modelled. */
   readonly names: Readonly<Record<string, readonly Fact[]>>;
@@ -51,7 +51,7 @@ export type Standing =
   | { readonly kind: 'stand-in'; readonly why: string }
   | { readonly kind: 'nowhere'; readonly why: string };
 
-/** `checked`: the facts were checked in a tree of this series. `inferred`: it lies between such series, or beyond them. */
+/** `checked`: it holds for the version, whose series was checked. `inferred`: no release of the series was, or only a neighbour has it. */
 export type Confidence = 'checked' | 'inferred';
 
 const HISTORIES: Readonly<Record<Project, History>> = { linux, qemu, acrn };
@@ -59,20 +59,20 @@ const HISTORIES: Readonly<Record<Project, History>> = { linux, qemu, acrn };
 export const historyOf = (project: Project): History => HISTORIES[project];
 
 /**
- * The places to look at for a reference in a version, the likeliest first. In a series that was checked only what
- * holds for it; else also what holds for its neighbours, since a boundary may lie elsewhere.
+ * The places to look at for a reference in a version, the likeliest first. In a release that was checked only what
+ * holds for it; else also what holds for its neighbours, since a boundary may lie elsewhere, or a stable series was given what is newer.
  * Nothing is guessed: every place is one of upstream's.
  */
 export function placesOf(reference: Reference, tag: string, history = historyOf(reference.project)): readonly Place[] {
-  // A candidate has all that its release has.
-  const version = tag.replace(/-rc\d+$/, '');
-  const holding = placesIn(reference, version, history);
-  if (history.checked.some((series) => isOfSeries(version, series))) return holding.map((place) => ({ ...place, confidence: 'checked' }));
-  const others = neighbours(history.checked, version).flatMap((series) => placesIn(reference, series, history));
-  const places = [...holding, ...others];
-  return places
-    .filter((place, i) => places.findIndex((other) => isSame(place, other)) === i)
-    .map((place) => ({ ...place, confidence: 'inferred' }));
+  // A candidate has all that its release has: what a release changes, it changes before its first candidate.
+  const version = tag.replace(/-rc\d+.*/, '');
+  const { checked } = history;
+  const confidence = checked.some((release) => seriesOf(release) === seriesOf(version)) ? 'checked' : 'inferred';
+  const holding = placesIn(reference, version, history).map((place): Place => ({ ...place, confidence }));
+  if (checked.some((release) => compareVersions(release, version) === 0)) return holding;
+  const others = neighbours(checked, version).flatMap((release) => placesIn(reference, release, history));
+  const places = [...holding, ...others.map((place): Place => ({ ...place, confidence: 'inferred' }))];
+  return places.filter((place, i) => places.findIndex((other) => isSame(place, other)) === i);
 }
 
 /** Every file that something named in `path` is in, in any version. */
@@ -167,20 +167,18 @@ function homesOf(history: History): ReadonlyMap<string, readonly string[]> {
 const factIn = (history: History, path: string, key: string, version: string): Fact | undefined =>
   history.files[path]?.[key]?.find((fact) => holds(fact, version));
 
-/** A release candidate counts as its release: what a release changes, it changes before its first candidate. */
-function holds({ since, until }: Fact, version: string): boolean {
-  const release = version.replace(/-rc\d+.*/, '');
-  return (since === undefined || compareVersions(release, since) >= 0) && (until === undefined || compareVersions(release, until) < 0);
-}
+const holds = ({ since, until }: Fact, version: string): boolean =>
+  (since === undefined || compareVersions(version, since) >= 0) && (until === undefined || compareVersions(version, until) < 0);
 
 const keyed = (key: string | undefined): Anchor | undefined => (key === undefined ? undefined : anchorOfKey(key));
 
-const isOfSeries = (version: string, series: string): boolean => version === series || version.startsWith(`${series}.`);
+/** 6.1.192 is of 6.1; what is still to become 6.1 is not. */
+const seriesOf = (version: string): string => version.split('.', 2).join('.');
 
-/** The checked series that a version lies between, or the one that it lies beyond. */
-function neighbours(series: readonly string[], version: string): readonly string[] {
-  const below = series.filter((one) => compareVersions(one, version) <= 0).at(-1);
-  const above = series.find((one) => compareVersions(one, version) > 0);
+/** The checked releases that a version lies between, or the one that it lies beyond. */
+function neighbours(checked: readonly string[], version: string): readonly string[] {
+  const below = checked.filter((one) => compareVersions(one, version) <= 0).at(-1);
+  const above = checked.find((one) => compareVersions(one, version) > 0);
   return [above, below].filter((one) => one !== undefined);
 }
 

@@ -13,7 +13,7 @@ const REFERENCE: Reference = { project: 'linux', path: 'a.c', symbol: 'f' };
 const anchored = (key: string): Reference => ({ ...REFERENCE, anchor: anchorOfKey(key) });
 
 const HISTORY: History = {
-  checked: ['5.10', '6.1', '6.12'],
+  checked: ['5.10', '6.1.5', '6.12'],
   names: { ...renamed('ack', '6.10', 'eoi'), field: [{ until: '6.1', symbol: 'member' }] },
   files: {
     'a.c': {
@@ -33,8 +33,9 @@ const HISTORY: History = {
 describe('upstream’s history', () => {
   const cases: readonly (readonly [reference: Reference, version: string, expected: readonly string[]])[] = [
     [REFERENCE, '6.1.5', ['own a.c f']],
-    [REFERENCE, '5.10.223', ['other old/a.c f']],
-    [anchored('call eoi'), '6.1', ['other a.c f call ack', 'own a.c f call eoi']],
+    [REFERENCE, '5.10.223', ['other old/a.c f', 'own a.c f']],
+    [REFERENCE, '6.0-rc3', ['own a.c f', 'other old/a.c f']],
+    [anchored('call eoi'), '6.1.5', ['other a.c f call ack', 'own a.c f call eoi']],
     [anchored('call ack'), '6.12', ['other a.c f call eoi', 'own a.c f call ack']],
     [anchored('write x after ack'), '6.12', ['own a.c f write x after eoi']],
     [anchored('write field'), '5.10', ['other old/a.c f write member', 'other old/a.c f write field']],
@@ -64,6 +65,13 @@ describe('upstream’s history', () => {
 
   const describePlace = ({ standing, path, symbol, anchor }: Place): string =>
     [standing.kind, path, symbol, ...(anchor ? [anchorKey(anchor)] : [])].join(' ');
+
+  it('is as sure of what holds in all releases of a series that was checked, and less of what only a neighbour has', () => {
+    const sure = (version: string): readonly string[] => placesOf(REFERENCE, version, HISTORY).map(({ confidence }) => confidence);
+    assert.deepEqual(sure('5.10'), ['checked']);
+    assert.deepEqual(sure('5.10.223'), ['checked', 'inferred']);
+    assert.deepEqual(sure('5.15'), ['inferred', 'inferred']);
+  });
 
   it('gives an identifier one name per version, by whichever it is asked', () => {
     const versions = ['6.1', '6.5', '6.12'];

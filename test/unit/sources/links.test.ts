@@ -86,14 +86,14 @@ describe('upstreamVersions', () => {
     assert.deepEqual(upstreamVersions('acrn', INDEX), []);
   });
 
-  it('knows each series that the histories were checked in', () => {
+  it('knows each release that the histories were checked in', () => {
     for (const project of PROJECTS)
-      for (const series of historyOf(project).checked)
+      for (const release of historyOf(project).checked)
         assert.ok(
           upstreamVersions(project).some(
-            (version) => version === series || version.startsWith(`${series}.`) || version.startsWith(`${series}-`),
+            (version) => version === release || version.startsWith(`${release}.`) || version.startsWith(`${release}-`),
           ),
-          `${project} ${series}`,
+          `${project} ${release}`,
         );
   });
 });

@@ -7,7 +7,7 @@ import { createResolver } from '../../../src/sources/resolver';
 import { memoryFiles } from './support';
 
 const HISTORY: History = {
-  checked: ['5.10', '6.1', '6.12', '7.1'],
+  checked: ['5.10.223', '6.1.192', '6.12.117', '7.1.13'],
   names: { eoi: [{ until: '6.10', symbol: 'ack' }] },
   files: {
     'a.c': {
@@ -36,7 +36,7 @@ describe('of the place of a reference readers are told', () => {
     ['5.10.223', { symbol: 'unborn' }, 'info: linux:a.c unborn: it is not in 5.10.223: nobody needed it'],
     ['6.1.192', { anchor: { token: 'eoi', as: 'call' } }, 'info: eoi is ack in Linux 6.1.192.'],
     ['6.1.192', { anchor: { token: 'later', as: 'call' } }, undefined],
-    ['6.5', {}, 'info: Found by its name: Linux 6.5 was not checked, 5.10, 6.1, 6.12, 7.1 were.'],
+    ['6.5', {}, 'info: Found by its name: Linux 6.5 was not checked, 5.10.223, 6.1.192, 6.12.117, 7.1.13 were.'],
     ['6.1.192', { symbol: 'g' }, 'warning: linux:a.c g: a.c does not define g'],
   ];
   for (const [version, partly, expected] of cases) {

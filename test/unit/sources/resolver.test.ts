@@ -64,7 +64,7 @@ describe('a resolver finds', () => {
 describe('a resolver follows upstream’s history', () => {
   const reference: Reference = { ...HANDLER, path: 'new.c', symbol: 'fresh' };
   const history: History = {
-    checked: ['5.10', '6.1', '6.12'],
+    checked: ['5.10', '6.1.192', '6.12'],
     names: {},
     files: {
       'new.c': {
@@ -104,6 +104,10 @@ describe('a resolver follows upstream’s history', () => {
   it('and between checked versions to what holds for their neighbours', async () => {
     assert.equal(place(await resolveIn('6.5', { 'new.c': texts['new.c'].replace('stale', 'other') })), 'new.c:3 fresh');
     assert.equal(place(await resolveIn('6.5', { 'old.c': texts['old.c'] })), 'old.c:1 fresh');
+  });
+
+  it('and in another release of a checked series too', async () => {
+    assert.equal(place(await resolveIn('6.1.200', { 'new.c': texts['new.c'] })), 'new.c:3 fresh');
   });
 
   it('but in a checked one to nothing else', async () => {
