@@ -39,7 +39,7 @@ export interface Drift {
   readonly spot: Spot;
 }
 
-/** What one tree says to the claims; an edge counts for its caller's project. */
+/** What one tree says to the claims. An edge counts for its caller's project; that a pointer is stored elsewhere is held against the trees of that project. */
 export interface CheckReport {
   readonly project: Project;
   readonly version: string;
@@ -82,6 +82,12 @@ async function checkTree(resolver: Resolver, resolvers: readonly Resolver[], cla
   const found = resolved.map((each) => verdictOn(each, 'reference', expectedOf(each.reference)));
   const direct = await Promise.all(edges.filter(isDirect).map((edge) => checkDirect(resolver, edge)));
   const indirect = await Promise.all(edges.filter(isIndirect).map((edge) => checkIndirect(resolver, resolvers, edge)));
+  const registered = await Promise.all(
+    claims.edges
+      .filter(isIndirect)
+      .filter((edge) => isRegisteredFor(edge, project))
+      .map((edge) => checkRegistration(resolver, edge)),
+  );
 
   return {
     project,
@@ -98,7 +104,7 @@ async function checkTree(resolver: Resolver, resolvers: readonly Resolver[], cla
     },
     confidence: resolutions.some((each) => each.kind === 'found' && each.confidence === 'inferred') ? 'inferred' : 'checked',
     drift: driftOf(resolver.tree, resolved),
-    failures: [...found, ...direct, ...indirect].flatMap(failureOf),
+    failures: [...found, ...direct, ...indirect, ...registered].flatMap(failureOf),
   };
 }
 
@@ -154,17 +160,14 @@ async function checkIndirect(resolver: Resolver, resolvers: readonly Resolver[],
   const dispatching: Reference = { ...caller, anchor: { token: dispatch, as: 'name' } };
   const dispatched = await confirm(resolver, dispatching, 'indirect', t('{0}, which leads to {1}', dispatch, callee.symbol));
   if (dispatched.kind !== 'confirmed') return dispatched;
-
-  // Whatever this tree runs beside: all that were given.
   const { project } = registration.reference;
-  const registries = project === resolver.tree.project ? [resolver] : resolvers.filter(({ tree }) => tree.project === project);
-  if (registries.length === 0) return { kind: 'skipped' };
-  const { token } = registration;
-  const registering: Reference = { ...registration.reference, anchor: { token, as: 'name' } };
-  const verdicts = await Promise.all(
-    registries.map((registry) => confirm(registry, registering, 'indirect', t('{0}, which {1} then leads to', token, dispatch))),
-  );
-  return verdicts.find(({ kind }) => kind !== 'confirmed') ?? CONFIRMED;
+  if (project === resolver.tree.project) return checkRegistration(resolver, edge);
+  return resolvers.some(({ tree }) => tree.project === project) ? CONFIRMED : { kind: 'skipped' };
+}
+
+function checkRegistration(resolver: Resolver, { dispatch, registration: { reference, token } }: IndirectEdge): Promise<Verdict> {
+  const registering: Reference = { ...reference, anchor: { token, as: 'name' } };
+  return confirm(resolver, registering, 'indirect', t('{0}, which {1} then leads to', token, dispatch));
 }
 
 async function confirm(resolver: Resolver, reference: Reference, kind: CheckFailure['kind'], expected: string): Promise<Verdict> {
@@ -190,6 +193,10 @@ function isDirect(edge: SourceEdge): edge is DirectEdge {
 function isIndirect(edge: SourceEdge): edge is IndirectEdge {
   return edge.kind === 'indirect';
 }
+
+/** What is stored in one project's source and called from another's. */
+const isRegisteredFor = ({ caller, registration }: IndirectEdge, project: Project): boolean =>
+  caller.project !== project && registration.reference.project === project;
 
 function count(verdicts: readonly Verdict[], kind: Verdict['kind']): number {
   return verdicts.filter((verdict) => verdict.kind === kind).length;

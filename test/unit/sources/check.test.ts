@@ -180,6 +180,19 @@ describe('checkSources', () => {
       );
     });
 
+    it('holds a registration against each tree of its project, and says in which it fails', async () => {
+      const missing: IndirectEdge = { ...across, registration: { reference: qemu('realize'), token: 'on_nothing' } };
+      const reports = await check(['linux', 'qemu', 'qemu'], { references: [], edges: [across, missing] });
+      assert.deepEqual(
+        reports.map(({ edges, failures }) => [edges.indirect.confirmed, failures.map(({ spot }) => `${spot.project} ${spot.path}`)]),
+        [
+          [2, []],
+          [0, ['qemu q.c']],
+          [0, ['qemu q.c']],
+        ],
+      );
+    });
+
     it('skips a registration whose tree is not given', async () => {
       const [report] = await check(['linux'], { references: [qemu('realize')], edges: [across] });
       assert.deepEqual(report?.edges.indirect, { total: 1, confirmed: 0, absent: 0, skipped: 1 });
