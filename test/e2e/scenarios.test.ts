@@ -116,6 +116,19 @@ endToEnd(
     const text = readFileSync(path.join(noted.path, '.vscode/virtflow-notes.json'), 'utf8');
     assert.deepEqual(JSON.parse(text), { version: 1, notes: [{ at: { function: 'irqfd_inject' }, text: 'Ask **Paolo** about this.' }] });
     await findNoteAgain(workbench);
+    const thread = workbench.page.locator('.review-widget');
+    const note = thread.locator('.review-comment', { hasText: 'Ask Paolo' });
+    await note.hover();
+    await note.getByRole('button', { name: 'Edit Note' }).click();
+    await thread.locator('.edit-container .monaco-editor.focused').waitFor();
+    await workbench.page.keyboard.press('Control+A');
+    await workbench.page.keyboard.type('He has answered.');
+    await workbench.page.keyboard.press('Control+Enter');
+    const answered = thread.locator('.review-comment', { hasText: 'He has answered.' });
+    await answered.hover();
+    await answered.getByRole('button', { name: 'Delete Note' }).click();
+    await answered.waitFor({ state: 'detached' });
+    assert.deepEqual(JSON.parse(readFileSync(path.join(noted.path, '.vscode/virtflow-notes.json'), 'utf8')), { version: 1, notes: [] });
   },
   // Files that the web host writes go with its page.
   { folders: [noted], hosts: ['node'] },
