@@ -25,7 +25,8 @@ export async function saveRunAsScenario(session: Session, scenarios: Scenarios, 
   const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
   const file = await vscode.window.showSaveDialog({
     title: t('Save Run as Scenario'),
-    filters: { [t('Scenarios')]: ['virtflow.json'] },
+    // Not `virtflow.json`: VS Code’s own dialog would append it again.
+    filters: { [t('Scenarios')]: ['json'] },
     ...(folder ? { defaultUri: vscode.Uri.joinPath(folder, `${fileName(title)}.virtflow.json`) } : {}),
   });
   if (file === undefined) return;

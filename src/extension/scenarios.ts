@@ -130,7 +130,6 @@ async function pickScenario(): Promise<vscode.Uri | undefined> {
   const browse = { label: t('Browse…'), alwaysShow: true, uri: undefined };
   const picked = await vscode.window.showQuickPick([...items, browse], { title: t('Open Scenario'), placeHolder: t('Which scenario?') });
   if (picked === undefined || picked.uri !== undefined) return picked?.uri;
-  const [file] =
-    (await vscode.window.showOpenDialog({ title: t('Open Scenario'), filters: { [t('Scenarios')]: ['virtflow.json', 'json'] } })) ?? [];
+  const [file] = (await vscode.window.showOpenDialog({ title: t('Open Scenario'), filters: { [t('Scenarios')]: ['json'] } })) ?? [];
   return file;
 }

@@ -142,3 +142,33 @@ endToEnd(
   },
   { folders: [] },
 );
+
+const saved = folder('saved');
+
+endToEnd(
+  'a run is saved as a scenario, and a fork of it back into its file',
+  async (workbench) => {
+    const { page } = workbench;
+    await workbench.openContainer('Virtflow');
+    await workbench.tree('Flows').filter({ hasText: 'VFIO INTx' }).first().click();
+    await workbench.webview('panel').locator('body[data-state=ready]').waitFor({ state: 'attached' });
+    await workbench.runCommand('Virtflow: Save Run as Scenario…');
+    const input = page.locator('.quick-input-widget:visible input').first();
+    await input.fill('Mine');
+    await page.keyboard.press('Enter');
+    await eventually(
+      () => input.inputValue(),
+      (value) => value.endsWith('mine.virtflow.json'),
+    );
+    await page.keyboard.press('Enter');
+    await page.locator('.tab.active', { hasText: 'mine.virtflow.json' }).waitFor();
+    await workbench.tree('Flows').filter({ hasText: 'Mine' }).waitFor();
+    await workbench.runCommand('Virtflow: Inject Stimulus…');
+    await page.locator('.quick-input-list .monaco-list-row', { hasText: 'The device raises its line' }).click();
+    await workbench.webview('panel').getByText('what if', { exact: false }).first().waitFor({ state: 'attached' });
+    await workbench.runCommand('Virtflow: Save Run to Scenario');
+    await workbench.openFile(workbench.pathOf(saved, 'mine.virtflow.json'));
+    await page.locator('.editor-instance .view-line', { hasText: '"stimuli"' }).waitFor();
+  },
+  { folders: [saved] },
+);

@@ -1,6 +1,6 @@
 import { applyEdits, modify, type FormattingOptions } from 'jsonc-parser';
 import { begin, type ChapterStart, type FlowRun } from '../flow';
-import { VERSION, type Moment, type Note, type ScenarioFile } from './format';
+import { scenarioShape, VERSION, type Moment, type Note, type ScenarioFile } from './format';
 import { readJson, type Path } from './json';
 import { momentOf, stepOf } from './moments';
 import type { Scenario } from './scenario';
@@ -64,7 +64,18 @@ export function withChapter(
  * @param isInsertion puts it before what an array has there, instead of into its place
  */
 export function changed(text: string, path: Path, value: unknown, isInsertion = false): string {
-  return applyEdits(text, modify(text, [...path], value, { formattingOptions: layoutOf(text), isArrayInsertion: isInsertion }));
+  const options = {
+    formattingOptions: layoutOf(text),
+    isArrayInsertion: isInsertion,
+    getInsertionIndex: (names: string[]) => indexIn(names, path[0]),
+  };
+  return applyEdits(text, modify(text, [...path], value, options));
+}
+
+/** Where a property of a file goes: behind those that the format has before it. */
+function indexIn(names: readonly string[], name: unknown): number {
+  const order = Object.keys(scenarioShape.shape);
+  return names.findLastIndex((each) => order.indexOf(each) < order.indexOf(String(name))) + 1;
 }
 
 /** How a text is laid out, as its first indented line has it. */

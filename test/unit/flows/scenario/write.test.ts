@@ -6,6 +6,7 @@ import { CATALOGUE, requireFlow } from '../../../../src/flows/catalogue';
 import { chapterSteps, defaults, simulate, type FlowRun, type Inputs } from '../../../../src/flows/flow';
 import { cellKey } from '../../../../src/flows/names';
 import { inputsOf } from '../../../../src/flows/scenario/inputs';
+import { readJson } from '../../../../src/flows/scenario/json';
 import { changeNotes, NO_NOTES, notesOn, readNotes } from '../../../../src/flows/scenario/notes';
 import { placeOf } from '../../../../src/flows/scenario/moments';
 import { chaptersOf, readScenario, type Scenario } from '../../../../src/flows/scenario/scenario';
@@ -99,6 +100,7 @@ test('saving a fork back changes what determines the run, and nothing else', () 
   for (const comment of ['// Why this one: it is short.', '/* the title */', '// one is enough', '// The guest first.'])
     assert.ok(text.includes(comment), comment);
   assert.match(text, /^ {4}"stimuli": \[\n {8}\{/m, 'laid out as the rest');
+  assert.deepEqual(Object.keys(readJson(text).value as object), ['version', 'title', 'flow', 'parameters', 'stimuli', 'seed', 'chapters']);
   assert.equal(withInputsOf(text, plain).includes('stimuli'), false);
 });
 
