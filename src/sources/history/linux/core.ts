@@ -1,4 +1,5 @@
 import type { Fact, History } from '../../history';
+import { before, from } from '../backports';
 
 const NO_SERVICE_VM: Fact = {
   until: '5.12',
@@ -12,16 +13,7 @@ const CALLED_DIRECTLY = 'since 6.2 the table holds a function only where a domai
 const TEMPLATE: Fact = { since: '6.2', path: 'drivers/pci/msi/irqdomain.c', symbol: 'pci_msi_template' };
 const ACK_IN_PARENT: readonly Fact[] = [{ since: '6.2', path: 'arch/x86/kernel/apic/msi.c', symbol: 'x86_init_dev_msi_info' }];
 const SENDS_EVENTS_PROC: Fact = { until: '5.11', symbol: 'ep_send_events_proc' };
-const DELIVERS: readonly Fact[] = [
-  { since: '6.12', until: '6.13', symbol: 'ep_deliver_event' },
-  { since: '7.1', symbol: 'ep_deliver_event' },
-];
-
-/** From `since` until `until`, except in 6.12, whose stable series was given what is newer. */
-const exceptIn612 = (since: string, until: string, fact: Fact): readonly Fact[] => [
-  { ...fact, since, until: '6.12' },
-  { ...fact, since: '6.13', until },
-];
+const DELIVERS = from('7.1', ['6.12'], { symbol: 'ep_deliver_event' });
 
 /** What 6.2 divided: it had one function, which called the domain's own. */
 const ALLOC: readonly Fact[] = [
@@ -66,12 +58,12 @@ export const core: History['files'] = {
     call_irq_handler: [{ until: '6.10', symbol: 'common_interrupt' }],
     'call_irq_handler call reevaluate_vector': [
       { until: '6.10', symbol: 'common_interrupt', anchor: 'name VECTOR_UNUSED' },
-      ...exceptIn612('6.10', '6.17', { anchor: 'name VECTOR_UNUSED' }),
+      ...before('6.17', ['6.12'], { anchor: 'name VECTOR_UNUSED' }),
     ],
     'common_interrupt call call_irq_handler': [{ until: '6.10', anchor: 'call handle_irq' }],
     'common_interrupt call handle_irq': [{ since: '6.10', symbol: 'call_irq_handler' }],
     'handle_irq call generic_handle_irq_desc': [{ until: '5.12', anchor: 'call run_irq_on_irqstack_cond' }],
-    reevaluate_vector: [{ until: '6.10', symbol: 'common_interrupt' }, ...exceptIn612('6.10', '6.17', { symbol: 'call_irq_handler' })],
+    reevaluate_vector: [{ until: '6.10', symbol: 'common_interrupt' }, ...before('6.17', ['6.12'], { symbol: 'call_irq_handler' })],
   },
   'arch/x86/kernel/kvm.c': {
     'kvm_guest_apic_eoi_write call apic_native_eoi': [{ until: '6.6', anchor: 'call native_eoi_write' }],
@@ -82,15 +74,12 @@ export const core: History['files'] = {
   },
   'fs/eventpoll.c': {
     'do_epoll_ctl call ep_insert': [{ since: '7.3', symbol: 'do_epoll_ctl_file' }],
-    ep_deliver_event: [SENDS_EVENTS_PROC, ...exceptIn612('5.11', '7.1', { symbol: 'ep_send_events' })],
+    ep_deliver_event: [SENDS_EVENTS_PROC, ...before('7.1', ['6.12'], { symbol: 'ep_send_events' })],
     'ep_poll call ep_send_events': [{ since: '6.15', symbol: 'ep_try_send_events' }],
-    'ep_poll_callback call list_add_tail': [
-      { until: '6.1', anchor: 'call list_add_tail_lockless' },
-      ...exceptIn612('6.2', '6.17', { anchor: 'call list_add_tail_lockless' }),
-    ],
+    'ep_poll_callback call list_add_tail': before('6.17', ['6.1', '6.12'], { anchor: 'call list_add_tail_lockless' }),
     'ep_send_events call ep_deliver_event': [
       { until: '5.11', anchor: 'name ep_send_events_proc' },
-      ...exceptIn612('5.11', '7.1', { anchor: 'call ep_item_poll' }),
+      ...before('7.1', ['6.12'], { anchor: 'call ep_item_poll' }),
     ],
     'ep_send_events call ep_item_poll': [SENDS_EVENTS_PROC, ...DELIVERS],
     'ep_send_events call ep_start_scan': [{ until: '5.11', anchor: 'call ep_scan_ready_list' }],

@@ -1,4 +1,5 @@
 import type { Fact, History } from '../../history';
+import { before, from } from '../backports';
 
 const SLOW_HLT = 'until 6.12 every HLT takes the slow path, through kvm_emulate_halt';
 const NO_FAST_EVENTS = 'until 6.12 a vCPU halts first and finds the event that is pending when it is about to block';
@@ -157,10 +158,7 @@ export const kvm: History['files'] = {
     ],
   },
   'arch/x86/kvm/vmx/common.h': {
-    __vmx_handle_ept_violation: [
-      { until: '6.12', path: 'arch/x86/kvm/vmx/vmx.c', symbol: 'handle_ept_violation' },
-      { since: '6.13', until: '6.16', path: 'arch/x86/kvm/vmx/vmx.c', symbol: 'handle_ept_violation' },
-    ],
+    __vmx_handle_ept_violation: before('6.16', ['6.12'], { path: 'arch/x86/kvm/vmx/vmx.c', symbol: 'handle_ept_violation' }),
   },
   'arch/x86/kvm/vmx/main.c': {
     vt_x86_ops: [{ until: '6.10', path: 'arch/x86/kvm/vmx/vmx.c', symbol: 'vmx_x86_ops' }],
@@ -227,14 +225,11 @@ export const kvm: History['files'] = {
   },
   'arch/x86/kvm/vmx/vmx.c': {
     __vmx_handle_exit: [{ until: '5.12', symbol: 'vmx_handle_exit' }],
-    'handle_ept_violation call __vmx_handle_ept_violation': [
-      { until: '6.12', anchor: 'call kvm_mmu_page_fault' },
-      { since: '6.13', until: '6.16', anchor: 'call kvm_mmu_page_fault' },
-    ],
-    'handle_ept_violation call kvm_mmu_page_fault': [
-      { since: '6.12', until: '6.13', path: 'arch/x86/kvm/vmx/common.h', symbol: '__vmx_handle_ept_violation' },
-      { since: '6.16', path: 'arch/x86/kvm/vmx/common.h', symbol: '__vmx_handle_ept_violation' },
-    ],
+    'handle_ept_violation call __vmx_handle_ept_violation': before('6.16', ['6.12'], { anchor: 'call kvm_mmu_page_fault' }),
+    'handle_ept_violation call kvm_mmu_page_fault': from('6.16', ['6.12'], {
+      path: 'arch/x86/kvm/vmx/common.h',
+      symbol: '__vmx_handle_ept_violation',
+    }),
     kvm_vcpu_trigger_posted_interrupt: [{ since: '6.16', path: 'arch/x86/kvm/vmx/common.h' }],
     'kvm_vcpu_trigger_posted_interrupt call kvm_get_running_vcpu': [
       {
@@ -344,10 +339,7 @@ export const kvm: History['files'] = {
     ],
     kvm_arch_update_irqfd_routing: MOVED_TO_IRQ,
     'kvm_arch_update_irqfd_routing name pi_update_irte': [POSTED_BYPASS],
-    'kvm_arch_vcpu_ioctl_run name wants_to_run': [
-      { until: '6.1', anchor: 'name immediate_exit' },
-      { since: '6.2', until: '6.11', anchor: 'name immediate_exit' },
-    ],
+    'kvm_arch_vcpu_ioctl_run name wants_to_run': before('6.11', ['6.1'], { anchor: 'name immediate_exit' }),
     kvm_check_and_inject_events: [{ until: '6.1', symbol: 'inject_pending_event' }],
     kvm_do_msr_access: [{ until: '6.12', symbol: 'kvm_set_msr_ignored_check', absent: NO_ACCESSOR }, TO_MSRS],
     'kvm_do_msr_access name msr_access_fn': [
