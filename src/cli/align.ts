@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { StringDecoder } from 'node:string_decoder';
+import { t } from '@vscode/l10n';
 import type { Parameters } from '../engine/machine';
 import { describeReference } from '../engine/reference';
 import { requireFlow } from '../flows/catalogue';
@@ -18,13 +19,13 @@ interface AlignOptions {
 
 /** `virtflow align FLOW --trace FILE`: how far runs and a recording of a real machine agree, and where they do not. */
 export function alignCommand([id]: readonly string[], { set = [], trace, json }: AlignOptions): number {
-  if (id === undefined) throw new ParameterError('align needs a flow');
-  if (trace === undefined) throw new ParameterError('align needs --trace FILE: a recording in ftrace’s text');
+  if (id === undefined) throw new ParameterError(t('align needs a flow'));
+  if (trace === undefined) throw new ParameterError(t('align needs --trace FILE: a recording in ftrace’s text'));
   const flow = requireFlow(id);
   const { parameters, alignment } = alignBest(flow, readSettings(set), () => linesOf(trace));
   if (alignment.functions === 0)
     throw new ParameterError(
-      `${trace}: no function that ${flow.id} knows occurs there; expected ftrace’s text (function_graph, function, or trace events)`,
+      t('{0}: no function that {1} knows occurs there; expected ftrace’s text (function_graph, function, or trace events)', trace, flow.id),
     );
   process.stdout.write(
     json ? `${JSON.stringify(asJson(flow, parameters, alignment), undefined, 2)}\n` : asText(flow, parameters, alignment),
@@ -45,7 +46,8 @@ function* linesOf(file: string): Generator<string, void, void> {
     let rest = '';
     let first = true;
     for (let length = readSync(fd, buffer); length > 0; length = readSync(fd, buffer)) {
-      if (first && buffer.readUInt16BE() === GZIP) throw new ParameterError(`--trace ${file}: compressed, expected text: gunzip it first`);
+      if (first && buffer.readUInt16BE() === GZIP)
+        throw new ParameterError(t('--trace {0}: compressed, expected text: gunzip it first', file));
       first = false;
       const lines = (rest + decoder.write(buffer.subarray(0, length))).split('\n');
       rest = (lines.pop() ?? '').slice(0, MAX_LINE + 1);
@@ -61,7 +63,7 @@ function open(file: string): number {
   try {
     return openSync(file, 'r');
   } catch (error) {
-    throw new ParameterError(`--trace ${file}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw new ParameterError(t('--trace {0}: {1}', file, error instanceof Error ? error.message : String(error)), { cause: error });
   }
 }
 

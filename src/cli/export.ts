@@ -1,4 +1,5 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
+import { t } from '@vscode/l10n';
 import { PROJECTS, type Reference } from '../engine/reference';
 import { FORMATS, type Format } from '../flows/export/formats';
 import { writePlace } from '../flows/export/link';
@@ -30,7 +31,7 @@ const IDS = [...FORMATS.map(({ id }) => id), 'link'];
 /** `virtflow export FLOW`: a run or a part of it, in a format for others, to standard output or a file. */
 export async function exportCommand(positionals: readonly string[], options: ExportOptions): Promise<number> {
   const { format = '' } = options;
-  if (!IDS.includes(format)) throw new ParameterError(`--format is "${format}", expected ${IDS.join(', ')}`);
+  if (!IDS.includes(format)) throw new ParameterError(t('--format is "{0}", expected {1}', format, IDS.join(', ')));
   const { run, told } = await runOf(positionals, options);
   const range = rangeOf(run, told, options);
   write(options.output, await piecesOf(run, range, told, format, options));
@@ -64,7 +65,7 @@ async function piecesOf(run: FlowRun, range: StepRange, told: Told, id: string, 
 
 function oneOf<T extends string>(known: readonly T[], option: string, given: string): T {
   const found = known.find((one) => one === given);
-  if (found === undefined) throw new ParameterError(`${option} is "${given}", expected ${known.join(', ')}`);
+  if (found === undefined) throw new ParameterError(t('{0} is "{1}", expected {2}', option, given, known.join(', ')));
   return found;
 }
 
@@ -80,18 +81,18 @@ async function lookUp(references: readonly Reference[], { inputs }: FlowRun, dir
 
 function rangeOf(run: FlowRun, { chapters }: Told, { chapter, from, to }: ExportOptions): StepRange {
   if (chapter !== undefined && (from !== undefined || to !== undefined))
-    throw new ParameterError('give --chapter, or --from and --to, not both');
+    throw new ParameterError(t('give --chapter, or --from and --to, not both'));
   if (chapter !== undefined) return chapterRange(run, chapter, chapters);
   const whole = wholeRun(run);
   const first = from === undefined ? whole.first : readStep('--from', from);
   const last = to === undefined ? whole.end - 1 : readStep('--to', to);
-  if (first > last) throw new ParameterError(`--from ${first} is behind --to ${last}`);
-  if (first >= whole.end) throw new ParameterError(`--from is ${first}, but the run has ${whole.end} steps`);
+  if (first > last) throw new ParameterError(t('--from {0} is behind --to {1}', first, last));
+  if (first >= whole.end) throw new ParameterError(t('--from is {0}, but the run has {1} steps', first, whole.end));
   return stepsBetween(run, first, last);
 }
 
 function readStep(option: string, text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new ParameterError(`${option} is "${text}", expected the number of a step`);
+  if (!/^\d{1,9}$/.test(text)) throw new ParameterError(t('{0} is "{1}", expected the number of a step', option, text));
   return Number(text);
 }
 

@@ -1,5 +1,6 @@
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join, relative, sep } from 'node:path';
+import { t } from '@vscode/l10n';
 import type { SourceFiles } from '../sources/files';
 
 /**
@@ -17,9 +18,9 @@ export function nodeFiles(root: string): SourceFiles {
     },
     async read(path) {
       const real = await locate(root, path);
-      if (real === undefined) throw new Error(`there is no ${path} in ${root}`);
+      if (real === undefined) throw new Error(t('there is no {0} in {1}', path, root));
       // Opening a FIFO would wait for a writer for ever.
-      if (!(await stat(real)).isFile()) throw new Error(`${path} in ${root} is not a regular file`);
+      if (!(await stat(real)).isFile()) throw new Error(t('{0} in {1} is not a regular file', path, root));
       return readFile(real);
     },
   };
@@ -28,12 +29,12 @@ export function nodeFiles(root: string): SourceFiles {
 /** The absolute path behind all links, or `undefined` if nothing is there. */
 async function locate(root: string, path: string): Promise<string | undefined> {
   const realRoot = await realPath(root, root);
-  if (realRoot === undefined) throw new Error(`there is no directory ${root}`);
+  if (realRoot === undefined) throw new Error(t('there is no directory {0}', root));
   const full = join(realRoot, path);
-  if (!isWithin(realRoot, full)) throw new Error(`${path} leads out of ${root}`);
+  if (!isWithin(realRoot, full)) throw new Error(t('{0} leads out of {1}', path, root));
   const real = await realPath(full, path);
   if (real === undefined || isWithin(realRoot, real)) return real;
-  throw new Error(`${path} is a link that leads out of ${root}, to ${real}`);
+  throw new Error(t('{0} is a link that leads out of {1}, to {2}', path, root, real));
 }
 
 async function realPath(full: string, name: string): Promise<string | undefined> {
@@ -45,9 +46,9 @@ async function realPath(full: string, name: string): Promise<string | undefined>
       case 'ENOTDIR':
         return undefined;
       case 'ELOOP':
-        throw new Error(`${name} is a link that leads in a circle`, { cause: error });
+        throw new Error(t('{0} is a link that leads in a circle', name), { cause: error });
       default:
-        throw new Error(`${name} cannot be read: ${String(error)}`, { cause: error });
+        throw new Error(t('{0} cannot be read: {1}', name, String(error)), { cause: error });
     }
   }
 }

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { config } from '@vscode/l10n';
+import { config, t } from '@vscode/l10n';
 import { coverage, coveragePage } from '../flows/coverage';
 import { ParameterError } from '../flows/flow';
 import { alignCommand } from './align';
@@ -87,7 +87,7 @@ async function main(args: string[]): Promise<number> {
       return indexCommand(values);
     default:
       throw new ParameterError(
-        `there is no command "${command}"; the commands are flows, run, schema, export, align, check-sources, coverage, index`,
+        t('there is no command "{0}"; the commands are {1}', command, 'flows, run, schema, export, align, check-sources, coverage, index'),
       );
   }
 }

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { CATALOGUE, requireFlow } from '../flows/catalogue';
 import { ParameterError, presetInputs, resolveParameters, simulate, type Flow, type FlowRun } from '../flows/flow';
 import { referenceOfStep } from '../flows/places';
@@ -27,17 +28,17 @@ type Listed = Pick<Flow, 'id' | 'title' | 'summary' | 'parameters' | 'presets'> 
 
 function describe({ id, title, summary, parameters, stimuli, presets }: Listed): string {
   return [
-    `${id}: ${title}`,
-    `  ${summary}`,
-    '  parameters:',
+    `${id}: ${t(title)}`,
+    `  ${t(summary)}`,
+    `  ${t('parameters:')}`,
     ...parameters.map(
       (spec) =>
-        `    ${spec.name}=${String(spec.default)}${spec.kind === 'choice' ? ` (${spec.choices.map(({ value }) => value).join(', ')})` : ''}  ${spec.title}`,
+        `    ${spec.name}=${String(spec.default)}${spec.kind === 'choice' ? ` (${spec.choices.map(({ value }) => value).join(', ')})` : ''}  ${t(spec.title)}`,
     ),
-    '  stimuli:',
-    ...stimuli.map((stimulus) => `    ${stimulus.name}  ${stimulus.title}`),
-    ...(presets.length === 0 ? [] : ['  presets:']),
-    ...presets.map((preset) => `    ${preset.id}  ${preset.title}`),
+    `  ${t('stimuli:')}`,
+    ...stimuli.map((stimulus) => `    ${stimulus.name}  ${t(stimulus.title)}`),
+    ...(presets.length === 0 ? [] : [`  ${t('presets:')}`]),
+    ...presets.map((preset) => `    ${preset.id}  ${t(preset.title)}`),
   ].join('\n');
 }
 
@@ -61,7 +62,7 @@ export function runCommand(positionals: readonly string[], options: RunOptions &
       process.stdout.write(`${JSON.stringify(runAsJson(run))}\n`);
       return 0;
     default:
-      throw new ParameterError(`--format is "${format}", expected text or json`);
+      throw new ParameterError(t('--format is "{0}", expected text or json', format));
   }
 }
 
@@ -74,9 +75,9 @@ export function simulateAsTold(
   [id]: readonly string[],
   { preset, set = [], inject = [], seed = '0' }: RunOptions,
 ): FlowRun {
-  if (id === undefined) throw new ParameterError(`${command} needs a flow: ${CATALOGUE.map((known) => known.id).join(', ')}`);
+  if (id === undefined) throw new ParameterError(t('{0} needs a flow: {1}', command, CATALOGUE.map((known) => known.id).join(', ')));
   const flow = requireFlow(id);
-  if (!/^\d{1,9}$/.test(seed)) throw new ParameterError(`--seed is "${seed}", expected a whole number`);
+  if (!/^\d{1,9}$/.test(seed)) throw new ParameterError(t('--seed is "{0}", expected a whole number', seed));
   const base = preset === undefined ? undefined : presetInputs(flow, preset);
   return simulate(flow, {
     parameters: resolveParameters(flow, { ...base?.parameters, ...readSettings(set) }),
@@ -90,14 +91,14 @@ export const readSettings = (set: readonly string[]): Readonly<Record<string, st
 
 function readSetting(text: string): [string, string] {
   const at = text.indexOf('=');
-  if (at < 1) throw new ParameterError(`--set is "${text}", expected name=value`);
+  if (at < 1) throw new ParameterError(t('--set is "{0}", expected name=value', text));
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
 /** Reads `STIMULUS@STEP`. @throws ParameterError if it is none */
 export function readStimulus(text: string): { at: number; name: string } {
   const match = /^([\w-]+)@(\d{1,9})$/.exec(text);
-  if (match === null) throw new ParameterError(`--inject is "${text}", expected STIMULUS@STEP`);
+  if (match === null) throw new ParameterError(t('--inject is "{0}", expected STIMULUS@STEP', text));
   return { name: match[1]!, at: Number(match[2]) };
 }
 

@@ -1,3 +1,4 @@
+import { t } from '@vscode/l10n';
 import { PROJECTS, type Project } from '../engine/reference';
 import { ParameterError } from '../flows/flow';
 import { createResolver, type Resolver } from '../sources/resolver';
@@ -22,13 +23,15 @@ async function openTree(project: Project, directory: string): Promise<Resolver> 
   const recognition = await recogniseTree(files);
   if (recognition.kind === 'unknown') throw new ParameterError(`--${project} ${directory}: ${recognition.message}`);
   if (recognition.tree.project !== project)
-    throw new ParameterError(`--${project} ${directory}: this is a tree of ${recognition.tree.project} ${recognition.tree.version}`);
+    throw new ParameterError(
+      t('--{0} {1}: this is a tree of {2} {3}', project, directory, recognition.tree.project, recognition.tree.version),
+    );
   return createResolver(recognition.tree, files);
 }
 
 /** The same, for what cannot do without. @throws ParameterError if none is given */
 export async function openSomeTrees(options: Directories): Promise<readonly Resolver[]> {
   const resolvers = await openTrees(options);
-  if (resolvers.length === 0) throw new ParameterError('give at least one source tree: --linux DIR, --qemu DIR or --acrn DIR');
+  if (resolvers.length === 0) throw new ParameterError(t('give at least one source tree: --linux DIR, --qemu DIR or --acrn DIR'));
   return resolvers;
 }

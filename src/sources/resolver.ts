@@ -97,7 +97,7 @@ export function createResolver(tree: Tree, files: SourceFiles, history = history
   }
 
   function notInVersion({ path }: Place, why: string): Objection {
-    return { reason: 'not-in-version', path, message: `it is not in ${tree.version}: ${why}` };
+    return { reason: 'not-in-version', path, message: t('it is not in {0}: {1}', tree.version, t(why)) };
   }
 
   async function textOf(path: string): Promise<string | undefined> {

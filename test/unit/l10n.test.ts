@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { suite, test } from 'node:test';
-import { isSaid, NAME_OF_THREAD, textsOf } from '../../l10n/texts.mjs';
+import { isSaid, NAME_OF_THREAD, sourcesBelow, textsOf } from '../../l10n/texts.mjs';
 import { allTexts, bundleOf, differences, LANGUAGES, missing, stale } from '../l10n/bundle';
 import { spokenData } from '../l10n/data';
+import { untranslated } from '../lint/texts';
 
 const none: readonly string[] = [];
 
@@ -104,4 +105,34 @@ test('the manifest’s texts are in package.nls.json, and each is in every langu
     const texts = JSON.parse(readFileSync(`package.nls.${language}.json`, 'utf8')) as Record<string, string>;
     assert.deepEqual(Object.keys(texts), english);
   }
+});
+
+suite('what people read goes through t', () => {
+  for (const folder of ['src/extension', 'src/webview', 'src/cli'])
+    test(`in ${folder}`, () => {
+      assert.deepEqual(
+        sourcesBelow(folder).flatMap((file) => untranslated(file, readFileSync(file, 'utf8'))),
+        none,
+      );
+    });
+
+  const found = (code: string): number => untranslated('src/webview/some.ts', code).length;
+
+  for (const code of [
+    `const item = { label: 'Whole Run' };`,
+    `item.tooltip = yes ? 'A tree' : count;`,
+    'const f = () => { throw new ParameterError(`--seed is "${seed}"`); };',
+    `h('span', { class: 'name' }, 'This run');`,
+    `void vscode.window.showInformationMessage('Virtflow: nothing.');`,
+    `const TITLES = { all: t('All') };`,
+  ])
+    test(`not so: ${code}`, () => assert.equal(found(code), 1));
+
+  for (const code of [
+    `const f = () => ({ label: t('Whole Run'), title: run.title, description: '' });`,
+    `h('span', { class: 'some name' }, icon('chevron'), '→');`,
+    `const f = () => t({ message: 'Step', comment: 'noun' });`,
+    `comments.createCommentController('virtflow', 'Virtflow'); const item = { label: 'Linux', title: '$(repo) ' };`,
+  ])
+    test(`so: ${code}`, () => assert.equal(found(code), 0));
 });
