@@ -103,7 +103,7 @@ export const pci: History['files'] = {
     vfio_pci_core_match: [{ until: '5.15', symbol: 'vfio_pci_match' }],
     'vfio_pci_core_match call vfio_pci_validate_vf_token': [{ since: '6.17', anchor: 'name match_token_uuid', absent: TOKEN_APART }],
     vfio_pci_core_mmap: [{ until: '5.15', symbol: 'vfio_pci_mmap' }],
-    vfio_pci_core_pm_ops: [{ until: '5.15', symbol: 'vfio_pci_driver', absent: NO_RUNTIME_PM }],
+    vfio_pci_core_pm_ops: [{ until: '5.19', path: 'drivers/vfio/pci/vfio_pci.c', symbol: 'vfio_pci_driver', absent: NO_RUNTIME_PM }],
     vfio_pci_core_read: [{ until: '5.15', symbol: 'vfio_pci_read' }],
     vfio_pci_core_register_device: [{ until: '5.15', symbol: 'vfio_pci_probe', absent: ONE_MODULE }],
     'vfio_pci_core_register_device call vfio_assign_device_set': [{ until: '5.15', anchor: 'call vfio_pci_reflck_attach' }],
@@ -261,6 +261,7 @@ export const pci: History['files'] = {
       ...before('6.18', ['6.12'], { anchor: 'name IRQF_NO_AUTOEN', absent: MASKED_LAZILY }),
     ],
     'vfio_intx_enable call request_irq': INTX_SIGNAL_APART,
+    'vfio_intx_enable name vfio_intx_handler': INTX_SIGNAL_APART,
     'vfio_intx_enable write trigger': before(...INTX_LOCKS, {
       symbol: 'vfio_intx_set_signal',
       anchor: 'write trigger after eventfd_ctx_fdget',
