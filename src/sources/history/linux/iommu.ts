@@ -84,7 +84,7 @@ export const iommu: History['files'] = {
       { since: '6.19', path: 'drivers/iommu/generic_pt/iommu_pt.h', symbol: 'iova_to_phys', absent: GENERIC_TABLES },
     ],
     intel_iommu_map_pages: [
-      { until: '5.11', symbol: 'intel_iommu_map', anchor: 'call domain_pfn_mapping', absent: ONE_PAGE_SIZE },
+      { until: '5.12', symbol: 'intel_iommu_map', anchor: 'call domain_pfn_mapping', absent: ONE_PAGE_SIZE },
       { until: '5.15', symbol: 'intel_iommu_map', anchor: 'call __domain_mapping', absent: ONE_PAGE_SIZE },
       ...tables('map_pages', 'map_range'),
     ],
@@ -299,6 +299,11 @@ export const iommu: History['files'] = {
       },
     ],
     _iommu_map: [
+      ...before('5.12', ['5.10'], {
+        symbol: 'iommu_map',
+        anchor: 'call __iommu_map',
+        absent: 'before 5.12 and 5.10.y iommu_map did this itself',
+      }),
       { since: '6.16', symbol: 'iommu_map', anchor: 'call iommu_map_nosync', absent: 'since 6.3 iommu_map does this itself' },
       { since: '6.3', symbol: 'iommu_map', anchor: 'call __iommu_map', absent: 'since 6.3 iommu_map does this itself' },
     ],
@@ -368,10 +373,11 @@ export const iommu: History['files'] = {
       { until: '5.15', anchor: 'name iova_to_phys', absent: 'until 5.15 the driver was asked whatever the domain’s type' },
     ],
     'iommu_map call __iommu_map': [
-      { until: '6.3', symbol: '_iommu_map' },
+      ...from('5.12', ['5.10'], { until: '6.3', symbol: '_iommu_map' }),
       { since: '6.16', anchor: 'call iommu_map_nosync' },
     ],
     'iommu_map name iotlb_sync_map': [
+      { since: '5.11', until: '5.12', symbol: '__iommu_map' },
       { until: '6.3', symbol: '_iommu_map' },
       { since: '6.16', symbol: 'iommu_sync_map' },
     ],

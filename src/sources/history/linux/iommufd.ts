@@ -39,6 +39,32 @@ const formerly = (symbol: string, anchor?: string): Fact => ({
   ...(anchor === undefined ? {} : { anchor }),
 });
 
+const DEVICE = 'drivers/iommu/iommufd/device.c';
+/** What 6.4 split off, so that a page table can be attached as it is allocated. */
+const inAttach = (anchor?: string): Fact => ({
+  since: '6.2',
+  until: '6.4',
+  path: DEVICE,
+  symbol: 'iommufd_device_do_attach',
+  ...(anchor === undefined ? {} : { anchor }),
+  absent: 'until 6.4 iommufd_device_do_attach did this itself',
+});
+const inDetach = (anchor?: string): Fact => ({
+  since: '6.2',
+  until: '6.4',
+  path: DEVICE,
+  symbol: 'iommufd_device_detach',
+  ...(anchor === undefined ? {} : { anchor }),
+  absent: 'until 6.4 iommufd_device_detach did this itself',
+});
+/** Locks and lists of 6.4, when page tables still had them, not groups. */
+const around = (symbol: string, anchor?: string): Fact => ({
+  since: '6.4',
+  until: '6.5',
+  symbol,
+  ...(anchor === undefined ? {} : { anchor }),
+});
+
 /** Binding without an IOMMU is apart since 7.3. */
 const BIND_IOMMU: readonly Fact[] = [{ since: '7.3', symbol: 'iommufd_bind_iommu' }];
 
@@ -48,6 +74,7 @@ export const iommufd: History['files'] = {
     iommufd_device_attach: ATTACHES,
     iommufd_device_attach_reserved_iova: [
       ...type1('vfio_iommu_resv_exclude'),
+      inAttach('call iopt_table_enforce_group_resv_regions'),
       formerly('iommufd_hw_pagetable_attach'),
       { since: '6.7', until: '6.12', symbol: 'iommufd_hwpt_paging_attach' },
     ],
@@ -55,33 +82,76 @@ export const iommufd: History['files'] = {
     iommufd_device_bind: JOINS,
     'iommufd_device_bind call device_iommu_capable': BIND_IOMMU,
     'iommufd_device_bind call iommu_device_claim_dma_owner': BIND_IOMMU,
-    'iommufd_device_bind call iommu_group_has_isolated_msi': BIND_IOMMU,
+    'iommufd_device_bind call iommu_group_has_isolated_msi': [
+      { since: '6.3', until: '6.5', symbol: 'iommufd_device_setup_msi' },
+      ...BIND_IOMMU,
+    ],
     'iommufd_device_bind call iommufd_get_group': BIND_IOMMU,
     'iommufd_device_bind write enforce_cache_coherency': BIND_IOMMU,
-    iommufd_device_change_pt: ATTACHES,
+    iommufd_device_change_pt: [
+      ...ATTACHES,
+      {
+        since: '6.2',
+        until: '6.5',
+        symbol: 'iommufd_device_attach',
+        absent: 'until 6.5 a device could not change its page table: iommufd_device_attach did this itself',
+      },
+    ],
     iommufd_device_destroy: LEAVES,
+    'iommufd_device_destroy call iommufd_put_group': [{ since: '6.2', until: '6.5', anchor: 'call iommu_group_put' }],
     iommufd_device_detach: DETACHES,
-    'iommufd_device_detach call iommufd_hw_pagetable_put': [{ since: '6.15', symbol: 'iommufd_hw_pagetable_detach' }],
+    'iommufd_device_detach call iommufd_hw_pagetable_put': [
+      { since: '6.2', until: '6.5', anchor: 'call iommufd_object_destroy_user' },
+      { since: '6.15', symbol: 'iommufd_hw_pagetable_detach' },
+    ],
     iommufd_device_unbind: LEAVES,
-    iommufd_get_group: JOINS,
-    iommufd_hw_pagetable_attach: ATTACHES,
+    iommufd_get_group: [
+      ...JOINS,
+      {
+        since: '6.2',
+        until: '6.5',
+        symbol: 'iommufd_device_bind',
+        anchor: 'call iommu_group_get',
+        absent: 'until 6.5 iommufd kept no record of groups',
+      },
+    ],
+    iommufd_hw_pagetable_attach: [...ATTACHES, inAttach()],
     'iommufd_hw_pagetable_attach call iommufd_device_attach_reserved_iova': [
-      formerly('iommufd_hw_pagetable_attach', 'call iopt_table_enforce_dev_resv_regions'),
+      inAttach('call iopt_table_enforce_group_resv_regions'),
+      { since: '6.4', until: '6.5', anchor: 'call iopt_table_enforce_group_resv_regions' },
+      { since: '6.5', until: '6.7', anchor: 'call iopt_table_enforce_dev_resv_regions' },
       { since: '6.7', until: '6.12', anchor: 'call iommufd_hwpt_paging_attach' },
     ],
     'iommufd_hw_pagetable_attach call iommufd_hwpt_attach_device': [
       { since: '6.2', until: '6.11', anchor: 'call iommu_attach_group', absent: NO_FAULTS },
     ],
-    'iommufd_hw_pagetable_attach call list_add_tail': [{ since: '6.15', anchor: 'call xa_store after refcount_inc' }],
-    iommufd_hw_pagetable_detach: DETACHES,
+    'iommufd_hw_pagetable_attach call list_add_tail': [
+      around('iommufd_device_do_attach', 'call list_add'),
+      { since: '6.15', anchor: 'call xa_store after refcount_inc' },
+    ],
+    'iommufd_hw_pagetable_attach call mutex_lock': [around('iommufd_device_do_attach')],
+    'iommufd_hw_pagetable_attach call mutex_unlock': [around('iommufd_device_do_attach')],
+    iommufd_hw_pagetable_detach: [...DETACHES, inDetach()],
     'iommufd_hw_pagetable_detach call iommufd_hwpt_detach_device': [
       { since: '6.2', until: '6.11', anchor: 'call iommu_detach_group', absent: NO_FAULTS },
     ],
-    'iommufd_hw_pagetable_detach call list_del': [{ since: '6.15', anchor: 'call xa_erase' }],
+    'iommufd_hw_pagetable_detach call list_del': [around('iommufd_device_detach'), { since: '6.15', anchor: 'call xa_erase' }],
+    'iommufd_hw_pagetable_detach call mutex_lock': [around('iommufd_device_detach')],
+    'iommufd_hw_pagetable_detach call mutex_unlock': [around('iommufd_device_detach')],
     'iommufd_hw_pagetable_detach name hwpt': [{ since: '6.15', anchor: 'name hwpt after xa_load' }],
-    iommufd_hwpt_attach_device: [...ATTACHES, attachesItself('iommufd_hw_pagetable_attach', 'call iommu_attach_group'), ...INLINE],
+    iommufd_hwpt_attach_device: [
+      ...ATTACHES,
+      inAttach('call iommu_attach_group'),
+      attachesItself('iommufd_hw_pagetable_attach', 'call iommu_attach_group'),
+      ...INLINE,
+    ],
     'iommufd_hwpt_attach_device call iommu_attach_group_handle': inlined('call iommu_attach_group'),
-    iommufd_hwpt_detach_device: [...DETACHES, attachesItself('iommufd_hw_pagetable_detach', 'call iommu_detach_group'), ...INLINE],
+    iommufd_hwpt_detach_device: [
+      ...DETACHES,
+      inDetach('call iommu_detach_group'),
+      attachesItself('iommufd_hw_pagetable_detach', 'call iommu_detach_group'),
+      ...INLINE,
+    ],
     'iommufd_hwpt_detach_device call iommu_detach_group_handle': inlined('call iommu_detach_group'),
   },
   'drivers/iommu/iommufd/hw_pagetable.c': {
@@ -97,7 +167,12 @@ export const iommufd: History['files'] = {
       { since: '6.13', anchor: 'name domain_alloc_paging_flags' },
     ],
     'iommufd_hwpt_paging_alloc name hwpt_paging': [formerly('iommufd_hw_pagetable_alloc', 'name hwpt')],
+    'iommufd_hwpt_paging_alloc call iopt_table_add_domain': [inAttach('call iopt_table_add_domain')],
     iommufd_hwpt_paging_destroy: [...DETACHES, formerly('iommufd_hw_pagetable_destroy')],
+    'iommufd_hwpt_paging_destroy call iopt_table_remove_domain': [inDetach('call iopt_table_remove_domain')],
+    'iommufd_hwpt_paging_destroy call mutex_lock': [inDetach('call mutex_lock')],
+    'iommufd_hwpt_paging_destroy call mutex_unlock': [inDetach('call mutex_unlock')],
+    'iommufd_hwpt_paging_destroy name hwpt_item': [inDetach('name hwpt_item')],
     'iommufd_hwpt_paging_destroy call __iommufd_hwpt_destroy': [
       formerly('iommufd_hw_pagetable_destroy', 'call iommu_domain_free'),
       { since: '6.7', until: '6.11', anchor: 'call iommu_domain_free' },
@@ -111,6 +186,15 @@ export const iommufd: History['files'] = {
         absent: BY_CONTAINER,
       },
       ...type1('vfio_iommu_type1_attach_group', 'call enforce_cache_coherency'),
+      inAttach('call enforce_cache_coherency'),
+      {
+        since: '6.4',
+        until: '6.5',
+        path: DEVICE,
+        symbol: 'iommufd_hw_pagetable_attach',
+        anchor: 'call enforce_cache_coherency',
+        absent: 'until 6.5 a device that was attached had it enforced',
+      },
       formerly('iommufd_hw_pagetable_enforce_cc'),
     ],
   },
@@ -125,7 +209,13 @@ export const iommufd: History['files'] = {
     'iopt_map_user_pages call iopt_alloc_pages': [{ since: '6.13', anchor: 'call iopt_alloc_user_pages' }],
     'iopt_map_user_pages call iopt_map_pages': [{ since: '6.13', symbol: 'iopt_map_common' }],
     iopt_table_add_domain: type1('vfio_iommu_type1_attach_group', 'call vfio_iommu_replay'),
-    iopt_table_enforce_dev_resv_regions: type1('vfio_iommu_resv_exclude'),
+    iopt_table_enforce_dev_resv_regions: [
+      ...type1('vfio_iommu_resv_exclude'),
+      { since: '6.2', until: '6.5', symbol: 'iopt_table_enforce_group_resv_regions' },
+    ],
+    'iopt_table_enforce_dev_resv_regions call iommu_get_resv_regions': [
+      { since: '6.2', until: '6.5', anchor: 'call iommu_get_group_resv_regions' },
+    ],
     iopt_table_remove_domain: DETACHES,
     iopt_unfill_domain: type1('vfio_iommu_unmap_unpin_all'),
     iopt_unmap_all: type1('vfio_iommu_unmap_unpin_all'),
@@ -143,6 +233,7 @@ export const iommufd: History['files'] = {
     iommufd_fops_open: container('vfio_fops_open'),
     iommufd_fops_release: container('vfio_fops_release'),
     iommufd_object_remove: [...LEAVES, { since: '6.2', until: '6.5', symbol: 'iommufd_object_destroy_user' }],
+    'iommufd_object_remove call xas_store': [{ since: '6.2', until: '6.5', anchor: 'call __xa_erase' }],
     'iommufd_object_remove name destroy': [{ since: '6.5', until: '6.7', symbol: '__iommufd_object_destroy_user' }],
   },
   'drivers/iommu/iommufd/pages.c': {
