@@ -70,7 +70,9 @@ export function placesOf(reference: Reference, tag: string, history = historyOf(
   const confidence = checked.some((release) => seriesOf(release) === seriesOf(version)) ? 'checked' : 'inferred';
   const holding = placesIn(reference, version, history).map((place): Place => ({ ...place, confidence }));
   if (checked.some((release) => compareVersions(release, version) === 0)) return holding;
-  const others = neighbours(checked, version).flatMap((release) => placesIn(reference, release, history));
+  const others = neighbours(checked, version)
+    .toReversed()
+    .flatMap((release) => placesIn(reference, release, history));
   const places = [...holding, ...others.map((place): Place => ({ ...place, confidence: 'inferred' }))];
   return places.filter((place, i) => places.findIndex((other) => isSame(place, other)) === i);
 }
@@ -176,10 +178,10 @@ const keyed = (key: string | undefined): Anchor | undefined => (key === undefine
 const seriesOf = (version: string): string => version.split('.', 2).join('.');
 
 /** The checked releases that a version lies between, or the one that it lies beyond. */
-function neighbours(checked: readonly string[], version: string): readonly string[] {
+export function neighbours(checked: readonly string[], version: string): readonly string[] {
   const below = checked.filter((one) => compareVersions(one, version) <= 0).at(-1);
   const above = checked.find((one) => compareVersions(one, version) > 0);
-  return [above, below].filter((one) => one !== undefined);
+  return [below, above].filter((one) => one !== undefined);
 }
 
 const isSame = (a: Candidate, b: Candidate): boolean =>

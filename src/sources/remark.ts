@@ -1,6 +1,6 @@
 import { t } from '@vscode/l10n';
 import type { Reference } from '../engine/reference';
-import { historyOf, type Standing } from './history';
+import { historyOf, neighbours, type Standing } from './history';
 import type { Found, Missing } from './resolver';
 import { titleOf, type Tree } from './tree';
 
@@ -42,7 +42,8 @@ export function whyThere({ symbol, anchor, path }: Reference, tree: Tree, found:
 
 function howSure(tree: Tree, { confidence }: FoundPlace): string | undefined {
   if (confidence === 'checked') return undefined;
-  return t('Found by its name: {0} was not checked, {1} were.', nameOf(tree), historyOf(tree.project).checked.join(', '));
+  const near = neighbours(historyOf(tree.project).checked, tree.version);
+  return t('Found by its name: {0} was not checked, unlike {1}.', nameOf(tree), near.join(', '));
 }
 
 const nameOf = ({ project, version }: Tree): string => `${titleOf(project)} ${version}`;

@@ -36,7 +36,7 @@ describe('of the place of a reference readers are told', () => {
     ['5.10.223', { symbol: 'unborn' }, 'info: linux:a.c unborn: it is not in 5.10.223: nobody needed it'],
     ['6.1.192', { anchor: { token: 'eoi', as: 'call' } }, 'info: eoi is ack in Linux 6.1.192.'],
     ['6.1.192', { anchor: { token: 'later', as: 'call' } }, undefined],
-    ['6.5', {}, 'info: Found by its name: Linux 6.5 was not checked, 5.10.223, 6.1.192, 6.12.117, 7.1.13 were.'],
+    ['6.5', {}, 'info: Found by its name: Linux 6.5 was not checked, unlike 6.1.192, 6.12.117.'],
     ['6.1.192', { symbol: 'g' }, 'warning: linux:a.c g: a.c does not define g'],
   ];
   for (const [version, partly, expected] of cases) {
