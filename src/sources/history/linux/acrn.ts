@@ -5,8 +5,13 @@ const NO_SERVICE: readonly Fact[] = [
   { until: '5.12', nowhere: 'Linux could be a guest of ACRN, but until 5.12 had no driver with which it serves other guests' },
 ];
 
-/** `drivers/virt/acrn`. */
+/** `drivers/virt/acrn`, and what `arch/x86` has of ACRN. */
 export const acrn: History['files'] = {
+  'arch/x86/include/asm/acrn.h': { '*': NO_SERVICE },
+  'arch/x86/kernel/cpu/acrn.c': {
+    acrn_setup_intr_handler: NO_SERVICE,
+    'sysvec_acrn_hv_callback write irq_hv_callback_count': [{ since: '7.3', anchor: 'name HYPERVISOR_CALLBACK' }],
+  },
   'drivers/virt/acrn/hsm.c': { '*': NO_SERVICE },
   'drivers/virt/acrn/hypercall.h': { '*': NO_SERVICE },
   'drivers/virt/acrn/ioeventfd.c': { '*': NO_SERVICE },

@@ -1,12 +1,6 @@
 import type { Fact, History } from '../../history';
 import { before, from } from '../backports';
 
-const NO_SERVICE_VM: Fact = {
-  until: '5.12',
-  nowhere:
-    'until 5.12 Linux can be a guest of ACRN, but has no driver for its Service VM: it takes the hypervisor’s upcall and never calls it',
-};
-
 const HRTIMER_COMMON: readonly Fact[] = [{ since: '7.3', symbol: 'hrtimer_start_range_ns_common' }];
 const CALLED_DIRECTLY = 'since 6.2 the table holds a function only where a domain brings its own: else the default one is called directly';
 
@@ -26,11 +20,8 @@ const FREE: readonly Fact[] = [
 ];
 const through = (facts: readonly Fact[], anchor: string): readonly Fact[] => facts.map((fact) => ({ ...fact, anchor }));
 
-/** `arch/x86` without KVM, `kernel`, `fs`, `lib` and `include`. */
+/** `arch/x86` without KVM and ACRN, `kernel`, `fs`, `lib` and `include`. */
 export const core: History['files'] = {
-  'arch/x86/include/asm/acrn.h': {
-    '*': [NO_SERVICE_VM],
-  },
   'arch/x86/include/asm/kvm_host.h': {
     __kvm_irq_line_state: [{ since: '7.3', path: 'arch/x86/kvm/ioapic.h' }],
     kvm_irq_is_postable: [{ since: '7.3', path: 'arch/x86/kvm/irq.c' }],
@@ -46,10 +37,6 @@ export const core: History['files'] = {
     'pci_msi_ir_controller name pci_msi_unmask_irq': [{ ...TEMPLATE, anchor: 'name pci_irq_unmask_msi' }],
     'x86_init_dev_msi_info name handle_edge_irq': [{ until: '6.2', symbol: 'pci_msi_domain_info' }],
     'x86_init_dev_msi_info name irq_chip_ack_parent': [{ until: '6.2', symbol: 'pci_msi_controller' }],
-  },
-  'arch/x86/kernel/cpu/acrn.c': {
-    acrn_setup_intr_handler: [NO_SERVICE_VM],
-    'sysvec_acrn_hv_callback write irq_hv_callback_count': [{ since: '7.3', anchor: 'name HYPERVISOR_CALLBACK' }],
   },
   'arch/x86/kernel/i8259.c': {
     'mask_and_ack_8259A call atomic_inc': [{ since: '7.3', anchor: 'call irq_stat_inc_and_enable' }],

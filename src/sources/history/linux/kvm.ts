@@ -31,6 +31,12 @@ const POSTS_FIRST: readonly Fact[] = [
   { ...ACCEPT_IRQ, until: '5.12', anchor: 'name deliver_posted_interrupt' },
   { ...ACCEPT_IRQ, anchor: 'name kvm_x86_deliver_posted_interrupt' },
 ];
+const ASKED_IN_PUT = before('5.15', ['5.10'], { symbol: 'vmx_vcpu_pi_put' });
+const ASKED_EACH_TIME = ASKED_IN_PUT.map((fact): Fact => ({
+  ...fact,
+  anchor: 'call kvm_arch_has_assigned_device',
+  absent: 'until 5.15 each function that posts interrupts, or waits for them, asks itself whether a device may post any',
+}));
 const TO_MSRS: Fact = { since: '7.3', path: 'arch/x86/kvm/msrs.c' };
 const SCAN_IRQ: readonly Fact[] = [
   { since: '6.17', path: 'arch/x86/kvm/irq.c', symbol: 'kvm_scan_ioapic_irq' },
@@ -177,17 +183,22 @@ export const kvm: History['files'] = {
   'arch/x86/kvm/vmx/posted_intr.c': {
     pi_enable_wakeup_handler: [{ until: '5.17', symbol: 'pi_pre_block' }],
     'pi_wakeup_handler call kvm_vcpu_wake_up': [{ until: '5.17', anchor: 'call kvm_vcpu_kick' }],
-    'vmx_can_use_vtd_pi call irq_remapping_cap': [{ since: '6.17', anchor: 'call kvm_arch_has_irq_bypass' }],
-    'vmx_can_use_vtd_pi call kvm_arch_has_assigned_device': [{ since: '6.17', anchor: 'name nr_possible_bypass_irqs' }],
-    'vmx_can_use_vtd_pi name enable_apicv': [{ since: '6.17', anchor: 'call kvm_arch_has_irq_bypass' }],
+    vmx_can_use_vtd_pi: ASKED_EACH_TIME,
+    'vmx_can_use_vtd_pi call irq_remapping_cap': [...ASKED_IN_PUT, { since: '6.17', anchor: 'call kvm_arch_has_irq_bypass' }],
+    'vmx_can_use_vtd_pi call kvm_arch_has_assigned_device': [...ASKED_IN_PUT, { since: '6.17', anchor: 'name nr_possible_bypass_irqs' }],
+    'vmx_can_use_vtd_pi name enable_apicv': [
+      ...before('5.15', ['5.10'], { symbol: 'vmx_vcpu_pi_put', anchor: 'call kvm_vcpu_apicv_active' }),
+      { since: '6.17', anchor: 'call kvm_arch_has_irq_bypass' },
+    ],
     vmx_needs_pi_wakeup: [
+      ...ASKED_EACH_TIME,
       {
         until: '6.0',
         symbol: 'vmx_can_use_vtd_pi',
         absent: 'until 6.0 only devices can post an interrupt to a vCPU that sleeps: vmx_can_use_vtd_pi alone decides',
       },
     ],
-    'vmx_needs_pi_wakeup call vmx_can_use_vtd_pi': [{ until: '6.0', symbol: 'vmx_vcpu_pi_put' }],
+    'vmx_needs_pi_wakeup call vmx_can_use_vtd_pi': [...ASKED_EACH_TIME, { until: '6.0', symbol: 'vmx_vcpu_pi_put' }],
     vmx_pi_start_assignment: [
       {
         until: '5.13',
