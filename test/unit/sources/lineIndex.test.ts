@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, it, test } from 'node:test';
 import * as fc from 'fast-check';
-import type { Reference } from '../../../src/engine/reference';
+import { referenceKey, type Reference } from '../../../src/engine/reference';
+import { CATALOGUE } from '../../../src/flows/catalogue';
+import { resolveParameters, simulate } from '../../../src/flows/flow';
+import { claimsOf } from '../../../src/flows/places';
 import { indexedIn, linesOf, printIndex, readLines, withVersion, type LineIndex, type VersionLines } from '../../../src/sources/lineIndex';
+import { upstreamVersions, webLink } from '../../../src/sources/links';
 import { createResolver } from '../../../src/sources/resolver';
+import { realTrees } from '../../trees';
 import { LINUX, memoryFiles } from './support';
 
 const HANDLER: Reference = { project: 'linux', path: 'kernel/a.c', symbol: 'handler' };
@@ -100,4 +105,28 @@ describe('versions side by side', () => {
       }),
     );
   });
+});
+
+test('what the committed index says is so in real trees', async (context) => {
+  const trees = (await realTrees()).filter(({ resolver: { tree } }) => upstreamVersions(tree.project).includes(tree.version));
+  if (trees.length === 0) return context.skip('there is no source tree of a version that the index knows');
+  const runs = CATALOGUE.map((flow) => simulate(flow, { parameters: resolveParameters(flow, {}), stimuli: [], seed: 0 }));
+  const { references } = claimsOf(runs);
+  for (const { name, resolver } of trees) {
+    const { project, version } = resolver.tree;
+    let known = 0;
+    let found = 0;
+    for (const reference of references.filter((each) => each.project === project)) {
+      const resolution = await resolver.resolve(reference);
+      if (resolution.kind === 'missing') continue;
+      found++;
+      const link = webLink(reference, version);
+      if (link.kind !== 'line') continue;
+      known++;
+      assert.equal(link.line, resolution.line + 1, `${name}: ${referenceKey(reference)}`);
+      assert.ok(link.url.includes(`/${resolution.path}#L${link.line}`), link.url);
+    }
+    // What changed since it was made is not known yet.
+    assert.ok(known > 0.9 * found, `${name}: ${known} of ${found}`);
+  }
 });
