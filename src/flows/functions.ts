@@ -1,12 +1,12 @@
 import type { FnInfo, Registration } from '../engine/fn';
 import { NO_STEP, type EdgeKind, type Journal } from '../engine/journal';
-import { PROJECTS, anchorKey, type Anchor, type Project } from '../engine/reference';
+import { PROJECTS, anchorKey, type Anchor, type Project, type Reference } from '../engine/reference';
 import { CATALOGUE } from './catalogue';
 import { writePlace } from './export/link';
 import { begin, defaults, presetInputs, type Flow, type FlowRun, type Inputs } from './flow';
 import { stretchesTo } from './handovers';
 import { callAnchor, valuesOf } from './places';
-import { siteKey, standing } from './sites';
+import { siteKey, standing, type Place } from './sites';
 
 /**
  * What the flows do in each function: how they get there and where they go on, what they write there, and at which steps. All of it is
@@ -49,6 +49,8 @@ export interface Edge {
 /** A place in a function that steps stand on. */
 export interface KnownPlace {
   readonly anchor: Anchor | undefined;
+  /** Undefined for what has no source. */
+  readonly reference: Reference | undefined;
   /** Of each flow that stands there, the first case. */
   readonly visits: readonly Visit[];
 }
@@ -135,11 +137,11 @@ function collect(known: Map<string, Collected>, of: Case, run: FlowRun): void {
     const { writes } = get(fn);
     for (const field of fields) if (!writes.includes(field)) writes.push(field);
   }
-  for (const { key, fn, anchor, steps, first } of placesIn(run)) {
+  for (const { key, fn, anchor, reference, steps, first } of placesIn(run)) {
     const { places, placesByKey } = get(fn);
     let place = placesByKey.get(key);
     if (place === undefined) {
-      placesByKey.set(key, (place = { anchor, visits: [] }));
+      placesByKey.set(key, (place = { anchor, reference, visits: [] }));
       places.push(place);
     }
     addVisit(place.visits, { of, steps, first });
@@ -213,18 +215,18 @@ function writesIn({ journal, cells }: FlowRun): ReadonlyMap<FnInfo, ReadonlySet<
 }
 
 /** The places that a run stands on, each once. */
-function placesIn(run: FlowRun): readonly (Passage & { readonly key: string; readonly fn: FnInfo; readonly anchor: Anchor | undefined })[] {
+function placesIn(run: FlowRun): Iterable<Passage & Place> {
   const { at, places } = standing(run);
   const groups = new Map<number, Passage>();
   for (let n = 0; n < at.length; n++) if (at[n] !== 0) count(groups, at[n]!, n);
-  const found = new Map<string, Passage & { readonly key: string; readonly fn: FnInfo; readonly anchor: Anchor | undefined }>();
+  const found = new Map<string, Passage & Place>();
   for (const [group, { steps, first }] of groups)
-    for (const { key, fn, anchor } of places[group]!) {
-      const known = found.get(key);
-      if (known === undefined) found.set(key, { key, fn, anchor, steps, first });
+    for (const place of places[group]!) {
+      const known = found.get(place.key);
+      if (known === undefined) found.set(place.key, { ...place, steps, first });
       else known.steps += steps;
     }
-  return [...found.values()];
+  return found.values();
 }
 
 type Passed = Pick<Edge, 'from' | 'to' | 'kind' | 'handsOver' | 'anchor' | 'registration'>;

@@ -14,7 +14,7 @@ export interface Place {
   readonly key: string;
   readonly fn: FnInfo;
   readonly anchor: Anchor | undefined;
-  /** Undefined for what has no source: hardware, the guest's driver. */
+  /** Undefined for what has no source: hardware, the guest's driver, and where they are called. */
   readonly reference: Reference | undefined;
 }
 
@@ -65,7 +65,10 @@ function readStanding(journal: Journal): Standing {
 function placesOf(journal: Journal, step: number, caller: number): readonly Place[] {
   const { fn, anchor } = journal.sites[journal.siteId(step)]!;
   const call = caller === NO_STEP ? undefined : callAnchor(journal.step(step));
-  return [placeOf(fn, anchor), ...(call === undefined ? [] : [placeOf(journal.sites[journal.siteId(caller)]!.fn, call)])];
+  const own = placeOf(fn, anchor);
+  if (call === undefined) return [own];
+  const from = placeOf(journal.sites[journal.siteId(caller)]!.fn, call);
+  return [own, own.reference === undefined ? { ...from, reference: undefined } : from];
 }
 
 const placeOf = (fn: FnInfo, anchor: Anchor | undefined): Place => ({

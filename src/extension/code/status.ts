@@ -1,6 +1,5 @@
 import { t } from '@vscode/l10n';
 import * as vscode from 'vscode';
-import { referenceOf } from '../../engine/fn';
 import { PROJECTS, type Project } from '../../engine/reference';
 import type { KnownFunctions } from '../../flows/functions';
 import { titleOf } from '../../sources/tree';
@@ -89,14 +88,14 @@ interface Count {
 const SLICE = 100;
 
 async function countIn({ tree, resolver }: BoundTree, functions: KnownFunctions, isWanted: () => boolean): Promise<Count> {
-  const references = [...functions.values()].flatMap(({ fn, places }) => places.map(({ anchor }) => referenceOf(fn, anchor)));
-  const own = references.filter((reference) => reference?.project === tree.project);
+  const places = [...functions.values()].flatMap((known) => known.places);
+  const own = places.flatMap(({ reference }) => (reference?.project === tree.project ? [reference] : []));
   let [found, absent] = [0, 0];
   const missing: string[] = [];
   for (const [index, reference] of own.entries()) {
     if (index % SLICE === 0) await pause();
     if (!isWanted()) break;
-    const resolution = await resolver.resolve(reference!);
+    const resolution = await resolver.resolve(reference);
     if (resolution.kind === 'found' && resolution.standing.kind !== 'stand-in') found++;
     else if (resolution.kind === 'found' || resolution.reason === 'not-in-version') absent++;
     else missing.push(resolution.message);

@@ -3,6 +3,7 @@ import { suite, test } from 'node:test';
 import * as fc from 'fast-check';
 import { referenceOf } from '../../../src/engine/fn';
 import { NO_STEP, type EdgeKind } from '../../../src/engine/journal';
+import { anchorKey, describeReference, type Reference } from '../../../src/engine/reference';
 import { CATALOGUE, requireFlow } from '../../../src/flows/catalogue';
 import { simulate } from '../../../src/flows/flow';
 import {
@@ -101,6 +102,18 @@ suite('functions as the flows know them', () => {
       }),
       { numRuns: 200 },
     );
+  });
+
+  test('stand where the same runs claim to, and nowhere else', async () => {
+    const cases = [...casesOf([requireFlow('vfio-intx')])];
+    const own = await knowFunctions(cases, () => Promise.resolve());
+    const describe = (reference: Reference): string =>
+      `${describeReference(reference)} ${reference.anchor ? anchorKey(reference.anchor) : ''}`;
+    const found = new Set(
+      [...own.values()].flatMap(({ places }) => places.flatMap(({ reference }) => (reference ? [describe(reference)] : []))),
+    );
+    const claimed = claimsOf(cases.map(({ flow, inputs }) => simulate(flow, inputs))).references.map(describe);
+    assert.deepEqual([...found].toSorted(), [...new Set(claimed)].toSorted());
   });
 
   test('are reached over what no static tool follows', () => {
