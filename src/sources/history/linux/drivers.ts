@@ -84,7 +84,9 @@ export const drivers: History['files'] = {
     'pm_runtime_allow call rpm_drop_usage_count': [{ until: '5.19', anchor: 'call atomic_dec_and_test' }],
   },
   'drivers/block/virtio_blk.c': {
-    'virtblk_done call blk_mq_complete_request': [{ since: '6.3', until: '6.4', symbol: 'virtblk_handle_req' }],
+    'virtblk_done call blk_mq_complete_request': [
+      { since: '6.3', until: '6.4', symbol: 'virtblk_handle_req', anchor: 'call blk_mq_complete_request_remote' },
+    ],
     'virtblk_done call virtqueue_get_buf': [{ since: '6.3', until: '6.4', symbol: 'virtblk_handle_req' }],
     virtblk_prep_rq: [{ until: '5.19', symbol: 'virtio_queue_rq' }],
     'virtblk_prep_rq call virtblk_map_data': [{ until: '5.15', symbol: 'virtio_queue_rq', anchor: 'call blk_rq_map_sg' }],

@@ -84,7 +84,8 @@ export const iommu: History['files'] = {
       { since: '6.19', path: 'drivers/iommu/generic_pt/iommu_pt.h', symbol: 'iova_to_phys', absent: GENERIC_TABLES },
     ],
     intel_iommu_map_pages: [
-      { until: '5.12', symbol: 'intel_iommu_map', anchor: 'call domain_pfn_mapping', absent: ONE_PAGE_SIZE },
+      { until: '5.11', symbol: 'intel_iommu_map', anchor: 'call domain_pfn_mapping', absent: ONE_PAGE_SIZE },
+      { until: '5.12', symbol: 'intel_iommu_map', anchor: 'call domain_mapping', absent: ONE_PAGE_SIZE },
       { until: '5.15', symbol: 'intel_iommu_map', anchor: 'call __domain_mapping', absent: ONE_PAGE_SIZE },
       ...tables('map_pages', 'map_range'),
     ],
