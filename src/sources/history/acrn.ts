@@ -38,7 +38,7 @@ const COUNTED: readonly Fact[] = [{ since: '2.6', until: '3.1', anchor: 'write n
 const asVhm = (symbol: string): readonly Fact[] => [{ until: '2.6', symbol }];
 
 export const acrn: History = {
-  checked: ['2.5', '2.6', '2.7', '3.0', '3.1', '3.2', '3.3', '3.4-unstable'],
+  checked: ['3.0', '3.1', '3.2', '3.3', '3.4-unstable'],
   names: {
     acrn_hsm_notification_vector: [{ until: '2.6', symbol: 'acrn_vhm_notification_vector' }],
     exec_vmentry: [{ until: '2.7', symbol: 'vmx_vmrun' }],

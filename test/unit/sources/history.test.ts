@@ -46,7 +46,7 @@ describe('upstream’s history', () => {
     [{ ...REFERENCE, symbol: 'gone' }, '5.10', ['stand-in b.c before']],
     [{ ...anchored('call x'), symbol: 'gone' }, '5.10', ['stand-in b.c before']],
     [{ ...anchored('write y'), symbol: 'gone' }, '5.10', ['stand-in b.c before write z']],
-    [anchored('call lent'), '6.1', ['elsewhere a.c h call lent']],
+    [anchored('call lent'), '6.1.5', ['elsewhere a.c h call lent']],
     [{ ...REFERENCE, symbol: 'unborn' }, '5.10', ['nowhere old/a.c unborn']],
     [anchored('call unborn'), '5.10', ['other old/a.c f call unborn', 'stand-in old/a.c f']],
     [{ ...anchored('call x'), path: 'new.c' }, '5.10', ['nowhere new.c f']],
