@@ -25,8 +25,11 @@ function folder(name: string): { readonly name: string; readonly path: string } 
   return { name, path: root };
 }
 
-async function exploreFromLens(workbench: Workbench): Promise<void> {
-  await workbench.page.locator('.codelens-decoration a', { hasText: 'Explore Scenario' }).click();
+/** The button in the title bar of the file that is open. */
+const openButton = ({ page }: Workbench) => page.locator('.editor-actions .action-label[aria-label^="Open Scenario"]').first();
+
+async function exploreFromTitle(workbench: Workbench): Promise<void> {
+  await openButton(workbench).click();
   await workbench.webview('panel').locator('body[data-state=ready]').waitFor({ state: 'attached' });
 }
 
@@ -40,7 +43,7 @@ endToEnd(
   async (workbench) => {
     const { page } = workbench;
     await workbench.openFile(workbench.pathOf(kept, SCENARIO));
-    await exploreFromLens(workbench);
+    await exploreFromTitle(workbench);
     await workbench.openContainer('Virtflow');
     const rows = workbench.tree('Flows');
     await rows.filter({ hasText: 'One INTx, from the device' }).waitFor();
@@ -81,7 +84,7 @@ endToEnd(
     const problems = page.locator('.markers-panel');
     await problems.getByText('no flow knows a function “vfio_intx_handlr”').waitFor();
     await problems.getByText('another chapter is called “One”').waitFor();
-    await page.locator('.codelens-decoration a', { hasText: 'Explore Scenario' }).click();
+    await openButton(workbench).click();
     await workbench.expectNotification(`${MALFORMED}:6:57: no flow knows a function “vfio_intx_handlr”`);
   },
   { folders: [bad] },
