@@ -24,7 +24,13 @@ const ALLOWED: readonly RegExp[] = [
 ];
 
 /** All that must be. */
-const REQUIRED: readonly RegExp[] = [/package\.json$/, /license/i, /dist\/extension\.js$/];
+const REQUIRED: readonly RegExp[] = [
+  /package\.json$/,
+  /package\.nls\.zh-cn\.json$/,
+  /bundle\.l10n\.zh-cn\.json$/,
+  /license/i,
+  /dist\/extension\.js$/,
+];
 
 /** A quarter of it is the Chinese texts, a fifth the facts and lines of fifteen upstream versions. */
 const LARGEST = 1024 * 1024;
@@ -68,6 +74,10 @@ suite('the package', () => {
     for (const [name, content] of entries) {
       if (name.endsWith('.js')) assert.doesNotMatch(content.toString(), /sourceMappingURL/, name);
     }
+  });
+
+  test('has no translations in its code, which everybody loads', () => {
+    for (const [name, content] of entries) if (name.endsWith('.js')) assert.doesNotMatch(content.toString(), /\p{Script=Han}/u, name);
   });
 
   test('keeps the names of functions, which models go by', () => {

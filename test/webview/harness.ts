@@ -17,6 +17,8 @@ export interface WebviewOptions {
   /** What `getState` gives, as VS Code keeps it for a webview that was hidden. */
   readonly memory?: object;
   readonly reducedMotion?: boolean;
+  /** The page's own texts in another language, as the extension puts them into it; English unless given. */
+  readonly translation?: { readonly language: string; readonly texts: Readonly<Record<string, string>> };
 }
 
 /** A webview in a plain browser, with an extension that only listens. */
@@ -40,7 +42,7 @@ const FILES: Readonly<Record<string, string>> = { '/panel.js': 'text/javascript'
 /** Opens one of the two views as VS Code would: its theme variables, its body classes, its policy, its API. */
 export async function openWebview(
   browser: Browser,
-  { view, theme = 'dark', width = 1400, height = 900, memory, reducedMotion = true }: WebviewOptions,
+  { view, theme = 'dark', width = 1400, height = 900, memory, reducedMotion = true, translation }: WebviewOptions,
 ): Promise<Webview> {
   const context = await browser.newContext({ viewport: { width, height }, reducedMotion: reducedMotion ? 'reduce' : 'no-preference' });
   const page = await context.newPage();
@@ -53,7 +55,7 @@ export async function openWebview(
     const { pathname } = new URL(route.request().url());
     const type = FILES[pathname];
     if (type) return route.fulfill({ contentType: type, body: readFileSync(path.join(ROOT, 'dist/webview', pathname)) });
-    if (pathname === '/') return route.fulfill({ contentType: 'text/html', body: html(view, theme) });
+    if (pathname === '/') return route.fulfill({ contentType: 'text/html', body: html(view, theme, translation) });
     return route.fulfill({ status: 404 });
   });
   await page.exposeFunction('toHost', (message: ToHost) => void sent.push(message));
@@ -97,10 +99,11 @@ const KINDS: Readonly<Record<Theme, readonly string[]>> = {
   'hc-light': ['vscode-high-contrast', 'vscode-high-contrast-light'],
 };
 
-function html(view: string, theme: Theme): string {
+function html(view: string, theme: Theme, translation: WebviewOptions['translation']): string {
   const kind = KINDS[theme];
+  const texts = JSON.stringify(translation?.texts ?? {}).replaceAll('<', '\\u003c');
   return `<!DOCTYPE html>
-<html lang="en">
+<html lang="${translation?.language ?? 'en'}">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${POLICY.replaceAll('ORIGIN', ORIGIN)}">
@@ -109,6 +112,7 @@ function html(view: string, theme: Theme): string {
 <link rel="stylesheet" href="/panel.css">
 </head>
 <body data-view="${view}" class="${kind.join(' ')}" data-vscode-theme-kind="${kind.at(-1) ?? ''}">
+<script type="application/json" id="texts">${texts}</script>
 <script nonce="test" src="/panel.js"></script>
 </body>
 </html>`;
