@@ -107,9 +107,7 @@ const cutOff = (page: Page): Promise<readonly string[]> =>
   page.evaluate(() => {
     const tight = [...document.querySelectorAll<HTMLElement>('h1, h2, button.tab, vscode-button, summary')].filter(
       (element) =>
-        element.clientWidth > 2 &&
-        element.scrollWidth > element.clientWidth + 1 &&
-        getComputedStyle(element).textOverflow !== 'ellipsis',
+        element.clientWidth > 2 && element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).textOverflow !== 'ellipsis',
     );
     const { scrollWidth, clientWidth } = document.documentElement;
     return [
