@@ -94,16 +94,16 @@ describe('a change that was backported', () => {
     names: {},
     files: {
       'a.c': {
-        f: before('6.14', ['5.10', '6.1'], { symbol: 'old' }),
-        g: from('6.14', ['5.10', '6.1'], { symbol: 'new' }),
+        f: before('6.14', ['5.10', '6.1', '6.12.108'], { symbol: 'old' }),
+        g: from('6.14', ['5.10', '6.1', '6.12.108'], { symbol: 'new' }),
       },
     },
   };
   const symbolIn = (symbol: string, version: string) => placesOf({ ...REFERENCE, symbol }, version, history)[0]?.symbol;
 
-  for (const version of ['5.4', '5.11', '5.15.3', '6.0', '6.2', '6.13.9'])
+  for (const version of ['5.4', '5.11', '5.15.3', '6.0', '6.1', '6.2', '6.12.107', '6.13.9'])
     it(`is not in ${version}`, () => assert.deepEqual([symbolIn('f', version), symbolIn('g', version)], ['old', 'g']));
-  for (const version of ['5.10.223', '6.1', '6.14-rc1', '6.14', '7.1'])
+  for (const version of ['5.10.223', '6.1.1', '6.12.108', '6.14-rc1', '6.14', '7.1'])
     it(`is in ${version}`, () => assert.deepEqual([symbolIn('f', version), symbolIn('g', version)], ['f', 'new']));
 });
 

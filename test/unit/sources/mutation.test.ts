@@ -138,9 +138,10 @@ function holds(make: () => Promise<readonly Subject[]>): void {
       for (const [i, { reference, at }] of one.found.entries()) {
         const now = await resolver.resolve(reference);
         const what = `${describeReference(reference)} without ${victim}`;
-        if (at.symbol === victim) assert.equal(now.kind, 'missing', what);
+        // Outside of the checked releases a neighbour's place may serve, and says so.
+        if (at.symbol === victim) assert.ok(now.kind === 'missing' || now.confidence === 'inferred', what);
         else if (removed === undefined && [at.anchor?.token, ...(at.anchor?.after?.split(' ') ?? [])].includes(victim)) {
-          assert.ok(now.kind === 'missing' || now.standing.kind === 'stand-in', what);
+          assert.ok(now.kind === 'missing' || now.standing.kind === 'stand-in' || now.confidence === 'inferred', what);
         } else {
           const there = expectFound(reference, now);
           assert.deepEqual(whereIn(changed.text, there), wordAt(changed, i, at), what);

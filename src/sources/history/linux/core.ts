@@ -57,7 +57,7 @@ export const core: History['files'] = {
     'kvm_guest_apic_eoi_write call native_eoi_write': [{ since: '6.6', anchor: 'call apic_native_eoi' }],
   },
   'fs/eventfd.c': {
-    eventfd_signal_mask: [{ since: '5.11', until: '6.1', symbol: 'eventfd_signal' }],
+    eventfd_signal_mask: [{ since: '5.11', until: '6.1.1', symbol: 'eventfd_signal' }],
   },
   'fs/eventpoll.c': {
     'do_epoll_ctl call ep_insert': [{ since: '7.3', symbol: 'do_epoll_ctl_file' }],
@@ -83,7 +83,7 @@ export const core: History['files'] = {
   },
   'include/linux/eventfd.h': {
     '*': [{ until: '6.8', path: 'fs/eventfd.c' }],
-    'eventfd_signal call eventfd_signal_mask': [{ since: '5.11', until: '6.1', anchor: 'call wake_up_locked_poll' }],
+    'eventfd_signal call eventfd_signal_mask': [{ since: '5.11', until: '6.1.1', anchor: 'call wake_up_locked_poll' }],
   },
   'kernel/irq/chip.c': {
     'handle_fasteoi_irq name irq_eoi': [{ since: '6.16', symbol: 'cond_unmask_eoi_irq' }],

@@ -126,7 +126,7 @@ export const pci: History['files'] = {
     pci_msix_write_vector_ctrl: [{ until: '5.15', symbol: '__pci_msix_desc_mask_irq' }],
   },
   'drivers/pci/pci-driver.c': {
-    do_pci_add_dynid: before('7.2', ['6.1', '6.12'], { symbol: 'pci_add_dynid' }),
+    do_pci_add_dynid: before('7.2', ['6.1.188', '6.12.108'], { symbol: 'pci_add_dynid' }),
     'pci_device_remove call pm_runtime_barrier': before('6.9', ['5.10', '6.1'], {
       absent: 'before 6.9, 6.1.y and 5.10.y nobody waited here for a change of power that was under way',
     }),
@@ -142,7 +142,7 @@ export const pci: History['files'] = {
     'pci_dma_configure call iommu_device_use_default_domain': [{ until: '5.19', absent: NO_CLAIM }],
     'pci_dma_configure name driver_managed_dma': [{ until: '5.19', absent: NO_CLAIM }],
     'pci_match_device call device_match_driver_override': before('7.1', ['6.12'], { anchor: 'name driver_override' }),
-    'pci_match_device call do_pci_match_id': before('7.2', ['6.1', '6.12'], { anchor: 'call pci_match_id', absent: BEFORE_COPIES }),
+    'pci_match_device call do_pci_match_id': before('7.2', ['6.1.188', '6.12.108'], { anchor: 'call pci_match_id', absent: BEFORE_COPIES }),
     'pci_match_device name driver_override': from('7.1', ['6.12'], { anchor: 'call device_match_driver_override' }),
     'pci_pm_runtime_resume call pci_pm_default_resume_early': [{ until: '5.19', anchor: 'call pci_restore_standard_config' }],
   },

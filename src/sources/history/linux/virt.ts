@@ -10,7 +10,7 @@ const SET_GROUP: Fact = { until: '5.19', symbol: 'kvm_vfio_set_group' };
 const GET_GROUP: Fact = { until: '5.19', symbol: 'kvm_vfio_group_get_external_user', anchor: 'name vfio_group_get_external_user' };
 /** Until 6.6 these are of groups; 6.1 was given the newer names. */
 const ofGroups = (symbol: string): readonly Fact[] => [
-  { since: '5.19', until: '6.1', symbol },
+  { since: '5.19', until: '6.1.1', symbol },
   { since: '6.2', until: '6.6', symbol },
 ];
 /** In `kvm_vfio_set_group`, where a group is added; where it is removed. */
@@ -146,7 +146,7 @@ export const virt: History['files'] = {
     'kvm_vfio_file_set_kvm name vfio_file_set_kvm': [
       { until: '5.19', symbol: 'kvm_vfio_group_set_kvm', anchor: 'name vfio_group_set_kvm' },
     ],
-    kvm_vfio_release: [{ until: '6.1', symbol: 'kvm_vfio_destroy' }],
+    kvm_vfio_release: [{ until: '6.1.1', symbol: 'kvm_vfio_destroy' }],
     'kvm_vfio_release call fput': [{ until: '5.19', symbol: 'kvm_vfio_destroy', anchor: 'call kvm_vfio_group_put_external_user' }, FREED],
     'kvm_vfio_release call kvm_vfio_file_set_kvm': [FREED],
     kvm_vfio_set_file: [SET_GROUP, ...ofGroups('kvm_vfio_set_group')],
