@@ -11,7 +11,7 @@ import { vfio } from './linux/vfio';
 import { virt } from './linux/virt';
 
 export const linux: History = {
-  checked: ['5.10.223', '6.1.192', '6.12.117', '7.1.13'],
+  checked: ['5.10.223', '6.1.192', '6.12.117', '7.1.13', '7.3.4'],
   names,
   files: { ...vfio, ...acrn, ...drivers, ...iommu, ...iommufd, ...pci, ...kvm, ...virt, ...core },
 };
