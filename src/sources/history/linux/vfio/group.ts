@@ -1,4 +1,4 @@
-import type { History } from '../../../history';
+import type { Fact, History } from '../../../history';
 import { each } from '../../each';
 import { BORROWED_KVM, CLOSED_INLINE, NO_CDEV, NO_CHECK_OF_ACCESS, NO_NOTIFY, OPENED_INLINE } from './absences';
 
@@ -8,6 +8,20 @@ const DMA_OWNED = 'since 5.18 a group’s DMA is owned from when it joins a cont
 
 const GONE_WITH_LAST_REFERENCE = 'until 6.1 a group goes with its last reference, not with its last device';
 const PART_OF_SET_CONTAINER = 'until 6.1 vfio_group_set_container puts the group into the container itself';
+
+/**
+ * Where a function takes the group's lock and gives it back: a mutex since 6.1, an rwsem from 5.19 on, which for some the caller took (`by`);
+ * before that it is not locked, and the step stands on `unlocked`.
+ */
+function locked(fn: string, unlocked: string, by: { readonly symbol?: string; readonly after?: string } = {}, later: readonly Fact[] = []) {
+  const { after, ...where } = by;
+  const facts = (call: string): readonly Fact[] => [
+    { until: '5.19', anchor: unlocked, absent: NO_GROUP_LOCK },
+    { until: '6.1', anchor: `call ${call}${after === undefined ? '' : ` after ${after}`}`, ...where },
+    ...later,
+  ];
+  return { [`${fn} call mutex_lock`]: facts('down_write'), [`${fn} call mutex_unlock`]: facts('up_write') };
+}
 
 /** Groups and containers. */
 export const group: History['files'] = {
@@ -67,11 +81,9 @@ export const group: History['files'] = {
       { until: '5.19', symbol: 'vfio_group_try_dissolve_container' },
       { since: '6.2', symbol: 'vfio_group_unuse_container' },
     ],
-    ...each(
-      ['vfio_device_unassign_container call mutex_lock', 'vfio_device_unassign_container call mutex_unlock'],
-      { until: '5.19', anchor: 'name container_users', absent: NO_GROUP_LOCK },
+    ...locked('vfio_device_unassign_container', 'name container_users', {}, [
       { since: '6.2', anchor: 'write container_users', absent: 'since 6.2 vfio_df_group_close holds the group’s lock all the time' },
-    ),
+    ]),
     ...each(['vfio_device_unassign_container call fput', 'vfio_group_unuse_container call fput'], {
       until: '5.19',
       anchor: 'name container_users',
@@ -192,6 +204,7 @@ export const group: History['files'] = {
       { until: '6.6', symbol: 'vfio_device_group_close' },
     ],
     'vfio_df_group_open call smp_store_release': [{ since: '6.2', until: '6.6', anchor: 'call mutex_unlock', absent: NO_CHECK_OF_ACCESS }],
+    'vfio_df_group_close name open_count': [{ since: '6.2', until: '6.3', path: 'drivers/vfio/vfio_main.c', symbol: 'vfio_device_close' }],
     vfio_df_group_open: [
       { until: '5.15', symbol: 'vfio_group_get_device_fd', anchor: 'name open', absent: OPENED_INLINE },
       { until: '5.19', symbol: 'vfio_group_get_device_fd', anchor: 'name open_device', absent: OPENED_INLINE },
@@ -232,6 +245,7 @@ export const group: History['files'] = {
       },
     ],
     'vfio_group_find_or_alloc call device_iommu_capable': [
+      { since: '5.19', until: '6.0', anchor: 'call iommu_capable' },
       { since: '6.6', path: 'drivers/vfio/vfio_main.c', symbol: '__vfio_register_dev' },
     ],
     ...each(
@@ -260,16 +274,8 @@ export const group: History['files'] = {
       { until: '6.1', anchor: 'name users' },
     ],
     'vfio_group_fops_open name opened_file': [{ until: '5.19', anchor: 'name opened after group' }],
-    ...each(['vfio_group_fops_open call mutex_lock', 'vfio_group_fops_open call mutex_unlock'], {
-      until: '5.19',
-      anchor: 'call atomic_cmpxchg',
-      absent: NO_GROUP_LOCK,
-    }),
-    ...each(['vfio_group_fops_release call mutex_lock', 'vfio_group_fops_release call mutex_unlock'], {
-      until: '5.19',
-      anchor: 'call atomic_dec',
-      absent: NO_GROUP_LOCK,
-    }),
+    ...locked('vfio_group_fops_open', 'call atomic_cmpxchg'),
+    ...locked('vfio_group_fops_release', 'call atomic_dec'),
     ...each(['vfio_group_fops_release name container', 'vfio_group_fops_release call vfio_group_detach_container'], {
       until: '5.19',
       anchor: 'call vfio_group_try_dissolve_container',
@@ -318,10 +324,9 @@ export const group: History['files'] = {
       { since: '6.1', until: '6.2', anchor: 'name container', absent: 'until 6.2 only a container counts' },
     ],
     vfio_group_ioctl_set_container: [{ until: '6.1', symbol: 'vfio_group_set_container' }],
-    ...each(['vfio_group_ioctl_set_container call mutex_lock', 'vfio_group_ioctl_set_container call mutex_unlock'], {
-      until: '5.19',
-      anchor: 'call atomic_read',
-      absent: NO_GROUP_LOCK,
+    ...locked('vfio_group_ioctl_set_container', 'call atomic_read', {
+      symbol: 'vfio_group_fops_unl_ioctl',
+      after: 'VFIO_GROUP_SET_CONTAINER',
     }),
     'vfio_group_ioctl_set_container call vfio_container_attach_group': [
       { until: '6.1', anchor: 'call list_add', absent: PART_OF_SET_CONTAINER },
@@ -334,10 +339,9 @@ export const group: History['files'] = {
       },
     ],
     vfio_group_ioctl_unset_container: [{ until: '6.1', symbol: 'vfio_group_unset_container' }],
-    ...each(['vfio_group_ioctl_unset_container call mutex_lock', 'vfio_group_ioctl_unset_container call mutex_unlock'], {
-      until: '5.19',
-      anchor: 'call atomic_cmpxchg',
-      absent: NO_GROUP_LOCK,
+    ...locked('vfio_group_ioctl_unset_container', 'call atomic_cmpxchg', {
+      symbol: 'vfio_group_fops_unl_ioctl',
+      after: 'VFIO_GROUP_UNSET_CONTAINER',
     }),
     'vfio_group_ioctl_unset_container name container': [{ until: '5.19', anchor: 'name container_users' }],
     vfio_group_set_kvm: [

@@ -31,7 +31,8 @@ export const mdev: History['files'] = {
     'mdev_register_device name ops': [{ since: '5.19', anchor: 'name mdev_driver' }],
     mdev_register_parent: [{ until: '6.1', symbol: 'mdev_register_device' }],
     'mdev_register_parent write nr_types': [
-      { until: '6.1', anchor: 'write ops', absent: 'until 6.1 the types are groups of attributes in the parent’s operations' },
+      { until: '5.19', anchor: 'write ops', absent: 'until 6.1 the types are groups of attributes in the parent’s operations' },
+      { until: '6.1', anchor: 'write mdev_driver', absent: 'until 6.1 the types are groups of attributes in the parent’s operations' },
     ],
   },
   'drivers/vfio/mdev/mdev_driver.c': {

@@ -70,11 +70,11 @@ export const pci: History['files'] = {
     'vfio_pci_core_close_device name sriov_pf_core_dev': before('5.18', ['5.15'], { anchor: 'call vfio_pci_vf_token_user_add' }),
     'vfio_pci_core_close_device name users': before('5.18', ['5.15'], { symbol: 'vfio_pci_vf_token_user_add' }),
     vfio_pci_core_disable: [{ until: '5.15', symbol: 'vfio_pci_disable' }],
-    ...each(['vfio_pci_core_disable call pm_runtime_put', 'vfio_pci_core_disable call pm_runtime_resume'], {
-      until: '5.19',
-      anchor: 'call vfio_pci_set_power_state',
-      absent: NO_RUNTIME_PM,
-    }),
+    'vfio_pci_core_disable call pm_runtime_put': [{ until: '5.19', anchor: 'call vfio_pci_set_power_state', absent: NO_RUNTIME_PM }],
+    'vfio_pci_core_disable call pm_runtime_resume': [
+      { until: '5.19', anchor: 'call vfio_pci_set_power_state', absent: NO_RUNTIME_PM },
+      { until: '6.1', anchor: 'call vfio_pci_set_power_state', absent: 'until 6.1 a device that is open does not sleep' },
+    ],
     vfio_pci_core_enable: [{ until: '5.15', symbol: 'vfio_pci_enable' }],
     'vfio_pci_core_enable call pm_runtime_resume_and_get': [
       { until: '5.19', anchor: 'call vfio_pci_set_power_state', absent: NO_RUNTIME_PM },
@@ -221,7 +221,7 @@ export const pci: History['files'] = {
     ),
     vfio_pci_mmap_fault: [{ since: '6.12', symbol: 'vfio_pci_mmap_huge_fault' }],
     'vfio_pci_mmap_fault call io_remap_pfn_range': [
-      { since: '6.12', until: '6.19', anchor: 'call vmf_insert_pfn' },
+      { since: '6.10', until: '6.19', anchor: 'call vmf_insert_pfn' },
       { since: '6.19', symbol: 'vfio_pci_vmf_insert_pfn', anchor: 'call vmf_insert_pfn' },
     ],
     vfio_pci_mmap_huge_fault: [{ until: '6.12', symbol: 'vfio_pci_mmap_fault' }],
@@ -269,7 +269,7 @@ export const pci: History['files'] = {
     vfio_irq_ctx_alloc: [{ until: '6.5', symbol: 'vfio_msi_enable', anchor: 'call kcalloc', absent: NO_DYNAMIC_MSIX }],
     vfio_irq_ctx_free: [{ until: '6.5', symbol: 'vfio_msi_disable', anchor: 'call kfree', absent: NO_DYNAMIC_MSIX }],
     vfio_msi_alloc_irq: [{ until: '6.5', symbol: 'vfio_msi_set_vector_signal', anchor: 'call pci_irq_vector', absent: NO_DYNAMIC_MSIX }],
-    'vfio_msi_disable call vfio_msi_set_vector_signal': before('6.4', ['6.1'], {
+    'vfio_msi_disable call vfio_msi_set_vector_signal': before('6.5', ['6.1'], {
       anchor: 'call vfio_msi_set_block',
       absent: ALL_MESSAGES_AT_ONCE,
     }),
