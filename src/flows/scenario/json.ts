@@ -43,7 +43,10 @@ export function readJson(text: string): JsonFile {
   if (refused !== undefined) return { text, value: undefined, mistakes: [refused], span: () => ({ offset: 0, length: 0 }) };
   const errors: ParseError[] = [];
   const root = parseTree(text, errors, { allowTrailingComma: true });
-  const mistakes = errors.map(({ error, offset, length }) => syntax(words(printParseErrorCode(error)), offset, length));
+  // The parser looks for the end of a comment behind the end of the text.
+  const mistakes = errors.map(({ error, offset, length }) =>
+    syntax(words(printParseErrorCode(error)), Math.min(offset, text.length), Math.max(0, Math.min(length, text.length - offset))),
+  );
   return {
     text,
     value: root && (getNodeValue(root) as unknown),

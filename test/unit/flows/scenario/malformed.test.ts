@@ -70,9 +70,12 @@ const good = readFileSync('test/fixtures/scenarios/intx-one-interrupt.virtflow.j
 
 test('a file that is cut off anywhere is told so, within its text', () => {
   for (let end = 0; end < good.trimEnd().length; end++) {
-    const read = readScenario(good.slice(0, end));
-    assert.ok(read.kind === 'malformed' && read.mistakes.length > 0, `cut off at ${end}`);
-    for (const { offset, length } of read.mistakes) assert.ok(offset >= 0 && offset + length <= end, `${offset}+${length} of ${end}`);
+    for (const text of [good.slice(0, end), `${good.slice(0, end)}/*`]) {
+      const read = readScenario(text);
+      assert.ok(read.kind === 'malformed' && read.mistakes.length > 0, `cut off at ${end}`);
+      for (const { offset, length } of read.mistakes)
+        assert.ok(offset >= 0 && offset + length <= text.length, `${offset}+${length} of ${end}`);
+    }
   }
 });
 
