@@ -38,7 +38,20 @@ const THREADS = new Map([
 ]);
 
 /** The properties that are texts, wherever an object has them. */
-const PROPERTIES = new Set(['title', 'description', 'summary', 'prose', 'because', 'system', 'label', 'worlds', 'means', 'values', 'absent']);
+const PROPERTIES = new Set([
+  'title',
+  'description',
+  'summary',
+  'prose',
+  'because',
+  'system',
+  'label',
+  'worlds',
+  'means',
+  'values',
+  'absent',
+  'nowhere',
+]);
 
 /** Lists whose elements are texts. */
 const LISTS = new Set(['EDGE_KINDS']);
@@ -93,7 +106,9 @@ export function textsOf(file, code) {
   const nodes = nodesOf(parse(code, { sourceType: 'module', plugins: ['typescript'] }));
   const constants = constantsOf(nodes);
   return nodes.flatMap((node) =>
-    [...said(node, constants), ...(isData ? data(node, constants) : [])].filter(Boolean).map((text) => ({ text, file, line: node.loc.start.line })),
+    [...said(node, constants), ...(isData ? data(node, constants) : [])]
+      .filter(Boolean)
+      .map((text) => ({ text, file, line: node.loc.start.line })),
   );
 }
 
@@ -108,7 +123,9 @@ function said(node, constants) {
   if (!isNode(message) || message.type !== 'ObjectExpression') return literals(message, constants);
   // `{ message, comment }`: one word with two meanings has two entries, as VS Code has it.
   const properties = /** @type {readonly Node[]} */ (message['properties']);
-  const [said, comment] = ['message', 'comment'].map((name) => literals(properties.find(({ key }) => nameOf(key) === name)?.['value'], constants)[0]);
+  const [said, comment] = ['message', 'comment'].map(
+    (name) => literals(properties.find(({ key }) => nameOf(key) === name)?.['value'], constants)[0],
+  );
   return [`${said}/${comment}`];
 }
 
@@ -117,8 +134,18 @@ function data(node, constants) {
   const called = calls(node);
   if (called !== undefined) {
     const thread = THREADS.get(called);
-    const titles = thread === undefined ? [] : literals(given(node)[thread], constants, '{0}').map((title) => title.replace(NAME_OF_THREAD, '{0}'));
+    const titles =
+      thread === undefined ? [] : literals(given(node)[thread], constants, '{0}').map((title) => title.replace(NAME_OF_THREAD, '{0}'));
     return [...titles, ...(ARGUMENTS.get(called) ?? []).flatMap((index) => literals(given(node)[index], constants))].filter(isSaid);
+  }
+  // A sentence that several files need is one of its own: who imports it cannot be followed.
+  if (node.type === 'ExportNamedDeclaration' && isNode(node['declaration'])) {
+    const declared = /** @type {readonly Node[]} */ (node['declaration']['declarations'] ?? []);
+    return declared
+      .map(({ init }) => init)
+      .filter((init) => isNode(init) && init.type.endsWith('Literal'))
+      .flatMap((init) => literals(init, constants))
+      .filter(isSaid);
   }
   if (node.type === 'VariableDeclarator' && LISTS.has(nameOf(node['id']) ?? '')) return literals(node['init'], constants).filter(isSaid);
   if (node.type === 'ObjectProperty' && PROPERTIES.has(nameOf(node['key']) ?? '')) return literals(node['value'], constants).filter(isSaid);

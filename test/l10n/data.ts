@@ -1,18 +1,27 @@
 import type { BitField } from '../../src/engine/cell';
 import { EDGE_KINDS } from '../../src/engine/journal';
+import { PROJECTS } from '../../src/engine/reference';
 import { CATALOGUE } from '../../src/flows/catalogue';
 import { defaults, presetInputs, simulate, type Flow, type FlowRun } from '../../src/flows/flow';
 import { topologyOf } from '../../src/flows/drawnTopology';
+import { historyOf } from '../../src/sources/history';
 
 /** What flows and their runs say as data, read from the objects themselves. */
 
-/** Every text of every flow and of its runs: as by default, and each preset's. */
+/** Every text of every flow and of its runs: as by default, and each preset's; and of upstream's history. */
 export const spokenData = (): ReadonlySet<string> =>
   new Set(
-    [...EDGE_KINDS, ...CATALOGUE.flatMap((flow) => [...flowTexts(flow), ...runs(flow).flatMap(runTexts)])].filter(
+    [...EDGE_KINDS, ...CATALOGUE.flatMap((flow) => [...flowTexts(flow), ...runs(flow).flatMap(runTexts)]), ...historyTexts()].filter(
       (text) => text !== undefined,
     ),
   );
+
+/** Why things are not there in some versions. */
+const historyTexts = (): readonly (string | undefined)[] =>
+  PROJECTS.map(historyOf)
+    .flatMap(({ names, files }) => [names, ...Object.values(files)])
+    .flatMap((facts) => Object.values(facts).flat())
+    .flatMap(({ absent, nowhere }) => [absent, nowhere]);
 
 const runs = (flow: Flow): readonly FlowRun[] => [
   simulate(flow, { parameters: defaults(flow), stimuli: [], seed: 0 }),
