@@ -5,7 +5,7 @@ import { CATALOGUE, requireFlow } from '../flows/catalogue';
 import type { Flow } from '../flows/flow';
 import { collectClaims, everyRun } from '../flows/places';
 import { checkSources, type CheckFailure, type CheckReport, type Drift, type Spot } from '../sources/check';
-import { titleOf, versionFileOf } from '../sources/tree';
+import { titleOf, treeName, versionFileOf } from '../sources/tree';
 import { pause } from './progress';
 import type { BoundTree, SourceTrees } from './sourceTrees';
 
@@ -46,7 +46,7 @@ async function reportsOn(trees: readonly BoundTree[], flows: readonly Flow[]): P
   return vscode.window.withProgress(options, async (progress, token) => {
     const claims = await claimsOf(flows, progress, token);
     if (claims === undefined) return undefined;
-    progress.report({ message: trees.map(({ tree }) => `${titleOf(tree.project)} ${tree.version}`).join(', ') });
+    progress.report({ message: trees.map(({ tree }) => treeName(tree)).join(', ') });
     const reports = await checkSources(
       trees.map(({ resolver }) => resolver),
       claims,

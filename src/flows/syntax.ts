@@ -1,4 +1,5 @@
 import { t } from '@vscode/l10n';
+
 /**
  * The syntax of expressions: C's operators with C's precedence over numbers, names of cells and constants, `$` variables, and
  * the names of threads in quotes. A name goes on through `.`, `->`, `[…]` and `(…)`, so that cells are written as the views write them:

@@ -10,7 +10,7 @@ import {
 } from '../engine/reference';
 import type { Confidence } from './history';
 import { whyThere } from './remark';
-import type { Resolution, Resolver } from './resolver';
+import { isAbsent, type Resolution, type Resolver } from './resolver';
 import type { Tree } from './tree';
 
 export interface CheckFailure {
@@ -175,9 +175,9 @@ async function confirm(resolver: Resolver, reference: Reference, kind: CheckFail
 }
 
 function verdictOn({ reference, resolution }: Resolved, kind: CheckFailure['kind'], expected: string): Verdict {
-  if (resolution.kind === 'found') return resolution.standing.kind === 'stand-in' ? ABSENT : CONFIRMED;
-  const { message, reason } = resolution;
-  if (reason === 'not-in-version') return ABSENT;
+  if (isAbsent(resolution)) return ABSENT;
+  if (resolution.kind === 'found') return CONFIRMED;
+  const { message } = resolution;
   const spot = spotOf(reference.project, resolution);
   return { kind: 'failed', failure: { kind, place: describeReference(reference), expected, message, spot } };
 }

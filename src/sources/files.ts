@@ -1,4 +1,5 @@
 import { t } from '@vscode/l10n';
+
 /**
  * One source tree as the resolver sees it. Paths are relative to the tree's root and '/'-separated; how they
  * are read (node:fs, VS Code's workspace.fs, a map in a test) is the implementer's business.

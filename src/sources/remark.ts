@@ -2,7 +2,7 @@ import { t } from '@vscode/l10n';
 import type { Reference } from '../engine/reference';
 import { historyOf, neighbours, type Standing } from './history';
 import type { Found, Missing } from './resolver';
-import { titleOf, type Tree } from './tree';
+import { treeName, type Tree } from './tree';
 
 /** What readers should know of the place at which a reference was found in their tree, or of why it was not. */
 export interface Remark {
@@ -27,23 +27,21 @@ export function whyThere({ symbol, anchor, path }: Reference, tree: Tree, found:
     case 'own':
       return undefined;
     case 'other':
-      if (found.symbol !== symbol) return t('{0} is {1} in {2}.', symbol, found.symbol, nameOf(tree));
-      if (found.path !== path) return t('In {0} this is in {1}.', nameOf(tree), found.path);
+      if (found.symbol !== symbol) return t('{0} is {1} in {2}.', symbol, found.symbol, treeName(tree));
+      if (found.path !== path) return t('In {0} this is in {1}.', treeName(tree), found.path);
       return anchor && found.anchor && found.anchor.token !== anchor.token
-        ? t('{0} is {1} in {2}.', anchor.token, found.anchor.token, nameOf(tree))
+        ? t('{0} is {1} in {2}.', anchor.token, found.anchor.token, treeName(tree))
         : undefined;
     case 'elsewhere':
-      return t('In {0} this is in {1}.', nameOf(tree), found.symbol);
+      return t('In {0} this is in {1}.', treeName(tree), found.symbol);
     case 'stand-in':
     case 'nowhere':
-      return t('Not in {0}: {1}.', nameOf(tree), t(standing.why));
+      return t('Not in {0}: {1}.', treeName(tree), t(standing.why));
   }
 }
 
 function howSure(tree: Tree, { confidence }: FoundPlace): string | undefined {
   if (confidence === 'checked') return undefined;
   const near = neighbours(historyOf(tree.project).checked, tree.version);
-  return t('Found by its name: {0} was not checked, unlike {1}.', nameOf(tree), near.join(', '));
+  return t('Found by its name: {0} was not checked, unlike {1}.', treeName(tree), near.join(', '));
 }
-
-const nameOf = ({ project, version }: Tree): string => `${titleOf(project)} ${version}`;

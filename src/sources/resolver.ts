@@ -44,6 +44,10 @@ export interface Missing {
   readonly definitionLine?: number;
 }
 
+/** Whether a reference is not in a tree's version, as upstream's history says: what stands for it was found, or there is nothing that does. */
+export const isAbsent = (resolution: Resolution): boolean =>
+  resolution.kind === 'found' ? resolution.standing.kind === 'stand-in' : resolution.reason === 'not-in-version';
+
 export interface Resolver {
   readonly tree: Tree;
   /** Never rejects for what the tree holds: unreadable and unexpected content is `missing`. */

@@ -54,6 +54,9 @@ export const versionFileOf = (project: Project): string => SIGNATURES.find((sign
 /** A project's name for people. */
 export const titleOf = (project: Project): string => SIGNATURES.find((signature) => signature.project === project)!.title;
 
+/** A tree for people: `Linux 6.12.117`. */
+export const treeName = ({ project, version }: Tree): string => `${titleOf(project)} ${version}`;
+
 /** No version file is longer than this in any release; the version stands near the top. */
 const MAX_EXCERPT = 40;
 

@@ -1,4 +1,5 @@
 import { t } from '@vscode/l10n';
+
 /**
  * The controls of @vscode/webview-ui-toolkit that the views use. Its owner has sunset it, so it is named in this file only:
  * whoever replaces it defines elements of these names, with these attributes and events, here.

@@ -2,15 +2,14 @@ import { t } from '@vscode/l10n';
 import * as vscode from 'vscode';
 import { PROJECTS, type Project } from '../../engine/reference';
 import type { KnownFunctions } from '../../flows/functions';
-import { titleOf } from '../../sources/tree';
+import { isAbsent } from '../../sources/resolver';
+import { titleOf, treeName } from '../../sources/tree';
 import { pause } from '../progress';
 import type { BoundTree, SourceTrees } from '../sourceTrees';
 import type { KnownCode } from './known';
 import { SOURCE_FILES } from './setting';
 
 /** Which source trees are bound: in the language status of their files, and with what is found there when somebody asks. */
-
-const nameOf = ({ tree }: BoundTree): string => `${titleOf(tree.project)} ${tree.version}`;
 
 /** Says of the file in the active editor which tree Virtflow takes it for, and whether flows may pass it. */
 export function registerStatus(sources: SourceTrees, code: KnownCode): vscode.Disposable {
@@ -28,7 +27,7 @@ export function registerStatus(sources: SourceTrees, code: KnownCode): vscode.Di
     if (file === undefined) return;
     item = vscode.languages.createLanguageStatusItem('virtflow.sources', SOURCE_FILES);
     item.name = 'Virtflow';
-    item.text = nameOf(file);
+    item.text = treeName(file.tree);
     item.detail = isKnown ? t('Virtflow: flows pass this file') : t('Virtflow: no flow passes this file');
     item.command = { command: 'virtflow.showSourceTrees', title: t('Source Trees') };
   }
@@ -73,7 +72,7 @@ function itemOf(project: Project, tree: BoundTree | undefined): TreeItem {
   if (tree === undefined) return { label: `$(circle-slash) ${titleOf(project)}`, description: t('no tree: steps open in outlines'), tree };
   const { root } = tree;
   const description = root.scheme === 'file' ? root.fsPath : root.toString(true);
-  return { label: `$(repo) ${nameOf(tree)}`, description, detail: t('Counting references…'), tree };
+  return { label: `$(repo) ${treeName(tree.tree)}`, description, detail: t('Counting references…'), tree };
 }
 
 interface Count {
@@ -96,8 +95,8 @@ async function countIn({ tree, resolver }: BoundTree, functions: KnownFunctions,
     if (index % SLICE === 0) await pause();
     if (!isWanted()) break;
     const resolution = await resolver.resolve(reference);
-    if (resolution.kind === 'found' && resolution.standing.kind !== 'stand-in') found++;
-    else if (resolution.kind === 'found' || resolution.reason === 'not-in-version') absent++;
+    if (isAbsent(resolution)) absent++;
+    else if (resolution.kind === 'found') found++;
     else missing.push(resolution.message);
   }
   return { total: own.length, found, absent, missing };

@@ -1,3 +1,5 @@
+import type { Fact } from '../../../history';
+
 /** Why things are absent in whole ranges of versions, where several files need the same sentence. */
 
 export const BORROWED_KVM = 'until 6.3 an open device takes no reference on the virtual machine: it borrows its group’s pointer';
@@ -7,3 +9,14 @@ export const NO_DEVICE_IN_MEMORY = 'until 6.1 the driver allocates its device, a
 export const NO_NOTIFY = 'only from 5.12 to 6.2 is the backend told that the container’s file is closed';
 export const OPENED_INLINE = 'until 5.19 vfio_group_get_device_fd opens the device itself, and makes its file';
 export const NO_CHECK_OF_ACCESS = 'until 6.6 a device’s file is made when its device is open: nothing has to be checked';
+
+/** Until 5.19 a device's driver is asked right where the group's ioctl opens it. */
+export const OPENED_BY_IOCTL: readonly Fact[] = [
+  { until: '5.15', symbol: 'vfio_group_get_device_fd', anchor: 'name open', absent: OPENED_INLINE },
+  { until: '5.19', symbol: 'vfio_group_get_device_fd', anchor: 'name open_device', absent: OPENED_INLINE },
+];
+/** Until 6.2 its driver is told right where its file is closed. */
+export const CLOSED_BY_RELEASE: readonly Fact[] = [
+  { until: '5.15', symbol: 'vfio_device_fops_release', anchor: 'name release', absent: CLOSED_INLINE },
+  { until: '6.2', symbol: 'vfio_device_fops_release', anchor: 'name close_device', absent: CLOSED_INLINE },
+];

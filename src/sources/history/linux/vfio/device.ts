@@ -1,6 +1,14 @@
 import type { Fact, History } from '../../../history';
 import { each } from '../../each';
-import { BORROWED_KVM, CLOSED_INLINE, NO_CDEV, NO_CHECK_OF_ACCESS, NO_DEVICE_IN_MEMORY, OPENED_INLINE } from './absences';
+import {
+  BORROWED_KVM,
+  CLOSED_BY_RELEASE,
+  CLOSED_INLINE,
+  NO_CDEV,
+  NO_CHECK_OF_ACCESS,
+  NO_DEVICE_IN_MEMORY,
+  OPENED_BY_IOCTL,
+} from './absences';
 
 const NO_IOMMUFD = 'until 6.2 VFIO knows no iommufd: the backend of the group’s container takes the device’s DMA';
 const NO_DEVICE_SETS = 'until 5.15 vfio-pci finds the devices that are reset together by itself, with vfio_pci_reflck';
@@ -165,8 +173,7 @@ export const device: History['files'] = {
       { until: '6.6', symbol: '_vfio_device_get_kvm_safe' },
     ],
     vfio_device_open: [
-      { until: '5.15', symbol: 'vfio_group_get_device_fd', anchor: 'name open', absent: OPENED_INLINE },
-      { until: '5.19', symbol: 'vfio_group_get_device_fd', anchor: 'name open_device', absent: OPENED_INLINE },
+      ...OPENED_BY_IOCTL,
       {
         since: '6.2',
         path: 'drivers/vfio/group.c',
@@ -206,8 +213,7 @@ export const device: History['files'] = {
       { until: '6.6', symbol: 'vfio_device_close' },
     ],
     vfio_df_device_first_open: [
-      { until: '5.15', symbol: 'vfio_group_get_device_fd', anchor: 'name open', absent: OPENED_INLINE },
-      { until: '5.19', symbol: 'vfio_group_get_device_fd', anchor: 'name open_device', absent: OPENED_INLINE },
+      ...OPENED_BY_IOCTL,
       {
         until: '6.2',
         symbol: 'vfio_device_open',
@@ -216,14 +222,9 @@ export const device: History['files'] = {
       },
       { until: '6.6', symbol: 'vfio_device_first_open' },
     ],
-    vfio_df_device_last_close: [
-      { until: '5.15', symbol: 'vfio_device_fops_release', anchor: 'name release', absent: CLOSED_INLINE },
-      { until: '6.2', symbol: 'vfio_device_fops_release', anchor: 'name close_device', absent: CLOSED_INLINE },
-      { until: '6.6', symbol: 'vfio_device_last_close' },
-    ],
+    vfio_df_device_last_close: [...CLOSED_BY_RELEASE, { until: '6.6', symbol: 'vfio_device_last_close' }],
     vfio_df_open: [
-      { until: '5.15', symbol: 'vfio_group_get_device_fd', anchor: 'name open', absent: OPENED_INLINE },
-      { until: '5.19', symbol: 'vfio_group_get_device_fd', anchor: 'name open_device', absent: OPENED_INLINE },
+      ...OPENED_BY_IOCTL,
       {
         until: '6.2',
         symbol: 'vfio_device_open',

@@ -1,6 +1,15 @@
 import type { Fact, History } from '../../../history';
 import { each } from '../../each';
-import { BORROWED_KVM, CLOSED_INLINE, NO_CDEV, NO_CHECK_OF_ACCESS, NO_NOTIFY, OPENED_INLINE } from './absences';
+import {
+  BORROWED_KVM,
+  CLOSED_BY_RELEASE,
+  CLOSED_INLINE,
+  NO_CDEV,
+  NO_CHECK_OF_ACCESS,
+  NO_NOTIFY,
+  OPENED_BY_IOCTL,
+  OPENED_INLINE,
+} from './absences';
 
 const NO_GROUP_LOCK = 'until 5.19 no lock guards the group: its users and openers are counted atomically';
 const DMA_UNOWNED = 'until 5.18 nobody owns a group’s DMA: vfio_group_viable checks which drivers its devices have before each use';
@@ -198,16 +207,11 @@ export const group: History['files'] = {
       },
     ],
     vfio_device_unblock_group: [{ until: '6.6', symbol: 'vfio_group_fops_release', absent: NO_CDEV }],
-    vfio_df_group_close: [
-      { until: '5.15', symbol: 'vfio_device_fops_release', anchor: 'name release', absent: CLOSED_INLINE },
-      { until: '6.2', symbol: 'vfio_device_fops_release', anchor: 'name close_device', absent: CLOSED_INLINE },
-      { until: '6.6', symbol: 'vfio_device_group_close' },
-    ],
+    vfio_df_group_close: [...CLOSED_BY_RELEASE, { until: '6.6', symbol: 'vfio_device_group_close' }],
     'vfio_df_group_open call smp_store_release': [{ since: '6.2', until: '6.6', anchor: 'call mutex_unlock', absent: NO_CHECK_OF_ACCESS }],
     'vfio_df_group_close name open_count': [{ since: '6.2', until: '6.3', path: 'drivers/vfio/vfio_main.c', symbol: 'vfio_device_close' }],
     vfio_df_group_open: [
-      { until: '5.15', symbol: 'vfio_group_get_device_fd', anchor: 'name open', absent: OPENED_INLINE },
-      { until: '5.19', symbol: 'vfio_group_get_device_fd', anchor: 'name open_device', absent: OPENED_INLINE },
+      ...OPENED_BY_IOCTL,
       {
         until: '6.2',
         symbol: 'vfio_device_open',
