@@ -74,6 +74,13 @@ export async function eventually<T>(read: () => Promise<T>, expected: (value: T)
   }
 }
 
+/** Whether something is to be seen within `timeout` milliseconds. */
+const appears = (what: Locator, timeout: number): Promise<boolean> =>
+  what.waitFor({ timeout }).then(
+    () => true,
+    () => false,
+  );
+
 type Actions = Omit<Workbench, 'host' | 'page' | 'log' | 'close'>;
 
 function actions(host: Host, page: Page): Actions {
@@ -84,10 +91,7 @@ function actions(host: Host, page: Page): Actions {
     // Until the keyboard's focus is somewhere, F1 goes nowhere; and extensions add their commands when they are read.
     await eventually(async () => {
       await page.keyboard.press('F1');
-      return input.waitFor({ timeout: 1000 }).then(
-        () => true,
-        () => false,
-      );
+      return appears(input, 1000);
     }, Boolean);
     await input.fill(`>${title}`);
     const row = rows.filter({ hasText: title }).first();
@@ -110,9 +114,17 @@ function actions(host: Host, page: Page): Actions {
         .waitFor();
     },
     async openFile(file) {
-      await runCommand('File: Open File...');
       // The dialog puts the current folder into its field, and again each time it has read one: type when it has settled.
-      await page.locator('.quick-input-widget').getByText('..', { exact: true }).waitFor();
+      const settled = page.locator('.quick-input-widget').getByText('..', { exact: true });
+      // While VS Code starts, before it can read the folder, the command does nothing at all.
+      await eventually(
+        async () => {
+          await runCommand('File: Open File...');
+          return appears(settled, 5000);
+        },
+        Boolean,
+        30_000,
+      );
       await input.fill(file);
       await page
         .locator('.quick-input-widget .monaco-list-row')
@@ -144,13 +156,7 @@ function actions(host: Host, page: Page): Actions {
     async expectNotification(text) {
       // VS Code's server, as we start it, shows no toasts: there only the notification centre has them.
       const said = page.locator('.notifications-toasts, .notifications-center').getByText(text).first();
-      if (
-        await said.waitFor({ timeout: host === 'web' ? 5000 : 100 }).then(
-          () => true,
-          () => false,
-        )
-      )
-        return;
+      if (await appears(said, host === 'web' ? 5000 : 100)) return;
       await runCommand('Notifications: Show Notifications');
       await said.waitFor();
       await page.keyboard.press('Escape');
