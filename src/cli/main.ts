@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { config, t } from '@vscode/l10n';
 import { coverage, coveragePage } from '../flows/coverage';
+import { furtherCases, printCases } from '../flows/cover';
 import { ParameterError } from '../flows/flow';
 import { alignCommand } from './align';
 import { checkSourcesCommand, indexCommand } from './check';
@@ -34,6 +35,8 @@ const USAGE = `virtflow: how an interrupt travels through a virtualization stack
       resolves, what moved or has another name in that version, what it does not have, what is gone; exit status 1 if something is
   virtflow coverage
       docs/coverage.md: every function that the flows enter, and older texts' names (for maintainers)
+  virtflow cases
+      src/flows/furtherCases.json: the runs by which the editor knows functions that no default, version or preset passes (for maintainers)
   virtflow index [--linux DIR]… [--qemu DIR]… [--acrn DIR]…
       src/sources/lines.json with the parts of these trees made anew (for maintainers)
 `;
@@ -83,11 +86,18 @@ async function main(args: string[]): Promise<number> {
     case 'coverage':
       process.stdout.write(coveragePage(coverage()));
       return 0;
+    case 'cases':
+      process.stdout.write(printCases(furtherCases()));
+      return 0;
     case 'index':
       return indexCommand(values);
     default:
       throw new ParameterError(
-        t('there is no command "{0}"; the commands are {1}', command, 'flows, run, schema, export, align, check-sources, coverage, index'),
+        t(
+          'there is no command "{0}"; the commands are {1}',
+          command,
+          'flows, run, schema, export, align, check-sources, coverage, cases, index',
+        ),
       );
   }
 }

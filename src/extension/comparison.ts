@@ -5,9 +5,9 @@ import { compare } from '../flows/compare';
 import { begin, defaults, presetInputs, type Flow, type FlowRun, type Inputs } from '../flows/flow';
 import { valuesOf } from '../flows/places';
 import type { Session } from '../flows/session';
+import { settingText } from '../flows/text';
 import type { ComparisonView, StateComparisonView } from '../webview/protocol';
 import { comparisonView, stateComparisonView, type Pair } from './comparisonView';
-import { valueTitle } from './forkView';
 import { pause } from './progress';
 
 /** The run beside the session's: what it was forked from, unless the reader has chosen another one. */
@@ -112,7 +112,7 @@ function choicesOf(flow: Flow, now: Inputs): readonly Choice[] {
       valuesOf(spec)
         .filter((value) => value !== now.parameters[spec.name])
         .map((value): Choice => ({
-          label: `${t(spec.title)}: ${valueTitle(spec, value)}`,
+          label: settingText(spec, value),
           description: spec.name,
           inputs: { ...now, parameters: { ...now.parameters, [spec.name]: value } },
         })),

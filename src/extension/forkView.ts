@@ -1,8 +1,7 @@
-import { t } from '@vscode/l10n';
 import type { FlowRun, Inputs, ParameterSpec } from '../flows/flow';
 import { cellsNamed } from '../flows/names';
 import type { Base } from '../flows/session';
-import { endingText, valueText } from '../flows/text';
+import { endingText, settingText, stimulusTitle, valueText } from '../flows/text';
 import type { ForkView } from '../webview/protocol';
 
 /** What a fork is to those who look at it: what was changed, and up to where it is the run that it came from. */
@@ -19,10 +18,7 @@ export function forkView(run: FlowRun, base: Base): ForkView {
     ...(stopsShort ? { ending: endingText(run) } : {}),
     changes: [
       ...run.flow.parameters.flatMap((spec) => parameterChange(spec, run.inputs, past)),
-      ...stimuli
-        .filter(isNew(past.stimuli))
-        .map(({ name }) => run.flow.stimuli.find((stimulus) => stimulus.name === name)?.title ?? name)
-        .map((title) => t(title)),
+      ...stimuli.filter(isNew(past.stimuli)).map(({ name }) => stimulusTitle(run.flow, name)),
       ...edits.filter(isNew(past.edits ?? [])).map(({ cell, value }) => `${cell} = ${cellValue(run, cell, value)}`),
     ],
   };
@@ -31,19 +27,7 @@ export function forkView(run: FlowRun, base: Base): ForkView {
 function parameterChange(spec: ParameterSpec, now: Inputs, past: Inputs): readonly string[] {
   const value = now.parameters[spec.name];
   if (value === past.parameters[spec.name]) return [];
-  return [`${t(spec.title)}: ${valueTitle(spec, value)}`];
-}
-
-/** A parameter's value as it is offered. */
-export function valueTitle(spec: ParameterSpec, value: unknown): string {
-  switch (spec.kind) {
-    case 'boolean':
-      return value === true ? t('on') : t('off');
-    case 'choice':
-      return t(spec.choices.find((choice) => choice.value === value)?.title ?? String(value));
-    case 'number':
-      return String(value);
-  }
+  return [settingText(spec, value)];
 }
 
 function cellValue(run: FlowRun, name: string, value: number): string {

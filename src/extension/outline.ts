@@ -2,9 +2,9 @@ import { t } from '@vscode/l10n';
 import * as vscode from 'vscode';
 import type { World } from '../engine/fn';
 import type { Site } from '../engine/journal';
+import type { Case } from '../flows/cases';
 import { readPlace, writePlace } from '../flows/export/link';
 import { simulate, type FlowRun } from '../flows/flow';
-import type { Case } from '../flows/functions';
 import { outlineKey, outlineOf, type Outline } from '../flows/outline';
 import type { Session } from '../flows/session';
 

@@ -105,6 +105,10 @@ export const STEP_LIMIT = 2_000_000;
 /** The parameters of a flow as they are by default. */
 export const defaults = ({ parameters }: Flow): Parameters => Object.fromEntries(parameters.map((spec) => [spec.name, spec.default]));
 
+/** The parameters that have another value than by default. */
+export const otherwise = (of: Flow, values: Parameters): readonly ParameterSpec[] =>
+  of.parameters.filter((spec) => values[spec.name] !== spec.default);
+
 /** A parameter's value that was not understood: which one, what was given, and what is expected. */
 export class ParameterError extends Error {
   override readonly name = 'ParameterError';

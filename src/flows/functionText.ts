@@ -1,7 +1,9 @@
 import { t } from '@vscode/l10n';
-import { passagesOf, type Edge, type KnownFunction, type Visit } from './functions';
-import type { Flow, FlowRun } from './flow';
+import type { Case } from './cases';
+import { otherwise, type Flow, type FlowRun } from './flow';
+import { passagesOf, type Edge, type KnownFunction } from './functions';
 import { plain } from './markdown';
+import { settingText, stimulusTitle } from './text';
 
 /** What is known of functions, in words. */
 
@@ -29,8 +31,13 @@ export function passingText(flows: ReadonlyMap<Flow, number>): string {
 /** `1 step`, `12 steps` */
 export const stepsText = (steps: number): string => (steps === 1 ? t('1 step') : t('{0} steps', steps));
 
-/** A case by its flow's title, and what sets it apart. */
-export const caseText = ({ of: { flow, title } }: Visit): string => (title === undefined ? t(flow.title) : `${t(flow.title)}: ${t(title)}`);
+/** A case by its flow's title, and what sets it apart: `Message-signalled interrupts · Interrupt type: MSI`. */
+export function caseText({ flow, preset, inputs: { parameters, stimuli } }: Case): string {
+  if (preset !== undefined) return `${t(flow.title)}: ${t(preset.title)}`;
+  const settings = otherwise(flow, parameters).map((spec) => settingText(spec, parameters[spec.name]));
+  const happening = new Set(stimuli.map(({ name }) => stimulusTitle(flow, name)));
+  return [t(flow.title), ...settings, ...happening].join(' · ');
+}
 
 /** Threads that an edge tells of; there may be many more. */
 const MOST_THREADS = 2;

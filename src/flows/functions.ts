@@ -1,25 +1,16 @@
 import type { FnInfo, Registration } from '../engine/fn';
 import { NO_STEP, type EdgeKind, type Journal } from '../engine/journal';
-import { PROJECTS, anchorKey, type Anchor, type Project, type Reference } from '../engine/reference';
-import { CATALOGUE } from './catalogue';
-import { writePlace } from './export/link';
-import { begin, defaults, presetInputs, type Flow, type FlowRun, type Inputs } from './flow';
+import { anchorKey, type Anchor, type Reference } from '../engine/reference';
+import type { Case } from './cases';
+import { begin, type FlowRun } from './flow';
 import { stretchesTo } from './handovers';
-import { callAnchor, valuesOf } from './places';
+import { callAnchor } from './places';
 import { siteKey, standing, type Place } from './sites';
 
 /**
  * What the flows do in each function: how they get there and where they go on, what they write there, and at which steps. All of it is
  * read from the journals of runs.
  */
-
-/** A run that a flow is known by. */
-export interface Case {
-  readonly flow: Flow;
-  /** What sets it apart; undefined for the flow as it is by default. */
-  readonly title: string | undefined;
-  readonly inputs: Inputs;
-}
 
 /** That a case's run comes by. */
 export interface Visit {
@@ -71,27 +62,6 @@ export type KnownFunctions = ReadonlyMap<string, KnownFunction>;
 
 /** What tells a function from all others: the same in every run. */
 export const functionKey = (fn: FnInfo): string => siteKey(fn, undefined);
-
-/** The runs that flows are known by: as they are by default, then as other versions have them, then the presets. */
-export function* casesOf(flows: readonly Flow[] = CATALOGUE): Generator<Case> {
-  for (const flow of flows) yield { flow, title: undefined, inputs: { parameters: defaults(flow), stimuli: [], seed: 0 } };
-  for (const flow of flows) yield* otherVersions(flow);
-  for (const flow of flows) for (const { id, title } of flow.presets) yield { flow, title, inputs: presetInputs(flow, id) };
-}
-
-/** Whether a run is that of a case. */
-export const isCase = ({ flow, inputs }: FlowRun, of: Case): boolean =>
-  flow === of.flow && writePlace({ flow, inputs, step: 0 }) === writePlace({ flow, inputs: of.inputs, step: 0 });
-
-function* otherVersions(flow: Flow): Generator<Case> {
-  const parameters = defaults(flow);
-  for (const spec of flow.parameters) {
-    if (!PROJECTS.includes(spec.name as Project)) continue;
-    for (const value of valuesOf(spec))
-      if (value !== spec.default)
-        yield { flow, title: `${spec.name} ${value}`, inputs: { parameters: { ...parameters, [spec.name]: value }, stimuli: [], seed: 0 } };
-  }
-}
 
 /** So many steps of a run are made at a time: some milliseconds. */
 const SLICE = 5_000;

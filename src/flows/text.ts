@@ -3,7 +3,7 @@ import { formatValue, type Cell } from '../engine/cell';
 import { NO_STEP, type Step, type Write } from '../engine/journal';
 import type { EdgeKind } from '../engine/journal';
 import type { ThreadInfo } from '../engine/machine';
-import { chapterSteps, type FlowRun } from './flow';
+import { chapterSteps, type Flow, type FlowRun, type ParameterSpec } from './flow';
 
 /** A run in words: names of cells and values, results, one line per step. */
 
@@ -24,6 +24,24 @@ export function titleText(title: string): string {
 
 /** A thread's title for people. */
 export const threadTitle = ({ title }: Pick<ThreadInfo, 'title'>): string => titleText(title);
+
+/** A parameter and its value, for people: `Posted interrupts: off`. */
+export const settingText = (spec: ParameterSpec, value: unknown): string => `${t(spec.title)}: ${valueTitle(spec, value)}`;
+
+function valueTitle(spec: ParameterSpec, value: unknown): string {
+  switch (spec.kind) {
+    case 'boolean':
+      return value === true ? t('on') : t('off');
+    case 'choice':
+      return t(spec.choices.find((choice) => choice.value === value)?.title ?? String(value));
+    case 'number':
+      return String(value);
+  }
+}
+
+/** A stimulus of a flow, for people. */
+export const stimulusTitle = ({ stimuli }: Flow, name: string): string =>
+  t(stimuli.find((stimulus) => stimulus.name === name)?.title ?? name);
 
 /** What brought a step about, for people: `function pointer`. */
 export const edgeTitle = (kind: EdgeKind): string => t(kind);

@@ -5,6 +5,7 @@ import { memoryTree, type MemoryTree } from './memoryTree';
 /** From code to flow as VS Code asks for it, in a tree that is nowhere but in this test. */
 
 const INTRS = 'drivers/vfio/pci/vfio_pci_intrs.c';
+const SVM = 'arch/x86/kvm/svm/svm.c';
 const SLAB = 'mm/slab.c';
 
 /** Code of our own, with upstream's names. */
@@ -13,6 +14,7 @@ const FILES: Readonly<Record<string, string>> = {
   [INTRS]:
     '/* ours */\n\nstatic irqreturn_t vfio_msihandler(int irq, void *arg)\n{\n\teventfd_signal(arg);\n\treturn 0;\n}\n\nstatic void nobody_models_this(void)\n{\n}\n',
   'fs/eventfd.c': 'void eventfd_signal_mask(struct eventfd_ctx *ctx, __poll_t mask)\n{\n\twake_up_locked_poll(&ctx->wqh, mask);\n}\n',
+  [SVM]: '/* ours */\n\nstatic void svm_vcpu_put(struct kvm_vcpu *vcpu)\n{\n}\n',
   [SLAB]: 'void *kmalloc(int size)\n{\n\treturn 0;\n}\n',
 };
 
@@ -20,6 +22,25 @@ let tree: MemoryTree;
 const uriOf = (file: string): vscode.Uri => tree.uriOf(file);
 const settings = () => vscode.workspace.getConfiguration('virtflow');
 const lensesOf = (uri: vscode.Uri) => vscode.commands.executeCommand<vscode.CodeLens[]>('vscode.executeCodeLensProvider', uri);
+
+/** Does what a lens offers, and takes the first step that is offered then. Returns what determines the run that is explored now. */
+async function follow({ command }: vscode.CodeLens): Promise<URLSearchParams> {
+  let over = false;
+  const done = vscode.commands.executeCommand(command!.command, ...(command!.arguments as unknown[])).then(() => (over = true));
+  await until('a choice', async () => {
+    if (!over) await vscode.commands.executeCommand('workbench.action.acceptSelectedQuickOpenItem');
+    return over || undefined;
+  });
+  await done;
+  await vscode.commands.executeCommand('virtflow.copyLink');
+  return new URLSearchParams(vscode.Uri.parse(await vscode.env.clipboard.readText()).query);
+}
+
+/** Waits until the source of the explored step is shown. */
+async function untilShown(file: string, line: number): Promise<void> {
+  const editor = await until('the source', () => vscode.window.visibleTextEditors.find(({ document }) => document.uri.path.endsWith(file)));
+  await until('the line', () => editor.selection.active.line === line);
+}
 
 suite('from code to flow', () => {
   suiteSetup(async function () {
@@ -93,6 +114,16 @@ suite('from code to flow', () => {
     ok(call?.from.detail?.startsWith('function pointer'), call?.from.detail ?? 'no caller');
   });
 
+  test('a function that only a run with other parameters reaches has its lens, which starts that run', async function () {
+    this.timeout(30_000);
+    await vscode.workspace.openTextDocument(uriOf(SVM));
+    const [lens, ...others] = await lensesOf(uriOf(SVM));
+    equal(others.length, 0);
+    ok(/^\d+ flows? pass(es)? here · \d+ steps?$/.test(lens?.command?.title ?? ''), lens?.command?.title ?? 'no lens');
+    equal((await follow(lens!)).get('set.lapic'), 'svm-x2apic');
+    await untilShown(SVM, 2);
+  });
+
   test('what is typed above moves the lens, unsaved', async () => {
     const editor = await vscode.window.showTextDocument(uriOf(INTRS));
     // The file system cannot write: this stays unsaved.
@@ -107,22 +138,8 @@ suite('from code to flow', () => {
   test('a lens leads to a step of its flow, in the file and line that the reader came from', async function () {
     this.timeout(30_000);
     const [lens] = await lensesOf(uriOf(INTRS));
-    let over = false;
-    const done = vscode.commands
-      .executeCommand(lens!.command!.command, ...(lens!.command!.arguments as unknown[]))
-      .then(() => (over = true));
-    await until('a choice', async () => {
-      if (!over) await vscode.commands.executeCommand('workbench.action.acceptSelectedQuickOpenItem');
-      return over || undefined;
-    });
-    await done;
-    await vscode.commands.executeCommand('virtflow.copyLink');
-    const query = new URLSearchParams(vscode.Uri.parse(await vscode.env.clipboard.readText()).query);
-    equal(query.get('flow'), 'vfio-msi');
-    const editor = await until('the source', () =>
-      vscode.window.visibleTextEditors.find(({ document }) => document.uri.path.endsWith(INTRS)),
-    );
-    await until('the line', () => editor.selection.active.line === 5);
+    equal((await follow(lens!)).get('flow'), 'vfio-msi');
+    await untilShown(INTRS, 5);
   });
 
   test('one setting switches it off', async () => {

@@ -2,8 +2,9 @@ import { t } from '@vscode/l10n';
 import * as vscode from 'vscode';
 import type { FnInfo } from '../../engine/fn';
 import type { Anchor } from '../../engine/reference';
+import { isCase } from '../../flows/cases';
 import type { FlowRun } from '../../flows/flow';
-import { isCase, type Visit } from '../../flows/functions';
+import type { Visit } from '../../flows/functions';
 import { caseText, stepsText } from '../../flows/functionText';
 import type { Session } from '../../flows/session';
 import { siteKey, standing } from '../../flows/sites';
@@ -87,7 +88,7 @@ function ofCases(run: FlowRun | undefined, meant: Meant): readonly Target[] {
   const visits = new Map(meant.flatMap((one) => one.visits).map((visit) => [visit.of, visit]));
   return [...visits.values()]
     .filter(({ of }) => run === undefined || !isCase(run, of))
-    .map((visit) => ({ label: caseText(visit), description: stepsText(visit.steps), to: visit }));
+    .map((visit) => ({ label: caseText(visit.of), description: stepsText(visit.steps), to: visit }));
 }
 
 function pick(targets: readonly Target[]): Thenable<Target | undefined> {

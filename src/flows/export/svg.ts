@@ -1,6 +1,6 @@
 import { t } from '@vscode/l10n';
 import { CONTEXT_KINDS, contextKind, type ContextKind } from '../contexts';
-import { presetOf, type FlowRun } from '../flow';
+import { otherwise, presetOf, type FlowRun } from '../flow';
 import { DARK, LIGHT, type Palette } from './palette';
 import { edgeTitle, letters } from '../text';
 import type { StepRange } from './range';
@@ -87,7 +87,7 @@ const leftOut = ({ range, shownTo }: Sequence): string => t('The other {0} steps
 function* titles(drawing: Drawing): Generator<string> {
   const { run, left, sequence } = drawing;
   const preset = presetOf(run);
-  const set = run.flow.parameters.filter((spec) => run.inputs.parameters[spec.name] !== spec.default);
+  const set = otherwise(run.flow, run.inputs.parameters);
   const details = [
     t('steps {0} to {1} of {2}', sequence.range.first, sequence.range.end - 1, run.journal.length),
     ...(preset === undefined ? [] : [t(preset.title)]),

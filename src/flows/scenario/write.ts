@@ -1,5 +1,5 @@
 import { applyEdits, modify, type FormattingOptions } from 'jsonc-parser';
-import { begin, type ChapterStart, type FlowRun } from '../flow';
+import { begin, otherwise, type ChapterStart, type FlowRun } from '../flow';
 import { scenarioShape, VERSION, type Moment, type Note, type ScenarioFile } from './format';
 import { readJson, type Path } from './json';
 import { momentOf, stepOf } from './moments';
@@ -88,9 +88,7 @@ function layoutOf(text: string): FormattingOptions {
 function determinants(run: FlowRun): Partial<Pick<ScenarioFile, 'parameters' | 'stimuli' | 'edits' | 'seed'>> {
   const { flow, inputs } = run;
   const { stimuli, edits = [], seed } = inputs;
-  const parameters = Object.fromEntries(
-    flow.parameters.flatMap((spec) => (inputs.parameters[spec.name] === spec.default ? [] : [[spec.name, inputs.parameters[spec.name]]])),
-  );
+  const parameters = Object.fromEntries(otherwise(flow, inputs.parameters).map(({ name }) => [name, inputs.parameters[name]]));
   return {
     ...(Object.keys(parameters).length === 0 ? {} : { parameters }),
     ...(stimuli.length === 0 ? {} : { stimuli: stimuli.map(({ at, name }) => ({ name, ...whenOf(run, at) })) }),

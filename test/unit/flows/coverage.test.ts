@@ -1,13 +1,26 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { casesOf } from '../../../src/flows/cases';
 import { coverage, coveragePage } from '../../../src/flows/coverage';
+import { knowFunctions } from '../../../src/flows/functions';
 
 const covered = coverage();
 const entered = new Set([...covered.functions.values()].flatMap((names) => [...names.keys()]));
 
 test('docs/coverage.md is what the models cover', () => {
   assert.equal(readFileSync('docs/coverage.md', 'utf8'), coveragePage(covered), 'make it anew: npm run coverage');
+});
+
+test('the editor knows every function that some run enters', async () => {
+  const known = await knowFunctions(casesOf(), () => Promise.resolve());
+  const names = new Set([...known.values()].map(({ fn: { home, name } }) => `${home.world} ${home.path} ${name}`));
+  const all = [...covered.functions].flatMap(([home, entries]) => [...entries.keys()].map((name) => `${home} ${name}`));
+  assert.deepEqual(
+    all.filter((one) => !names.has(one)),
+    [],
+    'make the further cases anew: npm run cases',
+  );
 });
 
 /** Function names of texts about these paths, old and new. */

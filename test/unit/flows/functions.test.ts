@@ -5,24 +5,18 @@ import { referenceOf } from '../../../src/engine/fn';
 import { NO_STEP, type EdgeKind } from '../../../src/engine/journal';
 import { anchorKey, describeReference, type Reference } from '../../../src/engine/reference';
 import { CATALOGUE, requireFlow } from '../../../src/flows/catalogue';
-import { simulate } from '../../../src/flows/flow';
-import {
-  casesOf,
-  functionKey,
-  knowFunctions,
-  passagesOf,
-  type Edge,
-  type KnownFunction,
-  type KnownFunctions,
-} from '../../../src/flows/functions';
-import { aboutFunction, edgeText, passing, passingText } from '../../../src/flows/functionText';
+import { casesOf, namedCases } from '../../../src/flows/cases';
+import { presetInputs, simulate } from '../../../src/flows/flow';
+import { functionKey, knowFunctions, passagesOf, type Edge, type KnownFunction, type KnownFunctions } from '../../../src/flows/functions';
+import { aboutFunction, caseText, edgeText, passing, passingText } from '../../../src/flows/functionText';
 import { plain } from '../../../src/flows/markdown';
 import { claimsOf } from '../../../src/flows/places';
 
 /** What the flows do in each function. */
 
 let pauses = 0;
-const known = await knowFunctions(casesOf(), () => (pauses++, Promise.resolve()));
+const cases = [...casesOf()];
+const known = await knowFunctions(cases, () => (pauses++, Promise.resolve()));
 
 function named(name: string, path?: string): KnownFunction {
   const found = [...known.values()].filter(({ fn }) => fn.name === name && (path === undefined || fn.home.path === path));
@@ -45,7 +39,7 @@ function way(from: KnownFunction, to: KnownFunction): readonly Edge[] {
 
 suite('functions as the flows know them', () => {
   test('are those that the cases pass, each with the steps that they make there', () => {
-    for (const of of casesOf([requireFlow('vfio-intx'), requireFlow('pic')])) {
+    for (const of of cases.filter(({ flow }) => ['vfio-intx', 'pic'].includes(flow.id))) {
       const { journal } = simulate(of.flow, of.inputs);
       const steps = new Map<string, number[]>();
       for (let n = 0; n < journal.length; n++) {
@@ -53,7 +47,7 @@ suite('functions as the flows know them', () => {
         if (kind !== 'return') steps.set(functionKey(site.fn), [...(steps.get(functionKey(site.fn)) ?? []), n]);
       }
       for (const [key, all] of steps) {
-        const visit = known.get(key)?.visits.find((one) => one.of.flow === of.flow && one.of.title === of.title);
+        const visit = known.get(key)?.visits.find((one) => one.of === of);
         assert.deepEqual({ steps: visit?.steps, first: visit?.first }, { steps: all.length, first: all[0] }, key);
       }
     }
@@ -68,8 +62,8 @@ suite('functions as the flows know them', () => {
   });
 
   test('call each other as the same runs claim of source', async () => {
-    const cases = [...casesOf([requireFlow('vfio-msi')])];
-    const own = await knowFunctions(cases, () => Promise.resolve());
+    const ofMsi = [...casesOf([requireFlow('vfio-msi')])];
+    const own = await knowFunctions(ofMsi, () => Promise.resolve());
     const describe = (from: { readonly symbol: string } | undefined, to: string): string => `${from?.symbol} → ${to}`;
     const found = edges(own)
       .filter(
@@ -77,7 +71,7 @@ suite('functions as the flows know them', () => {
           !handsOver && referenceOf(from) && referenceOf(to) && (kind === 'call' || registration),
       )
       .map(({ from, to }) => describe(referenceOf(from), to.name));
-    const claimed = claimsOf(cases.map(({ flow, inputs }) => simulate(flow, inputs))).edges.map((edge) =>
+    const claimed = claimsOf(ofMsi.map(({ flow, inputs }) => simulate(flow, inputs))).edges.map((edge) =>
       describe(edge.caller, edge.kind === 'direct' ? edge.callee : edge.callee.symbol),
     );
     assert.deepEqual(
@@ -87,7 +81,6 @@ suite('functions as the flows know them', () => {
   });
 
   test('have an edge for every call and every hand-over of any step', () => {
-    const cases = [...casesOf()];
     const run = fc.constantFrom(...cases).map((of) => ({ of, run: simulate(of.flow, of.inputs) }));
     const step = run.chain(({ of, run: made }) =>
       fc.record({ of: fc.constant(of), run: fc.constant(made), n: fc.nat(made.journal.length - 1) }),
@@ -105,14 +98,14 @@ suite('functions as the flows know them', () => {
   });
 
   test('stand where the same runs claim to, and nowhere else', async () => {
-    const cases = [...casesOf([requireFlow('vfio-intx')])];
-    const own = await knowFunctions(cases, () => Promise.resolve());
+    const ofIntx = [...casesOf([requireFlow('vfio-intx')])];
+    const own = await knowFunctions(ofIntx, () => Promise.resolve());
     const describe = (reference: Reference): string =>
       `${describeReference(reference)} ${reference.anchor ? anchorKey(reference.anchor) : ''}`;
     const found = new Set(
       [...own.values()].flatMap(({ places }) => places.flatMap(({ reference }) => (reference ? [describe(reference)] : []))),
     );
-    const claimed = claimsOf(cases.map(({ flow, inputs }) => simulate(flow, inputs))).references.map(describe);
+    const claimed = claimsOf(ofIntx.map(({ flow, inputs }) => simulate(flow, inputs))).references.map(describe);
     assert.deepEqual([...found].toSorted(), [...new Set(claimed)].toSorted());
   });
 
@@ -156,7 +149,13 @@ suite('functions as the flows know them', () => {
     );
   });
 
-  test('are found out in slices', () => assert.ok(pauses > [...casesOf()].length));
+  test('need each of the further cases', () => {
+    const alone = new Set([...known.values()].flatMap(({ visits }) => (visits.length === 1 ? visits.map(({ of }) => of) : [])));
+    const named = [...namedCases(CATALOGUE)].length;
+    for (const of of cases.slice(named)) assert.ok(alone.has(of), `${caseText(of)}: make them anew: npm run cases`);
+  });
+
+  test('are found out in slices', () => assert.ok(pauses > cases.length));
 });
 
 suite('in words', () => {
@@ -165,8 +164,7 @@ suite('in words', () => {
   test('flows are counted with the steps of the run that is explored', () => {
     const of = requireFlow('vfio-intx');
     const before = passing([wakeup], undefined);
-    const preset = [...casesOf([of])].find(({ title }) => title === of.presets.find(({ id }) => id === 'twice-by-the-8259')?.title)!;
-    const run = simulate(preset.flow, preset.inputs);
+    const run = simulate(of, presetInputs(of, 'twice-by-the-8259'));
     const after = passing([wakeup], run);
     assert.equal(after.get(of), passagesOf(run).get(wakeup.fn)?.steps);
     assert.notEqual(before.get(of), after.get(of));
@@ -185,6 +183,19 @@ suite('in words', () => {
     assert.match(text, /Comes from `__handle_irq_event_percpu` \(function pointer, registered in `vfio_msi_set_vector_signal`\)/);
     assert.match(aboutFunction(named('__queue_work')), /Leads to `process_one_work` \(workqueue ⇒ kworker/);
     assert.match(aboutFunction(named('eventfd_ctx_do_read')), /Writes `eventfd_ctx\.count`/);
+  });
+
+  test('a case tells what sets it apart', () => {
+    const texts = cases.map(caseText);
+    assert.equal(new Set(texts).size, cases.length);
+    for (const text of [
+      'VFIO INTx',
+      'VFIO INTx · Linux of the host: Linux 6.1',
+      'VFIO INTx: One line, two controllers',
+      'VFIO MSI and MSI-X · PCI Express: on · The device interrupts',
+      'VFIO INTx · The guest reads a BAR',
+    ])
+      assert.ok(texts.includes(text), text);
   });
 
   test('an edge tells its kind and where it leads', () => {
