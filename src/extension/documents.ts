@@ -1,6 +1,15 @@
 import { t } from '@vscode/l10n';
 import * as vscode from 'vscode';
 
+/** Opens a file as text. @throws Error naming it if that is not possible */
+export async function openText(file: vscode.Uri): Promise<vscode.TextDocument> {
+  try {
+    return await vscode.workspace.openTextDocument(file);
+  } catch (cause) {
+    throw new Error(t('{0} is gone, or cannot be read', vscode.workspace.asRelativePath(file)), { cause });
+  }
+}
+
 /** Gives a document another text and saves it: through the editor, so that it can be undone and nothing that is typed there is lost. */
 export async function replaceText(document: vscode.TextDocument, text: string): Promise<void> {
   if (document.getText() !== text) {

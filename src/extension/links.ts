@@ -27,11 +27,8 @@ export function registerLinks(session: Session): vscode.Disposable {
   });
 }
 
-/**
- * Goes to a place that a link or a saved panel names.
- * @throws Error saying what is wrong with it
- */
-export function openPlace(session: Session, text: string): void {
+/** @throws Error saying what is wrong with the link */
+function openPlace(session: Session, text: string): void {
   const place = readPlace(text);
   if (place.kind === 'malformed') throw new Error(place.problem);
   const { flow, inputs, step } = place;

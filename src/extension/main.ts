@@ -10,6 +10,7 @@ import { registerOutlines } from './outline';
 import { registerPanel } from './panel';
 import { pause, registerProgress } from './progress';
 import { registerReveal } from './reveal';
+import { registerSavedPlace } from './savedPlace';
 import { registerScenarioProblems } from './scenarioProblems';
 import { registerScenarios } from './scenarios';
 import { registerSourceCheck } from './sourceCheck';
@@ -30,7 +31,8 @@ export function activate(context: vscode.ExtensionContext): void {
   const problems = registerScenarioProblems();
   const scenarios = registerScenarios(session, problems);
   const comparing = createComparing(session);
-  const panel = registerPanel(context, session, comparing, notes);
+  const savedPlace = registerSavedPlace(session, scenarios, context.workspaceState);
+  const panel = registerPanel(context, session, comparing, notes, savedPlace);
   const code = registerCode(session, sources, outlines);
   const sourceCheck = registerSourceCheck(sources);
   context.subscriptions.push(
@@ -43,6 +45,7 @@ export function activate(context: vscode.ExtensionContext): void {
     problems,
     scenarios,
     comparing,
+    savedPlace,
     panel,
     code,
     registerFlowsTree(session),

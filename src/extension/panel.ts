@@ -1,13 +1,12 @@
 import * as vscode from 'vscode';
-import { writePlace } from '../flows/export/link';
 import type { Note } from '../flows/scenario/format';
 import type { Session } from '../flows/session';
 import { parseToHost, type PanelCommand, type ToWebview } from '../webview/protocol';
 import type { Comparing } from './comparison';
 import { showError } from './errors';
-import { openPlace } from './links';
 import type { Notes } from './notes';
 import { page } from './page';
+import type { SavedPlace } from './savedPlace';
 import { historyView } from './stateViews';
 import { outlineView, positionView, runView } from './views';
 
@@ -20,9 +19,6 @@ export interface Panel extends vscode.Disposable {
 type View = 'panel' | 'state';
 
 const PLAY_INTERVAL_MS = 600;
-
-/** Where a restored panel finds what it showed. */
-const SAVED_PLACE = 'virtflow.place';
 
 const COMMANDS: Readonly<Record<PanelCommand, string>> = {
   step: 'virtflow.step',
@@ -40,7 +36,13 @@ const COMMANDS: Readonly<Record<PanelCommand, string>> = {
 };
 
 /** Registers both webviews. */
-export function registerPanel(context: vscode.ExtensionContext, session: Session, comparing: Comparing, notes: Notes): Panel {
+export function registerPanel(
+  context: vscode.ExtensionContext,
+  session: Session,
+  comparing: Comparing,
+  notes: Notes,
+  savedPlace: SavedPlace,
+): Panel {
   const webviews = new Map<vscode.Webview, View>();
   let panel: vscode.WebviewPanel | undefined;
   let timer: ReturnType<typeof setInterval> | undefined;
@@ -136,15 +138,13 @@ export function registerPanel(context: vscode.ExtensionContext, session: Session
     vscode.window.registerWebviewPanelSerializer('virtflow.panel', {
       async deserializeWebviewPanel(restored) {
         adopt(restored);
-        const saved = context.workspaceState.get<unknown>(SAVED_PLACE);
-        if (session.run === undefined && typeof saved === 'string') report(() => openPlace(session, saved));
+        await savedPlace.restore().catch(showError);
       },
     }),
     {
       dispose: session.onDidChange((change) => {
         if (change === 'run') sendWhole();
         else sendPosition();
-        if (session.run) void context.workspaceState.update(SAVED_PLACE, writePlace({ ...session.run, step: session.position }));
       }),
     },
   ];

@@ -6,7 +6,7 @@ import { notesOn } from '../flows/scenario/notes';
 import { readScenario, type Scenario } from '../flows/scenario/scenario';
 import { scenarioText, withChapter, withInputsOf } from '../flows/scenario/write';
 import type { Session } from '../flows/session';
-import { replaceText } from './documents';
+import { openText, replaceText } from './documents';
 import type { Scenarios } from './scenarios';
 
 /** The run that is explored as a scenario: in a file of its own, or back into the one that it came from. */
@@ -68,7 +68,7 @@ export async function addChapter(session: Session, scenarios: Scenarios): Promis
 /** The file of the scenario that is explored, as it is now. @throws Error if there is none, or if it is malformed by now */
 async function scenarioFile({ file }: Scenarios): Promise<{ readonly document: vscode.TextDocument; readonly scenario: Scenario }> {
   if (file === undefined) throw new Error(t('no scenario is explored: choose “Open Scenario…” first'));
-  const document = await vscode.workspace.openTextDocument(file);
+  const document = await openText(file);
   const read = readScenario(document.getText());
   if (read.kind === 'malformed') throw new Error(t('{0} has mistakes; correct them first', vscode.workspace.asRelativePath(file)));
   return { document, scenario: read.scenario };

@@ -6,6 +6,7 @@ import { lineAndColumn, type Mistake } from '../flows/scenario/json';
 import { momentOf, stepOf } from '../flows/scenario/moments';
 import { mistakesInRun, readScenario, type Scenario } from '../flows/scenario/scenario';
 import type { Session } from '../flows/session';
+import { openText } from './documents';
 import { showError } from './errors';
 import { pause } from './progress';
 import { isScenario, SCENARIOS, type ScenarioProblems } from './scenarioProblems';
@@ -18,25 +19,34 @@ export interface Scenarios extends vscode.Disposable {
    * @throws Error naming the place of the first mistake of a file that is malformed
    */
   explore(file: unknown): Promise<boolean>;
+  /**
+   * Reads the scenario of a file, for a run that the session goes to.
+   * @throws Error if the file cannot be opened, or naming the place of its first mistake
+   */
+  read(file: vscode.Uri): Promise<Scenario>;
   /** The file of the scenario that is explored. */
   readonly file: vscode.Uri | undefined;
 }
 
 /** Follows the files of scenarios. */
 export function registerScenarios(session: Session, problems: ScenarioProblems): Scenarios {
-  let explored: { readonly uri: vscode.Uri; readonly scenario: Scenario } | undefined;
-  const current = (): vscode.Uri | undefined => (explored && session.scenario === explored.scenario ? explored.uri : undefined);
+  const files = new WeakMap<Scenario, vscode.Uri>();
+  const current = (): vscode.Uri | undefined => session.scenario && files.get(session.scenario);
+
+  function read(document: vscode.TextDocument): Scenario {
+    const found = readScenario(document.getText());
+    if (found.kind === 'malformed') return refuse(document, found.mistakes);
+    files.set(found.scenario, document.uri);
+    return found.scenario;
+  }
 
   async function play(document: vscode.TextDocument): Promise<boolean> {
-    const read = readScenario(document.getText());
-    if (read.kind === 'malformed') return refuse(document, read.mistakes);
-    const { scenario } = read;
+    const scenario = read(document);
     const found = await toItsEnd(inputsOf(scenario), scenario);
     if (found === undefined) return false;
     if (found.kind === 'malformed') return refuse(document, found.mistakes);
     const place = current()?.toString() === document.uri.toString() ? momentOf(session.run!, session.position) : undefined;
     session.explore(scenario.flow, found.inputs, 0, scenario);
-    explored = { uri: document.uri, scenario };
     if (session.work !== undefined && (await session.work.outcome).kind !== 'finished') return false;
     session.seek((place && stepOf(session.run!, place)) ?? session.chapters[0]?.step ?? 0);
     tell(document, scenario);
@@ -84,8 +94,9 @@ export function registerScenarios(session: Session, problems: ScenarioProblems):
   return {
     async explore(given) {
       const uri = given instanceof vscode.Uri ? given : await pickScenario();
-      return uri !== undefined && play(await vscode.workspace.openTextDocument(uri));
+      return uri !== undefined && play(await openText(uri));
     },
+    read: async (file) => read(await openText(file)),
     get file() {
       return current();
     },
