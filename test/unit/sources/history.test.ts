@@ -107,6 +107,33 @@ describe('a change that was backported', () => {
     it(`is in ${version}`, () => assert.deepEqual([symbolIn('f', version), symbolIn('g', version)], ['f', 'new']));
 });
 
+describe('the history of Linux', () => {
+  const reference = (path: string, symbol: string): Reference => ({ project: 'linux', path, symbol });
+  const register = reference('drivers/vfio/vfio_main.c', 'vfio_register_group_dev');
+  const token = reference('drivers/vfio/pci/vfio_pci_core.c', 'vfio_pci_vf_init');
+  const start = reference('kernel/rcu/srcutree.c', 'srcu_gp_start_if_needed');
+  const pin = reference('drivers/vfio/vfio_iommu_type1.c', 'vaddr_get_pfns');
+
+  const cases: readonly (readonly [reference: Reference, formerly: string, before: readonly string[], from: readonly string[]])[] = [
+    [register, 'vfio_add_group_dev', ['5.10', '5.10.136', '5.11.22', '5.12.9'], ['5.10.137', '5.13', '5.15.85']],
+    [token, 'vfio_pci_probe', ['5.10.36', '5.11', '5.11.20', '5.12.3'], ['5.10.37', '5.11.21', '5.12.4', '5.13']],
+    [start, '__call_srcu', ['5.10.61', '5.11.22'], ['5.10.62', '5.12']],
+    [pin, 'vaddr_get_pfn', ['5.10.145', '5.11'], ['5.10.146', '5.12']],
+  ];
+  for (const [each, formerly, before, from] of cases)
+    it(`knows which stable releases were given ${each.symbol}`, () => {
+      const symbolIn = (version: string) => placesOf(each, version)[0]?.symbol;
+      assert.deepEqual(
+        before.map(symbolIn),
+        before.map(() => formerly),
+      );
+      assert.deepEqual(
+        from.map(symbolIn),
+        from.map(() => each.symbol),
+      );
+    });
+});
+
 describe('each fact of upstream’s history', () => {
   const { references, edges } = claimsOf(CATALOGUE.flatMap((flow) => [...everyRun(flow, {})]));
   const claimed = new Set<string>();

@@ -1,5 +1,6 @@
 import type { Fact, History } from '../../history';
 import { before, from } from '../backports';
+import { each } from '../each';
 
 const HRTIMER_COMMON: readonly Fact[] = [{ since: '7.3', symbol: 'hrtimer_start_range_ns_common' }];
 const CALLED_DIRECTLY = 'since 6.2 the table holds a function only where a domain brings its own: else the default one is called directly';
@@ -8,6 +9,10 @@ const TEMPLATE: Fact = { since: '6.2', path: 'drivers/pci/msi/irqdomain.c', symb
 const ACK_IN_PARENT: readonly Fact[] = [{ since: '6.2', path: 'arch/x86/kernel/apic/msi.c', symbol: 'x86_init_dev_msi_info' }];
 const SENDS_EVENTS_PROC: Fact = { until: '5.11', symbol: 'ep_send_events_proc' };
 const DELIVERS = from('7.1', ['6.12'], { symbol: 'ep_deliver_event' });
+
+/** When a grace period of SRCU could be started without a callback. */
+const POLLING = ['5.12', ['5.10.62']] as const;
+const STARTED_BY_CALL = 'before 5.12 and 5.10.62 only __call_srcu starts a grace period, and does so itself';
 
 /** What 6.2 divided: it had one function, which called the domain's own. */
 const ALLOC: readonly Fact[] = [
@@ -97,6 +102,10 @@ export const core: History['files'] = {
     '__msi_domain_alloc_irqs call msi_init_virq': [{ until: '5.17', anchor: 'call irq_domain_activate_irq' }],
     __msi_domain_alloc_locked: ALLOC,
     '__msi_domain_alloc_locked call __msi_domain_alloc_irqs': through(ALLOC, 'name domain_alloc_irqs'),
+    '__msi_domain_free_irqs call irq_domain_deactivate_irq': before('5.13.12', ['5.10.60'], {
+      anchor: 'call irq_domain_free_irqs',
+      absent: 'before 5.14, 5.13.12 and 5.10.60 an interrupt that is still activated is freed as it is',
+    }),
     msi_domain_alloc_irqs_all_locked: ALLOC,
     'msi_domain_alloc_irqs_all_locked call msi_domain_alloc_locked': through(ALLOC, 'name domain_alloc_irqs'),
     msi_domain_alloc_irqs_descs_locked: [
@@ -126,6 +135,8 @@ export const core: History['files'] = {
   'kernel/rcu/srcutree.c': {
     'init_srcu_struct_data name srcu_invoke_callbacks': [{ until: '5.19', symbol: 'init_srcu_struct_nodes' }],
     'srcu_funnel_gp_start call queue_delayed_work': [{ since: '7.0', symbol: 'srcu_irq_work' }],
+    srcu_gp_start_if_needed: before(...POLLING, { symbol: '__call_srcu', anchor: 'call rcu_segcblist_enqueue', absent: STARTED_BY_CALL }),
+    ...each(['srcu_gp_start_if_needed call srcu_funnel_gp_start', 'srcu_gp_start_if_needed name srcu_cblist'], ...before(...POLLING, {})),
     'srcu_gp_end call srcu_schedule_cbs_sdp': [{ until: '5.19', anchor: 'call srcu_schedule_cbs_snp' }],
   },
   'kernel/time/hrtimer.c': {

@@ -5,9 +5,12 @@ const ONE_CHIP = 'until 6.2 all devices shared one chip, whose mask and unmask w
 const WRITES_ITSELF = 'until 6.2 __pci_write_msi_msg wrote to the device itself';
 const SETS_AND_CLEARS = 'until 5.15 one function set and cleared the mask bit, as its argument said';
 const ONE_SETUP = 'until 5.17 msix_capability_init did this itself';
-const UNMASKED = 'before 5.14 and 5.10.y an entry was written without being masked';
+const UNMASKED = 'before 5.14, 5.13.12 and 5.10.60 an entry was written without being masked';
 const NO_CLAIM = 'until 5.19 a driver that is bound kept nobody from giving the group’s DMA away';
 const BEFORE_COPIES = 'before 7.2, 6.12.y and 6.1.y identifiers were compared with the device, not with a copy';
+
+/** When an entry of MSI-X came to be masked while it is written: 5.14, and stable releases of August 2021. */
+const MASKED_FIRST = ['5.13.12', ['5.10.60']] as const;
 
 /** Where the guarded part of setting up is since locks are released by their scope. */
 const guarded = (symbol: string, anchor?: string): Fact => ({ since: '6.15', symbol, ...(anchor === undefined ? {} : { anchor }) });
@@ -67,7 +70,7 @@ export const pci: History['files'] = {
     '__pci_enable_msix_range call __pci_enable_msix': [{ since: '6.2', anchor: 'call msix_capability_init' }],
     '__pci_enable_msix_range call msix_capability_init': [{ until: '6.2', symbol: '__pci_enable_msix' }],
     '__pci_write_msi_msg call pci_msix_write_vector_ctrl': [
-      ...before('5.14', ['5.10'], { anchor: 'call writel', absent: UNMASKED }),
+      ...before(...MASKED_FIRST, { anchor: 'call writel', absent: UNMASKED }),
       { until: '5.15', anchor: 'call __pci_msix_desc_mask_irq' },
       { since: '6.2', symbol: 'pci_write_msg_msix' },
     ],
@@ -97,9 +100,9 @@ export const pci: History['files'] = {
       { until: '5.17', symbol: 'msix_capability_init', absent: ONE_SETUP, anchor: 'call pci_msi_setup_msi_irqs' },
       guarded('__msix_setup_interrupts'),
     ],
-    msix_mask_all: before('5.14', ['5.10'], {
+    msix_mask_all: before(...MASKED_FIRST, {
       symbol: 'msix_capability_init',
-      absent: 'before 5.14 and 5.10.y entries that were not used stayed as they were',
+      absent: 'before 5.14, 5.13.12 and 5.10.60 entries that were not used stayed as they were',
     }),
     pci_free_msi_irqs: [{ until: '6.2', symbol: 'free_msi_irqs' }],
     pci_msi_set_enable: [{ until: '5.11', path: 'drivers/pci/pci.h' }],
@@ -108,7 +111,7 @@ export const pci: History['files'] = {
     pci_write_msg_msi: [{ until: '6.2', symbol: '__pci_write_msi_msg' }],
     pci_write_msg_msix: [{ until: '6.2', symbol: '__pci_write_msi_msg' }],
     'pci_write_msg_msix call pci_msix_write_vector_ctrl': [
-      ...before('5.14', ['5.10'], { symbol: '__pci_write_msi_msg', anchor: 'call writel', absent: UNMASKED }),
+      ...before(...MASKED_FIRST, { symbol: '__pci_write_msi_msg', anchor: 'call writel', absent: UNMASKED }),
       { until: '5.15', anchor: 'call __pci_msix_desc_mask_irq' },
     ],
   },
@@ -127,8 +130,8 @@ export const pci: History['files'] = {
   },
   'drivers/pci/pci-driver.c': {
     do_pci_add_dynid: before('7.2', ['6.1.188', '6.12.108'], { symbol: 'pci_add_dynid' }),
-    'pci_device_remove call pm_runtime_barrier': before('6.9', ['5.10', '6.1'], {
-      absent: 'before 6.9, 6.1.y and 5.10.y nobody waited here for a change of power that was under way',
+    'pci_device_remove call pm_runtime_barrier': before('6.8.3', ['5.10.215', '5.15.154', '6.1.84', '6.6.24', '6.7.12'], {
+      absent: 'before 6.9, and stable releases of April 2024, nobody waited here for a change of power that was under way',
     }),
     pci_dma_cleanup: [
       {

@@ -1,24 +1,43 @@
 import type { Fact, History } from '../../../history';
 import { each } from '../../each';
 import {
+  beforeRegistering,
   BORROWED_KVM,
   CLOSED_BY_RELEASE,
   CLOSED_INLINE,
+  COUNTED_BY_LIST,
+  FINDS_ITS_GROUP,
+  MADE_IN_GROUP,
   NO_CDEV,
   NO_CHECK_OF_ACCESS,
   NO_DEVICE_IN_MEMORY,
   OPENED_BY_IOCTL,
 } from './absences';
 
+const AS_ALL_OTHERS = 'until 5.16 mediated devices get a group from mdev, and are registered as all others';
 const NO_IOMMUFD = 'until 6.2 VFIO knows no iommufd: the backend of the group’s container takes the device’s DMA';
 const NO_DEVICE_SETS = 'until 5.15 vfio-pci finds the devices that are reset together by itself, with vfio_pci_reflck';
 const COUNTED_BY_DRIVER = 'until 5.15 a driver counts the opens of its device, and locks, by itself';
 
 const NOT_BY_CONTAINER = 'since 6.2 each device of the group is asked, whatever its container says';
+const NO_NUMBER = 'until 6.1 a VFIO device has no number';
 const NOT_IN_DRIVER_MODEL = 'until 6.1 a VFIO device is no device of the driver model';
+
+const FREED_BY_COUNT = 'before 5.13 and 5.10.137 the VFIO device is freed with its last reference';
+const ONE_STEP = 'before 5.13 and 5.10.137 vfio_add_group_dev finds the group and has the device made in it';
+const TAKEN_AWAY = 'before 5.13 and 5.10.137 vfio_del_group_dev gives up the driver’s reference, and waits until the device is gone';
+
+/** Where the VFIO device is made, until it is registered by a step of its own. */
+const madeInGroup = (anchor?: string): readonly Fact[] =>
+  beforeRegistering({ symbol: 'vfio_group_create_device', ...(anchor === undefined ? {} : { anchor }) });
+/** Where it ends, with its last reference. */
+const released = (anchor?: string): readonly Fact[] =>
+  beforeRegistering({ symbol: 'vfio_device_release', ...(anchor === undefined ? {} : { anchor }) });
 
 /** For a while there, but in vfio_main.c before and after. */
 const IN_GROUP_C: Fact = { since: '6.2', until: '6.6', path: 'drivers/vfio/group.c' };
+
+const UNLISTED: Fact = { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_device_group_unregister' };
 
 /** Devices: registering, opening and closing them, by their group or by their own node. */
 export const device: History['files'] = {
@@ -59,6 +78,7 @@ export const device: History['files'] = {
   'drivers/vfio/vfio_main.c': {
     '*': [{ until: '6.0', path: 'drivers/vfio/vfio.c' }],
     __vfio_register_dev: [
+      ...beforeRegistering({ symbol: 'vfio_group_create_device', anchor: 'write group', absent: MADE_IN_GROUP }),
       {
         until: '5.16',
         symbol: 'vfio_register_group_dev',
@@ -66,7 +86,7 @@ export const device: History['files'] = {
         absent: 'until 5.16 there is one kind of registration, and vfio_register_group_dev does it itself',
       },
     ],
-    '__vfio_register_dev call refcount_set': [{ until: '5.16', symbol: 'vfio_register_group_dev' }],
+    '__vfio_register_dev call refcount_set': [...madeInGroup('call kref_init'), { until: '5.16', symbol: 'vfio_register_group_dev' }],
     ...each(
       ['__vfio_register_dev call device_add', '__vfio_register_dev call vfio_device_add'],
       { since: '5.16', until: '6.1', anchor: 'call refcount_set', absent: NOT_IN_DRIVER_MODEL },
@@ -86,6 +106,7 @@ export const device: History['files'] = {
     ],
     ...each(
       ['__vfio_register_dev call mutex_lock', '__vfio_register_dev call mutex_unlock', '__vfio_register_dev name device_list'],
+      ...madeInGroup(),
       { until: '5.16', symbol: 'vfio_register_group_dev' },
       { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_device_group_register' },
     ),
@@ -93,6 +114,7 @@ export const device: History['files'] = {
       { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_device_set_group', anchor: 'write group after PTR_ERR' },
     ],
     _vfio_alloc_device: [
+      ...beforeRegistering({ symbol: 'vfio_group_create_device', anchor: 'call kzalloc', absent: MADE_IN_GROUP }),
       {
         until: '5.13',
         symbol: 'vfio_add_group_dev',
@@ -108,6 +130,7 @@ export const device: History['files'] = {
         absent: 'since 5.13 a driver embeds the VFIO device in its own structure, and registers it with vfio_register_group_dev',
       },
     ],
+    'vfio_add_group_dev call kzalloc': madeInGroup(),
     vfio_allocate_device_file: [
       {
         until: '5.19',
@@ -197,7 +220,10 @@ export const device: History['files'] = {
       { until: '6.3', symbol: 'vfio_device_last_close', anchor: 'write kvm', absent: BORROWED_KVM },
     ],
     vfio_device_put_registration: [{ until: '6.1', symbol: 'vfio_device_put' }],
+    'vfio_device_put_registration call complete': released('call wake_up'),
+    'vfio_device_put_registration call refcount_dec_and_test': beforeRegistering({ anchor: 'call kref_put_mutex' }),
     vfio_device_release: [
+      ...beforeRegistering({ symbol: 'vfio_device_release', anchor: 'call kfree', absent: FREED_BY_COUNT }),
       {
         until: '5.13',
         symbol: 'vfio_del_group_dev',
@@ -206,7 +232,11 @@ export const device: History['files'] = {
       },
       { until: '6.1', path: 'drivers/vfio/pci/vfio_pci.c', symbol: 'vfio_pci_remove', absent: NO_DEVICE_IN_MEMORY },
     ],
-    vfio_device_try_get_registration: [{ until: '6.1', symbol: 'vfio_device_try_get' }],
+    vfio_device_try_get_registration: [
+      ...beforeRegistering({ symbol: 'vfio_device_get', absent: COUNTED_BY_LIST }),
+      { until: '6.1', symbol: 'vfio_device_try_get' },
+    ],
+    'vfio_device_try_get_registration call refcount_inc_not_zero': beforeRegistering({ anchor: 'call kref_get' }),
     vfio_df_close: [
       { until: '5.15', symbol: 'vfio_device_fops_release', anchor: 'name release', absent: CLOSED_INLINE },
       { until: '6.2', symbol: 'vfio_device_fops_release', anchor: 'write open_count', absent: CLOSED_INLINE },
@@ -263,6 +293,7 @@ export const device: History['files'] = {
       { until: '5.19', anchor: 'write kvm', absent: 'until 5.19 KVM calls vfio_group_set_kvm itself' },
     ],
     vfio_free_device: [
+      ...beforeRegistering({ symbol: 'vfio_device_release', anchor: 'call kfree', absent: FREED_BY_COUNT }),
       { until: '5.13', symbol: 'vfio_del_group_dev', anchor: 'call kfree', absent: 'until 5.13 vfio_del_group_dev frees the VFIO device' },
       { until: '6.1', path: 'drivers/vfio/pci/vfio_pci.c', symbol: 'vfio_pci_remove', absent: NO_DEVICE_IN_MEMORY },
       {
@@ -286,64 +317,77 @@ export const device: History['files'] = {
         absent: 'until 6.2 eventfds for interrupts are a module of their own, vfio_virqfd.ko',
       },
     ],
-    vfio_init_device: [{ until: '6.1', symbol: 'vfio_init_group_dev' }],
+    vfio_init_device: [
+      ...beforeRegistering({ symbol: 'vfio_group_create_device', anchor: 'write ops', absent: MADE_IN_GROUP }),
+      { until: '6.1', symbol: 'vfio_init_group_dev' },
+    ],
     'vfio_init_device name init': [
       { until: '6.1', anchor: 'name ops', absent: 'until 6.1 the driver sets up its part of the device by itself, before' },
     ],
-    'vfio_init_device write index': [{ until: '6.1', anchor: 'call init_completion', absent: 'until 6.1 a VFIO device has no number' }],
-    vfio_init_group_dev: [{ since: '6.1', symbol: 'vfio_init_device' }],
+    'vfio_init_device write index': [
+      ...beforeRegistering({ anchor: 'call kref_init', absent: NO_NUMBER }),
+      { until: '6.1', anchor: 'call init_completion', absent: NO_NUMBER },
+    ],
+    vfio_init_group_dev: [
+      ...beforeRegistering({ symbol: 'vfio_group_create_device', anchor: 'write ops', absent: MADE_IN_GROUP }),
+      { since: '6.1', symbol: 'vfio_init_device' },
+    ],
     vfio_register_emulated_iommu_dev: [
-      {
-        until: '5.16',
-        symbol: 'vfio_register_group_dev',
-        absent: 'until 5.16 mediated devices get a group from mdev, and are registered as all others',
-      },
+      ...beforeRegistering({ symbol: 'vfio_add_group_dev', absent: AS_ALL_OTHERS }),
+      { until: '5.16', symbol: 'vfio_register_group_dev', absent: AS_ALL_OTHERS },
     ],
     'vfio_register_emulated_iommu_dev call vfio_noiommu_group_alloc': [
       { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_device_set_group' },
     ],
+    vfio_register_group_dev: beforeRegistering({ symbol: 'vfio_add_group_dev', absent: ONE_STEP }),
     ...each(
       ['vfio_register_group_dev call iommu_group_get', 'vfio_register_group_dev call vfio_create_group'],
+      ...beforeRegistering({}),
       { since: '5.16', until: '6.2', symbol: 'vfio_group_find_or_alloc' },
       { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_group_find_or_alloc' },
     ),
     ...each(
       ['vfio_register_group_dev call mutex_lock', 'vfio_register_group_dev call mutex_unlock', 'vfio_register_group_dev name device_list'],
+      ...madeInGroup(),
       { since: '5.16', until: '6.2', symbol: '__vfio_register_dev' },
       { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_device_group_register' },
     ),
-    'vfio_register_group_dev call refcount_set': [{ since: '5.16', symbol: '__vfio_register_dev' }],
+    'vfio_register_group_dev call refcount_set': [...madeInGroup('call kref_init'), { since: '5.16', symbol: '__vfio_register_dev' }],
     'vfio_register_group_dev call vfio_group_find_or_alloc': [
-      { until: '5.16', anchor: 'call vfio_group_get_from_iommu', absent: 'until 5.16 vfio_register_group_dev finds the group itself' },
+      { until: '5.16', anchor: 'call vfio_group_get_from_iommu', absent: FINDS_ITS_GROUP },
       { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_device_set_group' },
     ],
     'vfio_register_group_dev call vfio_group_get_from_iommu': [
+      ...beforeRegistering({}),
       { since: '5.16', until: '6.2', symbol: 'vfio_group_find_or_alloc' },
       { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_group_find_or_alloc', anchor: 'call vfio_group_find_from_iommu' },
     ],
     'vfio_register_group_dev write group after EBUSY': [
+      ...madeInGroup('write group'),
       { since: '5.16', until: '6.2', symbol: '__vfio_register_dev', anchor: 'write group' },
       { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_device_set_group', anchor: 'write group after PTR_ERR' },
     ],
     vfio_release_device_set: [
       { until: '5.15', path: 'drivers/vfio/pci/vfio_pci.c', symbol: 'vfio_pci_reflck_put', absent: NO_DEVICE_SETS },
     ],
-    ...each(
-      [
-        'vfio_unregister_group_dev call list_del',
-        'vfio_unregister_group_dev call mutex_lock',
-        'vfio_unregister_group_dev call mutex_unlock',
-      ],
-      { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_device_group_unregister' },
-    ),
+    vfio_unregister_group_dev: beforeRegistering({ symbol: 'vfio_del_group_dev', absent: TAKEN_AWAY }),
+    ...each(['vfio_unregister_group_dev call list_del', 'vfio_unregister_group_dev call mutex_unlock'], ...released(), UNLISTED),
+    'vfio_unregister_group_dev call mutex_lock': [
+      ...beforeRegistering({ symbol: 'vfio_device_put', anchor: 'call kref_put_mutex' }),
+      UNLISTED,
+    ],
+    'vfio_unregister_group_dev call try_wait_for_completion': beforeRegistering({ anchor: 'call vfio_group_get_device' }),
     'vfio_unregister_group_dev call vfio_device_del': [
-      {
-        until: '6.1',
-        anchor: 'call list_del after wait_for_completion_timeout',
-        absent: NOT_IN_DRIVER_MODEL,
-      },
+      ...beforeRegistering({ symbol: 'vfio_device_release', anchor: 'call list_del', absent: NOT_IN_DRIVER_MODEL }),
+      { until: '6.1', anchor: 'call list_del after wait_for_completion_timeout', absent: NOT_IN_DRIVER_MODEL },
       { until: '6.6', anchor: 'call device_del' },
     ],
+    'vfio_unregister_group_dev call vfio_device_group_unregister': released('call list_del'),
+    'vfio_unregister_group_dev call vfio_device_put_registration': beforeRegistering({ anchor: 'call vfio_device_put' }),
     'vfio_unregister_group_dev call vfio_device_remove_group': [{ until: '6.1', anchor: 'call vfio_group_put' }],
+    'vfio_unregister_group_dev call wait_for_completion_interruptible_timeout': beforeRegistering({
+      anchor: 'call wait_woken after TASK_UNINTERRUPTIBLE',
+    }),
+    'vfio_unregister_group_dev name request': beforeRegistering({}),
   },
 };

@@ -1,9 +1,13 @@
 import type { Fact, History } from '../../../history';
 import { each } from '../../each';
 import {
+  beforeRegistering,
   BORROWED_KVM,
   CLOSED_BY_RELEASE,
   CLOSED_INLINE,
+  COUNTED_BY_LIST,
+  FINDS_ITS_GROUP,
+  MADE_IN_GROUP,
   NO_CDEV,
   NO_CHECK_OF_ACCESS,
   NO_NOTIFY,
@@ -16,6 +20,7 @@ const DMA_UNOWNED = 'until 5.18 nobody owns a group’s DMA: vfio_group_viable c
 const DMA_OWNED = 'since 5.18 a group’s DMA is owned from when it joins a container: no driver can get in between';
 
 const GONE_WITH_LAST_REFERENCE = 'until 6.1 a group goes with its last reference, not with its last device';
+const UNLISTED_LAST = 'until 6.2 a device is taken off its group’s list when nobody uses it any more';
 const PART_OF_SET_CONTAINER = 'until 6.1 vfio_group_set_container puts the group into the container itself';
 
 /**
@@ -133,13 +138,17 @@ export const group: History['files'] = {
       absent: 'since 6.2 the callers hold vfio.group_lock',
     }),
     vfio_device_block_group: [{ until: '6.6', symbol: 'vfio_group_fops_open', absent: NO_CDEV }],
-    'vfio_device_get_from_name call vfio_device_try_get': [{ since: '6.1', anchor: 'call vfio_device_try_get_registration' }],
+    'vfio_device_get_from_name call vfio_device_try_get': [
+      ...beforeRegistering({ anchor: 'call vfio_device_get', absent: COUNTED_BY_LIST }),
+      { since: '6.1', anchor: 'call vfio_device_try_get_registration' },
+    ],
     vfio_device_group_get_kvm_safe: [
       { until: '5.19', symbol: 'vfio_group_set_kvm', anchor: 'call blocking_notifier_call_chain', absent: BORROWED_KVM },
       { until: '6.2', symbol: 'vfio_device_open', anchor: 'write kvm', absent: BORROWED_KVM },
       { until: '6.3', path: 'drivers/vfio/vfio_main.c', symbol: 'vfio_device_first_open', anchor: 'write kvm', absent: BORROWED_KVM },
     ],
     vfio_device_group_register: [
+      ...beforeRegistering({ symbol: 'vfio_group_create_device', anchor: 'name device_list', absent: MADE_IN_GROUP }),
       {
         until: '5.16',
         symbol: 'vfio_register_group_dev',
@@ -154,11 +163,12 @@ export const group: History['files'] = {
       },
     ],
     vfio_device_group_unregister: [
+      ...beforeRegistering({ symbol: 'vfio_device_release', anchor: 'call list_del', absent: UNLISTED_LAST }),
       {
         until: '6.2',
         symbol: 'vfio_unregister_group_dev',
         anchor: 'call list_del after wait_for_completion_timeout',
-        absent: 'until 6.2 vfio_unregister_group_dev takes the device off its group’s list, when nobody uses it any more',
+        absent: UNLISTED_LAST,
       },
     ],
     vfio_device_group_unuse_iommu: [
@@ -193,12 +203,8 @@ export const group: History['files'] = {
       { until: '6.1', symbol: 'vfio_group_put' },
     ],
     vfio_device_set_group: [
-      {
-        until: '5.16',
-        symbol: 'vfio_register_group_dev',
-        anchor: 'write group after EBUSY',
-        absent: 'until 5.16 vfio_register_group_dev finds the group itself',
-      },
+      ...beforeRegistering({ symbol: 'vfio_group_create_device', anchor: 'write group', absent: FINDS_ITS_GROUP }),
+      { until: '5.16', symbol: 'vfio_register_group_dev', anchor: 'write group after EBUSY', absent: FINDS_ITS_GROUP },
       {
         until: '6.2',
         symbol: '__vfio_register_dev',
@@ -241,12 +247,8 @@ export const group: History['files'] = {
       },
     ],
     vfio_group_find_or_alloc: [
-      {
-        until: '5.16',
-        symbol: 'vfio_register_group_dev',
-        anchor: 'call vfio_group_get_from_iommu',
-        absent: 'until 5.16 vfio_register_group_dev finds the group itself',
-      },
+      ...beforeRegistering({ symbol: 'vfio_add_group_dev', anchor: 'call vfio_group_get_from_iommu', absent: FINDS_ITS_GROUP }),
+      { until: '5.16', symbol: 'vfio_register_group_dev', anchor: 'call vfio_group_get_from_iommu', absent: FINDS_ITS_GROUP },
     ],
     'vfio_group_find_or_alloc call device_iommu_capable': [
       { since: '5.19', until: '6.0', anchor: 'call iommu_capable' },
@@ -258,6 +260,7 @@ export const group: History['files'] = {
         'vfio_group_find_or_alloc call iommu_group_put',
         'vfio_group_find_or_alloc call vfio_create_group',
       ],
+      ...beforeRegistering({}),
       { until: '5.16', symbol: 'vfio_register_group_dev' },
     ),
     'vfio_group_find_or_alloc call vfio_group_find_from_iommu': [{ until: '6.2', anchor: 'call vfio_group_get_from_iommu' }],

@@ -1,7 +1,7 @@
 import type { History } from '../../../history';
 import { before, from } from '../../backports';
 import { each } from '../../each';
-import { NO_DEVICE_IN_MEMORY } from './absences';
+import { beforeRegistering, NO_DEVICE_IN_MEMORY } from './absences';
 
 const NO_RUNTIME_PM = 'until 5.19 vfio-pci puts an unused device into D3hot by itself, with vfio_pci_set_power_state';
 const NO_DYNAMIC_MSIX = 'until 6.5 all vectors are allocated together, with a context each, when the device is switched to messages';
@@ -20,8 +20,13 @@ const NOT_UNDER_IGATE = 'until 6.9, and stable releases of April 2024, the guest
 const TOKEN_APART = 'since 6.17 user space may give the token apart from the name too: the driver’s match_token_uuid takes both';
 const ONE_PAGE_SIZE = 'until 6.12 there is one handler of faults, for pages of one size';
 
+const VF_TOKEN_INLINE =
+  'until 5.13, and stable releases of May 2021, vfio_pci_probe makes the token for virtual functions itself, and vfio_pci_remove frees it';
+
 /** When the eventfds of errors and requests came under RCU: the release, and the stable releases. */
 const RCU = ['6.18.2', ['6.12.63']] as const;
+/** When what concerns virtual functions became functions of its own: 5.13, and the stable releases of May 2021. */
+const VF_INIT = ['5.12.4', ['5.10.37', '5.11.21']] as const;
 /** When INTx came to be enabled together with its eventfd, and masked under igate: 6.9, and stable releases of April 2024. */
 const INTX_LOCKS = ['6.8.3', ['5.10.215', '5.15.154', '6.1.84', '6.6.24', '6.7.12']] as const;
 const INTX_SIGNAL_APART = before(...INTX_LOCKS, { symbol: 'vfio_intx_set_signal' });
@@ -35,7 +40,10 @@ export const pci: History['files'] = {
     ],
     vfio_pci_open_device: [{ until: '5.15', symbol: 'vfio_pci_open' }],
     'vfio_pci_ops name vfio_pci_core_init_dev': [{ since: '7.3', anchor: 'name vfio_pci_init_dev' }],
-    'vfio_pci_probe call dev_set_drvdata': [{ until: '5.13', path: 'drivers/vfio/vfio.c', symbol: 'vfio_add_group_dev' }],
+    'vfio_pci_probe call dev_set_drvdata': [
+      ...beforeRegistering({ path: 'drivers/vfio/vfio.c', symbol: 'vfio_group_create_device' }),
+      { until: '5.13', path: 'drivers/vfio/vfio.c', symbol: 'vfio_add_group_dev' },
+    ],
     'vfio_pci_probe call vfio_alloc_device': [{ until: '6.1', anchor: 'call kzalloc', absent: NO_DEVICE_IN_MEMORY }],
     'vfio_pci_probe call vfio_pci_core_register_device': [
       { until: '5.13', anchor: 'call vfio_add_group_dev', absent: ONE_MODULE },
@@ -107,14 +115,13 @@ export const pci: History['files'] = {
     vfio_pci_core_read: [{ until: '5.15', symbol: 'vfio_pci_read' }],
     vfio_pci_core_register_device: [{ until: '5.15', symbol: 'vfio_pci_probe', absent: ONE_MODULE }],
     'vfio_pci_core_register_device call vfio_assign_device_set': [{ until: '5.15', anchor: 'call vfio_pci_reflck_attach' }],
-    ...each(
-      [
-        'vfio_pci_core_register_device call pci_num_vf',
-        'vfio_pci_core_register_device call vfio_pci_set_power_state',
-        'vfio_pci_core_register_device call vfio_pci_vf_init',
-      ],
+    ...each(['vfio_pci_core_register_device call pci_num_vf', 'vfio_pci_core_register_device call vfio_pci_set_power_state'], {
+      until: '5.15',
+    }),
+    'vfio_pci_core_register_device call vfio_pci_vf_init': [
+      ...before(...VF_INIT, { anchor: 'name is_physfn', absent: VF_TOKEN_INLINE }),
       { until: '5.15' },
-    ),
+    ],
     ...each(
       [
         'vfio_pci_core_register_device call pm_runtime_allow',
@@ -125,7 +132,7 @@ export const pci: History['files'] = {
     ),
     'vfio_pci_core_register_device call vfio_register_group_dev': [{ until: '5.13', anchor: 'call vfio_add_group_dev' }],
     vfio_pci_core_release_dev: [
-      { until: '5.15', symbol: 'vfio_pci_remove', anchor: 'call mutex_destroy', absent: ONE_MODULE },
+      { until: '5.15', symbol: 'vfio_pci_remove', anchor: 'call mutex_destroy after vfio_iommu_group_put', absent: ONE_MODULE },
       { until: '6.1', symbol: 'vfio_pci_core_uninit_device' },
     ],
     'vfio_pci_core_release_dev call vfio_free_device': [
@@ -172,7 +179,10 @@ export const pci: History['files'] = {
     }),
     'vfio_pci_core_sriov_configure name sriov_pfs_item': [{ until: '5.18', anchor: 'call pci_enable_sriov', absent: NO_SRIOV_LIST }],
     vfio_pci_core_unregister_device: [{ until: '5.15', symbol: 'vfio_pci_remove', absent: ONE_MODULE }],
-    'vfio_pci_core_unregister_device call vfio_pci_vf_uninit': [{ until: '5.15' }],
+    'vfio_pci_core_unregister_device call vfio_pci_vf_uninit': [
+      ...before(...VF_INIT, { anchor: 'name vf_token', absent: VF_TOKEN_INLINE }),
+      { until: '5.15' },
+    ],
     ...each(['vfio_pci_core_unregister_device call pm_runtime_forbid', 'vfio_pci_core_unregister_device call pm_runtime_get_noresume'], {
       until: '5.19',
       anchor: 'call vfio_pci_set_power_state',
@@ -244,8 +254,15 @@ export const pci: History['files'] = {
     ),
     vfio_pci_mmap_page_fault: [{ until: '6.12', symbol: 'vfio_pci_mmap_fault', absent: ONE_PAGE_SIZE }],
     vfio_pci_validate_vf_token: [{ since: '6.17', symbol: 'vfio_pci_core_match_token_uuid' }],
+    vfio_pci_vf_init: before(...VF_INIT, { symbol: 'vfio_pci_probe', anchor: 'name is_physfn', absent: VF_TOKEN_INLINE }),
+    ...each(
+      ['vfio_pci_vf_init call bus_register_notifier', 'vfio_pci_vf_init call uuid_gen', 'vfio_pci_vf_init name vfio_pci_bus_notifier'],
+      ...before(...VF_INIT, {}),
+    ),
     'vfio_pci_vf_init name is_virtfn': [{ until: '5.18', anchor: 'name is_physfn', absent: NO_SRIOV_LIST }],
     'vfio_pci_vf_init name sriov_pf_core_dev': [{ until: '5.18', anchor: 'name is_physfn', absent: NO_SRIOV_LIST }],
+    vfio_pci_vf_uninit: before(...VF_INIT, { symbol: 'vfio_pci_remove', anchor: 'name vf_token', absent: VF_TOKEN_INLINE }),
+    'vfio_pci_vf_uninit call bus_unregister_notifier': before(...VF_INIT, {}),
     'vfio_pci_zap_and_down_write_memory_lock call vfio_pci_zap_and_vma_lock': [{ since: '6.10', anchor: 'call vfio_pci_zap_bars' }],
     'vfio_pci_zap_and_down_write_memory_lock call vfio_pci_zap_bars': [{ until: '6.10', anchor: 'call vfio_pci_zap_and_vma_lock' }],
   },

@@ -1,13 +1,18 @@
 import type { History } from '../../../history';
+import { before } from '../../backports';
 import { NO_NOTIFY } from './absences';
 
 const BY_NOTIFIER = 'until 6.0 a driver that pins pages registers a notifier for what is unmapped, not its device';
 const EXTERNAL_DOMAIN = 'until 5.16 groups of mediated devices are listed in a domain of their own, without an IOMMU behind it';
 const NOT_COUNTED = 'until 5.12 groups that may write anywhere are not counted: a flag says whether there are any';
 
+/** When pages came to be pinned in batches. */
+const BATCHES = ['5.12', ['5.10.146']] as const;
+
 /** The backend of containers, and virqfd. */
 export const type1: History['files'] = {
   'drivers/vfio/vfio_iommu_type1.c': {
+    vaddr_get_pfns: before(...BATCHES, { symbol: 'vaddr_get_pfn' }),
     'vfio_dma_do_map name domain_list': [{ until: '5.16', anchor: 'name IS_IOMMU_CAP_DOMAIN_IN_CONTAINER' }],
     'vfio_dma_do_unmap call vfio_find_dma_first_node': [{ until: '5.12', anchor: 'call vfio_find_dma after vfio_find_dma vfio_find_dma' }],
     vfio_iommu_device_capable: [
@@ -73,6 +78,10 @@ export const type1: History['files'] = {
     vfio_iommu_type1_register_device: [{ until: '6.0', symbol: 'vfio_iommu_type1_register_notifier', absent: BY_NOTIFIER }],
     vfio_iommu_type1_unregister_device: [{ until: '6.0', symbol: 'vfio_iommu_type1_unregister_notifier', absent: BY_NOTIFIER }],
     'vfio_lock_acct call mm_lock_acct': [{ until: '6.1', anchor: 'call __account_locked_vm' }],
+    'vfio_pin_pages_remote name batch': before(...BATCHES, {
+      anchor: 'call vaddr_get_pfn',
+      absent: 'before 5.12 and 5.10.146 pages are pinned one at a time',
+    }),
     vfio_test_domain_fgsp: [
       {
         since: '6.16',
