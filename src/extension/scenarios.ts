@@ -8,6 +8,7 @@ import { mistakesInRun, readScenario, type Scenario } from '../flows/scenario/sc
 import type { Session } from '../flows/session';
 import { openText } from './documents';
 import { showError } from './errors';
+import { registerLenses } from './lenses';
 import { pause } from './progress';
 import { isScenario, SCENARIOS, type ScenarioProblems } from './scenarioProblems';
 
@@ -76,17 +77,11 @@ export function registerScenarios(session: Session, problems: ScenarioProblems):
     throw new Error(first === undefined ? document.uri.path : placed(document, first));
   }
 
-  const lenses: vscode.CodeLensProvider = {
-    provideCodeLenses: ({ uri }) => [
-      new vscode.CodeLens(new vscode.Range(0, 0, 0, 0), {
-        command: 'virtflow.openScenario',
-        title: t('Explore Scenario'),
-        arguments: [uri],
-      }),
-    ],
-  };
+  const lenses = ({ uri }: vscode.TextDocument): vscode.CodeLens[] => [
+    new vscode.CodeLens(new vscode.Range(0, 0, 0, 0), { command: 'virtflow.openScenario', title: t('Explore Scenario'), arguments: [uri] }),
+  ];
   const subscriptions = [
-    vscode.languages.registerCodeLensProvider(SCENARIOS, lenses),
+    registerLenses(SCENARIOS, lenses),
     vscode.workspace.onDidSaveTextDocument((document) => {
       if (document.uri.toString() === current()?.toString()) play(document).catch(showError);
     }),

@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import { functionKey } from '../../flows/functions';
 import { passing, passingText } from '../../flows/functionText';
 import type { Session } from '../../flows/session';
+import { registerLenses } from '../lenses';
 import type { SourceTrees } from '../sourceTrees';
 import type { KnownCode } from './known';
 import { annotatesSource, onDidChangeAnnotating, SOURCE_FILES } from './setting';
@@ -27,8 +28,7 @@ export function registerLens(session: Session, sources: SourceTrees, code: Known
   }
 
   return vscode.Disposable.from(
-    changed,
-    vscode.languages.registerCodeLensProvider(SOURCE_FILES, { onDidChangeCodeLenses: changed.event, provideCodeLenses }),
+    registerLenses(SOURCE_FILES, provideCodeLenses, changed),
     sources.onDidChange(refresh),
     onDidChangeAnnotating(refresh),
     { dispose: session.onDidChange((change) => change === 'run' && refresh()) },
