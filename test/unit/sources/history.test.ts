@@ -111,12 +111,18 @@ describe('the history of Linux', () => {
   const reference = (path: string, symbol: string): Reference => ({ project: 'linux', path, symbol });
   const register = reference('drivers/vfio/vfio_main.c', 'vfio_register_group_dev');
   const token = reference('drivers/vfio/pci/vfio_pci_core.c', 'vfio_pci_vf_init');
+  const signal = reference('fs/eventfd.c', 'eventfd_signal_mask');
+  const map = reference('drivers/iommu/iommu.c', '_iommu_map');
+  const post = reference('arch/x86/kvm/vmx/posted_intr.c', 'vmx_can_use_vtd_pi');
   const start = reference('kernel/rcu/srcutree.c', 'srcu_gp_start_if_needed');
   const pin = reference('drivers/vfio/vfio_iommu_type1.c', 'vaddr_get_pfns');
 
   const cases: readonly (readonly [reference: Reference, formerly: string, before: readonly string[], from: readonly string[]])[] = [
     [register, 'vfio_add_group_dev', ['5.10', '5.10.136', '5.11.22', '5.12.9'], ['5.10.137', '5.13', '5.15.85']],
     [token, 'vfio_pci_probe', ['5.10.36', '5.11', '5.11.20', '5.12.3'], ['5.10.37', '5.11.21', '5.12.4', '5.13']],
+    [signal, 'eventfd_signal', ['5.10.161', '5.15.85', '6.0', '6.1'], ['5.10.162', '5.15.90', '6.0.17', '6.1.3', '6.5']],
+    [map, 'iommu_map', ['5.10.13', '5.11'], ['5.10.20', '5.11.3', '5.12.9']],
+    [post, 'vmx_vcpu_pi_put', ['5.10.83', '5.12.9', '5.15'], ['5.10.84', '5.15.7', '5.16']],
     [start, '__call_srcu', ['5.10.61', '5.11.22'], ['5.10.62', '5.12']],
     [pin, 'vaddr_get_pfn', ['5.10.145', '5.11'], ['5.10.146', '5.12']],
   ];

@@ -10,6 +10,9 @@ const ACK_IN_PARENT: readonly Fact[] = [{ since: '6.2', path: 'arch/x86/kernel/a
 const SENDS_EVENTS_PROC: Fact = { until: '5.11', symbol: 'ep_send_events_proc' };
 const DELIVERS = from('7.1', ['6.12'], { symbol: 'ep_deliver_event' });
 
+/** When an eventfd could be signalled with flags of the caller's: 6.2, and stable releases of January 2023. */
+const MASKS = ['6.1.3', ['5.10.162', '5.15.90', '6.0.17']] as const;
+
 /** When a grace period of SRCU could be started without a callback. */
 const POLLING = ['5.12', ['5.10.62']] as const;
 const STARTED_BY_CALL = 'before 5.12 and 5.10.62 only __call_srcu starts a grace period, and does so itself';
@@ -62,7 +65,7 @@ export const core: History['files'] = {
     'kvm_guest_apic_eoi_write call native_eoi_write': [{ since: '6.6', anchor: 'call apic_native_eoi' }],
   },
   'fs/eventfd.c': {
-    eventfd_signal_mask: [{ since: '5.11', until: '6.1.1', symbol: 'eventfd_signal' }],
+    eventfd_signal_mask: before(...MASKS, { symbol: 'eventfd_signal' }),
   },
   'fs/eventpoll.c': {
     'do_epoll_ctl call ep_insert': [{ since: '7.3', symbol: 'do_epoll_ctl_file' }],
@@ -88,7 +91,7 @@ export const core: History['files'] = {
   },
   'include/linux/eventfd.h': {
     '*': [{ until: '6.8', path: 'fs/eventfd.c' }],
-    'eventfd_signal call eventfd_signal_mask': [{ since: '5.11', until: '6.1.1', anchor: 'call wake_up_locked_poll' }],
+    'eventfd_signal call eventfd_signal_mask': before(...MASKS, { anchor: 'call wake_up_locked_poll' }),
   },
   'kernel/irq/chip.c': {
     'handle_fasteoi_irq name irq_eoi': [{ since: '6.16', symbol: 'cond_unmask_eoi_irq' }],

@@ -98,8 +98,8 @@ export const drivers: History['files'] = {
     'virtio_queue_rq call virtblk_prep_rq': [{ until: '5.19', anchor: 'call blk_mq_start_request' }],
   },
   'drivers/char/virtio_console.c': {
-    'virtcons_remove call virtio_break_device': before('5.18', ['5.10', '5.15'], {
-      absent: 'before 5.18, 5.15.y and 5.10.y nobody told those that polled for a buffer',
+    'virtcons_remove call virtio_break_device': before('5.17.2', ['5.10.110', '5.15.33', '5.16.19'], {
+      absent: 'before 5.18, and stable releases of April 2022, nobody told those that polled for a buffer',
     }),
   },
   'drivers/tty/serial/8250/8250_port.c': {
@@ -178,7 +178,7 @@ export const drivers: History['files'] = {
     vp_modern_set_status: [{ until: '5.12', path: 'drivers/virtio/virtio_pci_modern.c', symbol: 'vp_set_status' }],
   },
   'drivers/virtio/virtio_ring.c': {
-    'virtio_break_device call WRITE_ONCE': before('5.15', ['5.10'], { anchor: 'write broken' }),
+    'virtio_break_device call WRITE_ONCE': before('5.13.14', ['5.10.62'], { anchor: 'write broken' }),
     'detach_buf_split write num_free': [{ since: '7.0', symbol: 'detach_buf_split_in_order' }],
     'detach_buf_split write num_free after free_head': [
       { since: '7.0', symbol: 'detach_buf_split_in_order', anchor: 'write num_free after vring_unmap_one_split vring_unmap_one_split' },

@@ -8,6 +8,9 @@ const UNCLAIMED = 'until 5.19 a group was never cut off: between two users it wa
 const ONE_PAGE_SIZE = 'until 5.15 the driver was asked for one page at a time';
 const GENERIC_TABLES = 'since 6.19 VT-d leaves its page tables to the generic page-table code';
 
+/** When the hardware came to be told of a mapping as a whole: 5.12, and stable releases of March 2021. */
+const SYNC_APART = ['5.11.3', ['5.10.20']] as const;
+
 /** The operations of an allocated domain, apart from the driver's since 6.17. */
 const inDomainOps = (anchor?: string): Fact => ({
   since: '6.17',
@@ -300,10 +303,10 @@ export const iommu: History['files'] = {
       },
     ],
     _iommu_map: [
-      ...before('5.12', ['5.10'], {
+      ...before(...SYNC_APART, {
         symbol: 'iommu_map',
         anchor: 'call __iommu_map',
-        absent: 'before 5.12 and 5.10.y iommu_map did this itself',
+        absent: 'before 5.11.3 and 5.10.20 iommu_map did this itself',
       }),
       { since: '6.16', symbol: 'iommu_map', anchor: 'call iommu_map_nosync', absent: 'since 6.3 iommu_map does this itself' },
       { since: '6.3', symbol: 'iommu_map', anchor: 'call __iommu_map', absent: 'since 6.3 iommu_map does this itself' },
@@ -374,11 +377,11 @@ export const iommu: History['files'] = {
       { until: '5.15', anchor: 'name iova_to_phys', absent: 'until 5.15 the driver was asked whatever the domain’s type' },
     ],
     'iommu_map call __iommu_map': [
-      ...from('5.12', ['5.10'], { until: '6.3', symbol: '_iommu_map' }),
+      ...from(...SYNC_APART, { until: '6.3', symbol: '_iommu_map' }),
       { since: '6.16', anchor: 'call iommu_map_nosync' },
     ],
     'iommu_map name iotlb_sync_map': [
-      { since: '5.11', until: '5.12', symbol: '__iommu_map' },
+      ...before(...SYNC_APART, { symbol: '__iommu_map' }),
       { until: '6.3', symbol: '_iommu_map' },
       { since: '6.16', symbol: 'iommu_sync_map' },
     ],

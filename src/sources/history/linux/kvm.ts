@@ -31,11 +31,13 @@ const POSTS_FIRST: readonly Fact[] = [
   { ...ACCEPT_IRQ, until: '5.12', anchor: 'name deliver_posted_interrupt' },
   { ...ACCEPT_IRQ, anchor: 'name kvm_x86_deliver_posted_interrupt' },
 ];
-const ASKED_IN_PUT = before('5.15', ['5.10'], { symbol: 'vmx_vcpu_pi_put' });
+/** When all were given one condition for posting: 5.16, and stable releases of December 2021. */
+const ONE_CONDITION = ['5.15.7', ['5.10.84']] as const;
+const ASKED_IN_PUT = before(...ONE_CONDITION, { symbol: 'vmx_vcpu_pi_put' });
 const ASKED_EACH_TIME = ASKED_IN_PUT.map((fact): Fact => ({
   ...fact,
   anchor: 'call kvm_arch_has_assigned_device',
-  absent: 'until 5.15 each function that posts interrupts, or waits for them, asks itself whether a device may post any',
+  absent: 'before 5.15.7 and 5.10.84 each function that posts interrupts, or waits for them, asks itself whether a device may post any',
 }));
 const TO_MSRS: Fact = { since: '7.3', path: 'arch/x86/kvm/msrs.c' };
 const SCAN_IRQ: readonly Fact[] = [
@@ -187,7 +189,7 @@ export const kvm: History['files'] = {
     'vmx_can_use_vtd_pi call irq_remapping_cap': [...ASKED_IN_PUT, { since: '6.17', anchor: 'call kvm_arch_has_irq_bypass' }],
     'vmx_can_use_vtd_pi call kvm_arch_has_assigned_device': [...ASKED_IN_PUT, { since: '6.17', anchor: 'name nr_possible_bypass_irqs' }],
     'vmx_can_use_vtd_pi name enable_apicv': [
-      ...before('5.15', ['5.10'], { symbol: 'vmx_vcpu_pi_put', anchor: 'call kvm_vcpu_apicv_active' }),
+      ...before(...ONE_CONDITION, { symbol: 'vmx_vcpu_pi_put', anchor: 'call kvm_vcpu_apicv_active' }),
       { since: '6.17', anchor: 'call kvm_arch_has_irq_bypass' },
     ],
     vmx_needs_pi_wakeup: [
