@@ -14,14 +14,14 @@ after(() => rmSync(scratch, { recursive: true, force: true }));
 
 const SCENARIO = 'intx-one-interrupt.virtflow.json';
 const MALFORMED = 'meaning.virtflow.json';
+const FIXTURES = path.join(ROOT, 'test/fixtures/scenarios');
 
 /** A folder with a good scenario and a bad one. */
 function folder(name: string): { readonly name: string; readonly path: string } {
   const root = path.join(scratch, name);
   mkdirSync(root);
-  const fixtures = path.join(ROOT, 'test/fixtures/scenarios');
-  copyFileSync(path.join(fixtures, SCENARIO), path.join(root, SCENARIO));
-  copyFileSync(path.join(fixtures, 'malformed', MALFORMED), path.join(root, MALFORMED));
+  copyFileSync(path.join(FIXTURES, SCENARIO), path.join(root, SCENARIO));
+  copyFileSync(path.join(FIXTURES, 'malformed', MALFORMED), path.join(root, MALFORMED));
   return { name, path: root };
 }
 
@@ -124,6 +124,8 @@ endToEnd(
   'after a reload a scenario that has become malformed, or is gone, is told, and its run is there without it',
   async (workbench) => {
     const file = path.join(changed.path, SCENARIO);
+    // It was deleted when this was done in the other host.
+    copyFileSync(path.join(FIXTURES, SCENARIO), file);
     const rows = workbench.tree('Flows');
     await workbench.openFile(workbench.pathOf(changed, SCENARIO));
     await exploreFromTitle(workbench);

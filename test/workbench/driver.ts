@@ -114,7 +114,7 @@ function actions(host: Host, page: Page): Actions {
         .waitFor();
     },
     async openFile(file) {
-      // The dialog puts the current folder into its field, and again each time it has read one: type when it has settled, and until it stays.
+      // The dialog puts the current folder into its field, and again each time it has read one: type when it has settled.
       const settled = page.locator('.quick-input-widget').getByText('..', { exact: true });
       // While VS Code starts, before it can read the folder, the command does nothing at all.
       await eventually(
@@ -125,15 +125,11 @@ function actions(host: Host, page: Page): Actions {
         Boolean,
         30_000,
       );
-      const found = rows.filter({ hasText: path.posix.basename(file) }).first();
-      await eventually(
-        async () => {
-          await input.fill(file);
-          return appears(found, 2000);
-        },
-        Boolean,
-        30_000,
-      );
+      await input.fill(file);
+      await rows
+        .filter({ hasText: path.posix.basename(file) })
+        .first()
+        .waitFor();
       await input.fill(file);
       await page.keyboard.press('Enter');
       await page
