@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { after } from 'node:test';
 import { eventually, type Workbench } from '../workbench/driver';
+import type { MountedFolder } from '../workbench/folders';
 import { ROOT } from '../workbench/paths';
 import { endToEnd } from './workbench';
 
@@ -17,7 +18,7 @@ const MALFORMED = 'meaning.virtflow.json';
 const FIXTURES = path.join(ROOT, 'test/fixtures/scenarios');
 
 /** A folder with a good scenario and a bad one. */
-function folder(name: string): { readonly name: string; readonly path: string } {
+function folder(name: string): MountedFolder {
   const root = path.join(scratch, name);
   mkdirSync(root);
   copyFileSync(path.join(FIXTURES, SCENARIO), path.join(root, SCENARIO));
@@ -31,7 +32,8 @@ const openButton = ({ page }: Workbench) => page.locator('.editor-actions .actio
 const panelIsReady = (workbench: Workbench): Promise<void> =>
   workbench.webview('panel').locator('body[data-state=ready]').waitFor({ state: 'attached' });
 
-async function exploreFromTitle(workbench: Workbench): Promise<void> {
+async function exploreFromTitle(workbench: Workbench, from: MountedFolder): Promise<void> {
+  await workbench.openFile(workbench.pathOf(from, SCENARIO));
   await openButton(workbench).click();
   await panelIsReady(workbench);
 }
@@ -55,8 +57,7 @@ endToEnd(
   'a scenario opens from its file, shows its chapters, and runs again when it is saved',
   async (workbench) => {
     const { page } = workbench;
-    await workbench.openFile(workbench.pathOf(kept, SCENARIO));
-    await exploreFromTitle(workbench);
+    await exploreFromTitle(workbench, kept);
     await workbench.openContainer('Virtflow');
     const rows = workbench.tree('Flows');
     await rows.filter({ hasText: 'One INTx, from the device' }).waitFor();
@@ -92,8 +93,7 @@ endToEnd(
   'after a reload the panel tells the run by its scenario, which runs again when its file is saved',
   async (workbench) => {
     const { page } = workbench;
-    await workbench.openFile(workbench.pathOf(reloaded, SCENARIO));
-    await exploreFromTitle(workbench);
+    await exploreFromTitle(workbench, reloaded);
     await workbench.openContainer('Virtflow');
     const rows = workbench.tree('Flows');
     await rows.filter({ hasText: 'The line opens again' }).click();
@@ -127,8 +127,7 @@ endToEnd(
     // It was deleted when this was done in the other host.
     copyFileSync(path.join(FIXTURES, SCENARIO), file);
     const rows = workbench.tree('Flows');
-    await workbench.openFile(workbench.pathOf(changed, SCENARIO));
-    await exploreFromTitle(workbench);
+    await exploreFromTitle(workbench, changed);
     await workbench.openContainer('Virtflow');
     await rows.filter({ hasText: 'One INTx, from the device' }).waitFor();
     const stood = await stepOf(workbench);
@@ -145,8 +144,7 @@ endToEnd(
     await rows.filter({ hasText: 'A worker drives the guest’s I/O APIC' }).waitFor();
 
     writeFileSync(file, text);
-    await workbench.openFile(workbench.pathOf(changed, SCENARIO));
-    await exploreFromTitle(workbench);
+    await exploreFromTitle(workbench, changed);
     await rows.filter({ hasText: 'One INTx, from the device' }).waitFor();
     rmSync(file);
     await reload(workbench);
