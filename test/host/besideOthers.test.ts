@@ -54,9 +54,8 @@ suite('beside another extension that knows C', () => {
 
   suiteTeardown(async () => {
     other?.dispose();
-    await vscode.commands.executeCommand('workbench.action.closeAllEditors');
     await setTree(undefined);
-    tree.dispose();
+    await tree.close();
   });
 
   test('both hovers are shown', async function () {

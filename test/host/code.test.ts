@@ -50,10 +50,9 @@ suite('from code to flow', () => {
   });
 
   suiteTeardown(async () => {
-    await vscode.commands.executeCommand('workbench.action.revertAndCloseActiveEditor');
     await settings().update('sources.linux', undefined, vscode.ConfigurationTarget.Global);
     await settings().update('annotateSource', undefined, vscode.ConfigurationTarget.Global);
-    tree.dispose();
+    await tree.close();
   });
 
   test('a modelled function has a lens, another one has none', async function () {

@@ -1,12 +1,15 @@
 import * as vscode from 'vscode';
+import { until } from './assert';
 
 /** A source tree that is nowhere but in a test. Nothing in it can be written. */
-export interface MemoryTree extends vscode.Disposable {
+export interface MemoryTree {
   /** As `virtflow.sources.linux` names it. */
   readonly root: string;
   uriOf(file: string): vscode.Uri;
   /** The files that were read, in order. */
   readonly read: readonly string[];
+  /** Ends the tree and, before it, the editors on its files, whichever of them are unsaved or have the focus. */
+  close(): Promise<void>;
 }
 
 /** Serves files, by their paths in the tree, under a scheme of their own. */
@@ -40,5 +43,26 @@ export function memoryTree(scheme: string, files: Readonly<Record<string, string
     delete: no,
     rename: no,
   });
-  return { root, read, uriOf: (file) => vscode.Uri.parse(`${root}/${file}`), dispose: () => registered.dispose() };
+  return {
+    root,
+    read,
+    uriOf: (file) => vscode.Uri.parse(`${root}/${file}`),
+    async close() {
+      await closeEditors(scheme);
+      registered.dispose();
+    },
+  };
+}
+
+/** A file that stays unsaved would keep VS Code from debugging ever after: it saves first, and asks where to. */
+async function closeEditors(scheme: string): Promise<void> {
+  for (const document of vscode.workspace.textDocuments.filter(({ uri }) => uri.scheme === scheme))
+    await until(`${document.uri.path} as it was`, async () => {
+      if (!document.isDirty) return true;
+      await vscode.window.showTextDocument(document);
+      await vscode.commands.executeCommand('workbench.action.files.revert');
+      return !document.isDirty;
+    });
+  const tabs = vscode.window.tabGroups.all.flatMap((group) => group.tabs);
+  await vscode.window.tabGroups.close(tabs.filter(({ input }) => input instanceof vscode.TabInputText && input.uri.scheme === scheme));
 }

@@ -25,7 +25,7 @@ suite('checking the sources', () => {
 
   suiteTeardown(async () => {
     await settings().update('sources.linux', undefined, vscode.ConfigurationTarget.Global);
-    tree.dispose();
+    await tree.close();
   });
 
   test('tells what is gone where it was, and of files that are not there at the one that names the version', async function () {
