@@ -74,12 +74,14 @@ export async function eventually<T>(read: () => Promise<T>, expected: (value: T)
   }
 }
 
-/** Whether something is to be seen within `timeout` milliseconds. */
-const appears = (what: Locator, timeout: number): Promise<boolean> =>
-  what.waitFor({ timeout }).then(
+const succeeds = (action: Promise<void>): Promise<boolean> =>
+  action.then(
     () => true,
     () => false,
   );
+
+/** Whether something is to be seen within `timeout` milliseconds. */
+const appears = (what: Locator, timeout: number): Promise<boolean> => succeeds(what.waitFor({ timeout }));
 
 type Actions = Omit<Workbench, 'host' | 'page' | 'log' | 'close'>;
 
@@ -88,15 +90,18 @@ function actions(host: Host, page: Page): Actions {
   const input = page.locator('.quick-input-widget:visible .quick-input-box input');
 
   async function runCommand(title: string): Promise<void> {
-    // Until the keyboard's focus is somewhere, F1 goes nowhere; and extensions add their commands when they are read.
-    await eventually(async () => {
-      await page.keyboard.press('F1');
-      return appears(input, 1000);
-    }, Boolean);
-    await input.fill(`>${title}`);
     const row = rows.filter({ hasText: title }).first();
-    await row.waitFor();
-    await row.click();
+    // Until the keyboard's focus is somewhere, F1 goes nowhere; extensions add their commands when they are read; and the palette
+    // goes away when an editor takes the focus that still follows a step.
+    await eventually(
+      async () => {
+        await page.keyboard.press('F1');
+        if (!(await appears(input, 1000))) return false;
+        return succeeds(input.fill(`>${title}`, { timeout: 1000 }).then(() => row.click({ timeout: 10_000 })));
+      },
+      Boolean,
+      30_000,
+    );
   }
 
   return {
