@@ -73,9 +73,20 @@ export function placesOf(reference: Reference, tag: string, history = historyOf(
   const others = neighbours(checked, version)
     .toReversed()
     .flatMap((release) => placesIn(reference, release, history));
-  const places = [...holding, ...others.map((place): Place => ({ ...place, confidence: 'inferred' }))];
-  return places.filter((place, i) => places.findIndex((other) => isSame(place, other)) === i);
+  return distinct([...holding, ...others.map((place): Place => ({ ...place, confidence: 'inferred' }))]);
 }
+
+/**
+ * The places to look at in a tree that says it is of a version. It may have functions that the version should not have yet: distributors give old
+ * kernels what is new, and leave the version as it is. These are looked for by their own names first, except in releases that were checked.
+ */
+export function placesInTree(reference: Reference, tag: string, history = historyOf(reference.project)): readonly Place[] {
+  const places = placesOf(reference, tag, history);
+  return history.checked.includes(tag) ? places : distinct([...ahead(reference, tag, history), ...places]);
+}
+
+const distinct = (places: readonly Place[]): readonly Place[] =>
+  places.filter((place, i) => places.findIndex((other) => isSame(place, other)) === i);
 
 /** Every file that something named in `path` is in, in any version. */
 export function pathsOf(project: Project, path: string): readonly string[] {
@@ -84,6 +95,24 @@ export function pathsOf(project: Project, path: string): readonly string[] {
 }
 
 type Candidate = Omit<Place, 'confidence'>;
+
+/** Where a function stands that is not there yet in a version, nowhere if something else had its name. */
+function ahead(reference: Reference, version: string, history: History): readonly Place[] {
+  const { path, symbol, anchor } = reference;
+  const fact = factIn(history, path, symbol, version);
+  // Behind an old function of this name, or beside one that was in another file, stands something else.
+  if (fact?.until === undefined || (fact.path !== undefined && absence(fact) === undefined)) return [];
+  return wasAnothers(reference, version, history) ? [] : [{ path, symbol, anchor, standing: { kind: 'own' }, confidence: 'inferred' }];
+}
+
+/** Whether something else had this name in this file. */
+const wasAnothers = ({ path, symbol }: Reference, version: string, { files }: History): boolean =>
+  Object.entries(files).some(([home, facts]) =>
+    Object.entries(facts).some(([key, all]) => {
+      if (key === symbol || !all.some((fact) => fact.symbol === symbol && (fact.path ?? home) === path)) return false;
+      return all.find((fact) => holds(fact, version))?.symbol === symbol;
+    }),
+  );
 
 /** What holds for one version: one place, or for an identifier whose own history decides, those where it may stand. */
 function placesIn(reference: Reference, version: string, history: History): readonly Candidate[] {

@@ -3,7 +3,7 @@ import { describeReference, type Anchor, type Reference } from '../engine/refere
 import { findAnchor } from './anchor';
 import { scanAssembly } from './assembly';
 import { readText, type SourceFiles } from './files';
-import { historyOf, placesOf, type Confidence, type Place, type Standing } from './history';
+import { historyOf, placesInTree, type Confidence, type Place, type Standing } from './history';
 import { createPositions, type Position } from './positions';
 import { scanC, type Definition } from './scanner';
 import type { Tree } from './tree';
@@ -91,7 +91,7 @@ export function createResolver(tree: Tree, files: SourceFiles, history = history
 
   async function resolve(reference: Reference): Promise<Resolution> {
     const objections: Objection[] = [];
-    for (const place of placesOf(reference, tree.version, history)) {
+    for (const place of placesInTree(reference, tree.version, history)) {
       const { standing, path } = place;
       const result = standing.kind === 'nowhere' ? notInVersion(place, standing.why) : look(await sourceOf(path), { ...place, standing });
       if ('kind' in result) return result;

@@ -4,7 +4,7 @@ import { HOMES, referenceOf, type FnInfo } from '../../engine/fn';
 import { PROJECTS, type Anchor, type Project } from '../../engine/reference';
 import { casesOf } from '../../flows/cases';
 import { functionKey, knowFunctions, type KnownFunction, type KnownFunctions, type KnownPlace } from '../../flows/functions';
-import { pathsOf, placesOf } from '../../sources/history';
+import { pathsOf, placesInTree } from '../../sources/history';
 import { remarkOn } from '../../sources/remark';
 import type { Found } from '../../sources/resolver';
 import { pause } from '../progress';
@@ -143,7 +143,7 @@ function groupByPath(functions: KnownFunctions, { project, version }: BoundTree[
   for (const one of functions.values()) {
     const reference = referenceOf(one.fn);
     if (reference?.project !== project) continue;
-    for (const path of new Set(placesOf(reference, version).map((place) => place.path))) {
+    for (const path of new Set(placesInTree(reference, version).map((place) => place.path))) {
       const group = groups.get(path);
       if (group === undefined) groups.set(path, [one]);
       else group.push(one);

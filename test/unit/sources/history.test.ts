@@ -4,7 +4,7 @@ import * as fc from 'fast-check';
 import { anchorKey, anchorOfKey, PROJECTS, type Reference } from '../../../src/engine/reference';
 import { CATALOGUE } from '../../../src/flows/catalogue';
 import { claimsOf, everyRun } from '../../../src/flows/places';
-import { historyOf, placesOf, type History, type Place } from '../../../src/sources/history';
+import { historyOf, placesInTree, placesOf, type History, type Place } from '../../../src/sources/history';
 import { before, from } from '../../../src/sources/history/backports';
 import { renamed } from '../../../src/sources/history/renamed';
 import { compareVersions } from '../../../src/sources/versions';
@@ -25,7 +25,7 @@ const HISTORY: History = {
       'gone write y': [{ until: '6.1', anchor: 'write z' }],
       inlined: [{ until: '6.1', symbol: 'f', anchor: 'write member', absent: 'f did it itself' }],
     },
-    'b.c': { callee: [{ until: '6.1', symbol: 'called' }] },
+    'b.c': { callee: [{ until: '6.1', symbol: 'called' }], called: [{ until: '6.1', symbol: 'elder' }] },
     'new.c': { '*': [{ until: '6.1', nowhere: 'the driver came later' }] },
   },
 };
@@ -65,6 +65,15 @@ describe('upstream’s history', () => {
 
   const describePlace = ({ standing, path, symbol, anchor }: Place): string =>
     [standing.kind, path, symbol, ...(anchor ? [anchorKey(anchor)] : [])].join(' ');
+
+  it('lets a tree be ahead of its version, unless a name was another’s then', () => {
+    const inTree = (symbol: string, path: string, version: string) =>
+      placesInTree({ ...REFERENCE, path, symbol }, version, HISTORY).map(describePlace);
+    assert.deepEqual(inTree('gone', 'a.c', '5.10'), ['stand-in b.c before']);
+    assert.deepEqual(inTree('gone', 'a.c', '5.14'), ['own a.c gone', 'stand-in b.c before']);
+    assert.deepEqual(inTree('callee', 'b.c', '5.14'), ['own b.c callee', 'other b.c called']);
+    assert.deepEqual(inTree('called', 'b.c', '5.14'), ['other b.c elder', 'own b.c called']);
+  });
 
   it('is as sure of what holds in all releases of a series that was checked, and less of what only a neighbour has', () => {
     const sure = (version: string): readonly string[] => placesOf(REFERENCE, version, HISTORY).map(({ confidence }) => confidence);

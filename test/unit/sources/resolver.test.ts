@@ -85,7 +85,6 @@ describe('a resolver follows upstream’s history', () => {
     ['5.4', 'oldest.c:0 oldest'],
     ['5.10', 'old.c:1 fresh'],
     ['6.1.192', 'old.c:1 fresh'],
-    ['6.2', 'new.c:2 stale'],
     ['6.12', 'new.c:3 fresh'],
   ];
   const resolveIn = (version: string, files: Record<string, string>) =>
@@ -97,9 +96,15 @@ describe('a resolver follows upstream’s history', () => {
       assert.equal(place(resolution), expected);
       assert.ok(resolution.kind === 'found');
       assert.equal(resolution.standing.kind, expected === 'new.c:3 fresh' ? 'own' : 'other');
-      assert.equal(resolution.confidence, ['5.4', '6.2'].includes(version) ? 'inferred' : 'checked');
+      assert.equal(resolution.confidence, version === '5.4' ? 'inferred' : 'checked');
     });
   }
+
+  it('but under its own name first, where a tree is ahead of its version', async () => {
+    const behind = texts['new.c'].replace('fresh', 'other');
+    assert.equal(place(await resolveIn('6.2', { 'new.c': behind })), 'new.c:2 stale');
+    assert.equal(place(await resolveIn('6.2', { 'new.c': texts['new.c'] })), 'new.c:3 fresh');
+  });
 
   it('and between checked versions to what holds for their neighbours', async () => {
     assert.equal(place(await resolveIn('6.5', { 'new.c': texts['new.c'].replace('stale', 'other') })), 'new.c:3 fresh');
