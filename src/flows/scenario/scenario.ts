@@ -1,7 +1,7 @@
 import { t } from '@vscode/l10n';
 import { CATALOGUE, flowById } from '../catalogue';
 import { chapterSteps, type ChapterStart, type Flow, type FlowRun } from '../flow';
-import { flowShape, scenarioShape, type Moment, type ScenarioFile } from './format';
+import { flowShape, scenarioShape, type Expectation, type Moment, type ScenarioFile } from './format';
 import { meaning, readAs, readJson, type JsonFile, type Mistake, type Path } from './json';
 import { problemOfMoment, problemOfPlace, stepOf } from './moments';
 
@@ -114,10 +114,20 @@ function mistakenMeanings(file: JsonFile, content: ScenarioFile): readonly Mista
         ? []
         : [meaning(file, ['chapters', index, 'title'], t('another chapter is called “{0}”: expected a title of its own', title))],
     ),
-    ...expectations.flatMap((expectation, index) =>
-      'atLeast' in expectation && 'atMost' in expectation && (expectation.atLeast ?? 0) > (expectation.atMost ?? Infinity)
-        ? [meaning(file, ['expectations', index, 'atMost'], t('expected no less than “atLeast”, which is {0}', expectation.atLeast ?? 0))]
-        : [],
-    ),
+    ...expectations.flatMap((expectation, index) => mistakenBounds(file, expectation, ['expectations', index])),
   ];
+}
+
+/** What is wrong in how often or how much is expected: nothing that cannot fail, and nothing that cannot hold. */
+function mistakenBounds(file: JsonFile, expectation: Expectation, path: Path): readonly Mistake[] {
+  if (expectation.kind !== 'reached' && expectation.kind !== 'steps') return [];
+  const { kind, atLeast, atMost } = expectation;
+  const isBounded = (atLeast ?? atMost) !== undefined;
+  if (kind === 'steps' && !isBounded)
+    return [meaning(file, path, t('expected “atLeast”, “atMost” or both: every run has some number of steps'))];
+  if (kind === 'reached' && isBounded && expectation.times !== undefined)
+    return [meaning(file, [...path, 'times'], t('expected “times”, or “atLeast” and “atMost”, not both'))];
+  const least = atLeast ?? (kind === 'reached' ? 1 : 0);
+  if (least <= (atMost ?? Infinity)) return [];
+  return [meaning(file, [...path, 'atMost'], t('expected no less than “atLeast”, which is {0}', least))];
 }

@@ -112,7 +112,6 @@ const TRUE: readonly object[] = [
   { kind: 'holds', expression: `${masked} && $step > 0`, at: { function: 'edu_irq_handler', occurrence: 1 } },
   { kind: 'ending', is: 'idle' },
   { kind: 'steps', atLeast: 100, atMost: 100_000 },
-  { kind: 'steps' },
 ];
 
 const FALSE: readonly (readonly [object, expected: string, found: string])[] = [
