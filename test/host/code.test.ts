@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { acceptingAll } from './accepting';
 import { equal, ok, until } from './assert';
 import { memoryTree, type MemoryTree } from './memoryTree';
 
@@ -25,13 +26,7 @@ const lensesOf = (uri: vscode.Uri) => vscode.commands.executeCommand<vscode.Code
 
 /** Does what a lens offers, and takes the first step that is offered then. Returns what determines the run that is explored now. */
 async function follow({ command }: vscode.CodeLens): Promise<URLSearchParams> {
-  let over = false;
-  const done = vscode.commands.executeCommand(command!.command, ...(command!.arguments as unknown[])).then(() => (over = true));
-  await until('a choice', async () => {
-    if (!over) await vscode.commands.executeCommand('workbench.action.acceptSelectedQuickOpenItem');
-    return over || undefined;
-  });
-  await done;
+  await acceptingAll(command!.command, ...(command!.arguments as unknown[]));
   await vscode.commands.executeCommand('virtflow.copyLink');
   return new URLSearchParams(vscode.Uri.parse(await vscode.env.clipboard.readText()).query);
 }

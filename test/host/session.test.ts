@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { readPlace } from '../../src/flows/export/link';
+import { acceptingAll } from './accepting';
 import { equal, ok, until } from './assert';
 
 /** What a reader does, through commands: explore, step, step back; without any source tree it all stands on outlines. */
@@ -54,17 +55,6 @@ suite('a flow in the editor', () => {
     const place = readPlace(vscode.Uri.parse(link).query);
     ok(place.kind === 'place' && place.step === Number(query.get('step')), 'the link is read as it was written');
   });
-
-  /** Does something that asks, and accepts what is proposed until it is over. */
-  async function acceptingAll(command: string, ...args: readonly unknown[]): Promise<void> {
-    let over = false;
-    const done = Promise.resolve(vscode.commands.executeCommand(command, ...args)).then(() => (over = true));
-    await until(`${command} is over`, async () => {
-      if (!over) await vscode.commands.executeCommand('workbench.action.acceptSelectedQuickOpenItem');
-      return over || undefined;
-    });
-    await done;
-  }
 
   test('a run is exported to an editor by accepting what is proposed', async function () {
     this.timeout(20_000);
