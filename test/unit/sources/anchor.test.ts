@@ -5,7 +5,13 @@ import { findAnchor } from '../../../src/sources/anchor';
 
 /** Each body marks the expected occurrence of `x` with '@' before it; without a mark none is expected. */
 const CASES: Readonly<Record<Anchor['as'], readonly string[]>> = {
-  name: ['{ @x; x = 1; }', '{ xx; x1; _x; y->@x(); }', '{ /* x */ "x"; \'x\'; // x\n @x; }', '{\n#ifdef x\n#endif\n y; }', '{ }'],
+  name: [
+    ...['{ @x; x = 1; }', '{ xx; x1; _x; y->@x(); }', '{ /* x */ "x"; \'x\'; // x\n @x; }', '{\n#ifdef x\n#endif\n y; }', '{ }'],
+    ...['{ int x; y(@x); }', '{ struct y *x, z; @x = 1; }', '{ u8 y, *x; @x = 1; }', '{ static long x[2]; y(@x); }'],
+    ...['{ int (*x)(void); y = @x(); }', '{ struct x *y; y(@x); }', '{ y(); struct x z = y->@x; }'],
+    ...['{ int @x = y(); z(x); }', '{ return @x; }', '{ y(*@x); x = 1; }', '{ y = a, @x; }', '{ @x, y }', '{ y, @x, z }'],
+    ...['{ if (y) @x; x = 1; }', '{ else @x; x(); }', '{ int @x; }'],
+  ],
   call: [
     '{ x; y(x); @x(1); x(2); }',
     '{ wrap(x)(1); @x (2); }',
@@ -30,6 +36,10 @@ const CASES: Readonly<Record<Anchor['as'], readonly string[]>> = {
     '{ __set_bit(1, &v->@x); }',
     '{ .@x = true }',
     '{ y = x - 1; f(x[1]); @x -= 1; }',
+    '{ struct y *x = z->x; z->@x = 0; }',
+    '{ x = y(); z->@x = x; }',
+    '{ @x = 1; y(z->x[i]); x = 2; }',
+    '{ int x; y(&z->@x); }',
   ],
 };
 
