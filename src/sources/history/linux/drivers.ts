@@ -113,7 +113,7 @@ export const drivers: History['files'] = {
     ],
     'serial8250_do_set_termios call uart_port_unlock_irqrestore': UNLOCKED,
     'serial8250_do_set_termios name fcr': [{ since: '6.17', symbol: 'serial8250_set_fcr' }],
-    'serial8250_do_set_termios name serial_port_out': [{ since: '6.17', symbol: 'serial8250_set_fcr' }],
+    'serial8250_do_set_termios name serial_port_out': [{ since: '6.17', symbol: 'serial8250_set_ier' }],
     'serial8250_do_set_termios write lcr': [{ since: '6.17', anchor: 'write lcr after uart_port_lock_irqsave' }],
     'serial8250_do_startup call disable_irq_nosync': [
       { since: '7.0', symbol: 'serial8250_THRE_test', anchor: 'call disable_irq' },

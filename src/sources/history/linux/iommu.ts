@@ -1,8 +1,10 @@
 import type { Fact, History } from '../../history';
 import { before, from } from '../backports';
+import { each } from '../each';
 
 const BY_VFIO = 'until 5.19 nobody owned a group’s DMA: VFIO itself looked whether a driver of the host had one of its devices';
 const ONE_BY_ONE = 'since 6.5 __iommu_group_set_domain_internal goes through the devices itself';
+const GIVEN_BACK = 'until 5.19 nobody owned a group’s DMA: the group was back in the default domain as soon as it had left the container’s';
 const GROUPS_ONLY = 'until 6.2 a whole group was claimed, never a single device';
 const UNCLAIMED = 'until 5.19 a group was never cut off: between two users it was in the default domain';
 const ONE_PAGE_SIZE = 'until 5.15 the driver was asked for one page at a time';
@@ -24,6 +26,13 @@ const tables = (pages: string, range: string): readonly Fact[] => [
   { since: '6.19', path: 'drivers/iommu/generic_pt/iommu_pt.h', symbol: pages, absent: GENERIC_TABLES },
 ];
 const IN_TABLES = { symbol: 'intel_ss_paging_domain_ops', anchor: 'name IOMMU_PT_DOMAIN_OPS', absent: GENERIC_TABLES } as const;
+
+const RELEASED: Fact = {
+  until: '5.19',
+  symbol: '__iommu_detach_group',
+  anchor: 'write domain after iommu_group_do_attach_device',
+  absent: GIVEN_BACK,
+};
 
 /** `drivers/iommu` without iommufd. */
 export const iommu: History['files'] = {
@@ -152,12 +161,11 @@ export const iommu: History['files'] = {
       {
         since: '6.13',
         symbol: '__iommu_group_alloc_blocking_domain',
+        anchor: 'name blocked_domain',
         absent: 'since 6.13 __iommu_group_alloc_blocking_domain takes the driver’s blocked_domain itself',
       },
     ],
-    __iommu_group_alloc_blocking_domain: [
-      { until: '5.19', path: 'drivers/vfio/vfio.c', symbol: 'vfio_group_set_container', absent: UNCLAIMED },
-    ],
+    __iommu_group_alloc_blocking_domain: [{ until: '5.19', path: 'drivers/vfio/vfio.c', symbol: 'vfio_group_viable', absent: UNCLAIMED }],
     '__iommu_group_alloc_blocking_domain call __iommu_domain_alloc': [
       { since: '6.13', anchor: 'call iommu_paging_domain_alloc' },
       { since: '6.7', anchor: 'call __iommu_group_domain_alloc' },
@@ -268,16 +276,25 @@ export const iommu: History['files'] = {
       },
     ],
     __iommu_release_dma_ownership: [
-      { until: '5.19', symbol: '__iommu_detach_group', anchor: 'name default_domain', absent: BY_VFIO },
+      RELEASED,
       { until: '6.2', symbol: 'iommu_group_release_dma_owner', absent: 'until 6.2 iommu_group_release_dma_owner did this itself' },
     ],
+    '__iommu_release_dma_ownership name owner_cnt': [{ since: '5.19', until: '6.2' }],
     '__iommu_release_dma_ownership call __iommu_group_set_domain_nofail': [
+      { since: '5.19', until: '6.2', anchor: 'call __iommu_group_set_domain' },
       { since: '6.2', until: '6.5', anchor: 'call __iommu_group_set_domain' },
     ],
     __iommu_take_dma_ownership: [
       { until: '5.19', path: 'drivers/vfio/vfio.c', symbol: 'vfio_group_viable', absent: BY_VFIO },
       { until: '6.2', symbol: 'iommu_group_claim_dma_owner', absent: 'until 6.2 iommu_group_claim_dma_owner did this itself' },
     ],
+    ...each(
+      ['call __iommu_group_alloc_blocking_domain', 'call __iommu_group_set_domain', 'name default_domain', 'write owner'].map(
+        (anchor) => `__iommu_take_dma_ownership ${anchor}`,
+      ),
+      { since: '5.19', until: '6.2' },
+    ),
+    '__iommu_take_dma_ownership name owner_cnt': [{ since: '5.19', until: '6.2', anchor: 'write owner_cnt' }],
     '__iommu_unmap call iommu_pgsize': [
       { since: '5.15', until: '6.8', symbol: '__iommu_unmap_pages' },
       { since: '7.1', anchor: 'name unmap_range', absent: 'since 7.1 the generic page-table code knows the size of its pages' },
@@ -324,10 +341,7 @@ export const iommu: History['files'] = {
       { until: '5.19', path: 'drivers/vfio/vfio.c', symbol: 'vfio_group_viable', absent: BY_VFIO },
       { until: '6.2', symbol: 'iommu_group_claim_dma_owner', absent: GROUPS_ONLY },
     ],
-    iommu_device_release_dma_owner: [
-      { until: '5.19', symbol: '__iommu_detach_group', anchor: 'name default_domain', absent: BY_VFIO },
-      { until: '6.2', symbol: 'iommu_group_release_dma_owner', absent: GROUPS_ONLY },
-    ],
+    iommu_device_release_dma_owner: [RELEASED, { until: '6.2', symbol: 'iommu_group_release_dma_owner', absent: GROUPS_ONLY }],
     iommu_device_unuse_default_domain: [
       {
         until: '5.19',
@@ -367,12 +381,13 @@ export const iommu: History['files'] = {
         absent: 'until 6.3 VFIO asked for IOMMU_CAP_INTR_REMAP itself',
       },
     ],
-    iommu_group_release_dma_owner: [{ until: '5.19', symbol: '__iommu_detach_group', anchor: 'name default_domain', absent: BY_VFIO }],
+    iommu_group_release_dma_owner: [RELEASED],
     'iommu_group_release_dma_owner call __iommu_group_set_domain': [
       { since: '6.5', symbol: '__iommu_release_dma_ownership', anchor: 'call __iommu_group_set_domain_nofail' },
       { since: '6.2', symbol: '__iommu_release_dma_ownership' },
     ],
     'iommu_group_release_dma_owner name owner_cnt': [{ since: '6.2', symbol: '__iommu_release_dma_ownership' }],
+    'iommu_iova_to_phys name iova_to_phys': [{ until: '5.15', anchor: 'name iova_to_phys after iova_to_phys' }],
     'iommu_iova_to_phys name type': [
       { until: '5.15', anchor: 'name iova_to_phys', absent: 'until 5.15 the driver was asked whatever the domain’s type' },
     ],

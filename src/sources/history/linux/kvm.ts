@@ -31,6 +31,8 @@ const POSTS_FIRST: readonly Fact[] = [
   { ...ACCEPT_IRQ, until: '5.12', anchor: 'name deliver_posted_interrupt' },
   { ...ACCEPT_IRQ, anchor: 'name kvm_x86_deliver_posted_interrupt' },
 ];
+/** Until 5.18 the upper half of a command is written first, as a register of its own. */
+const WRITES_COMMAND = 'call kvm_lapic_reg_write after APIC_ICR2 APIC_ICR2';
 /** When all were given one condition for posting: 5.16, and stable releases of December 2021. */
 const ONE_CONDITION = ['5.15.7', ['5.10.84']] as const;
 const ASKED_IN_PUT = before(...ONE_CONDITION, { symbol: 'vmx_vcpu_pi_put' });
@@ -119,17 +121,17 @@ export const kvm: History['files'] = {
     'kvm_get_apic_interrupt call kvm_apic_has_interrupt': [{ since: '6.12', path: 'arch/x86/kvm/irq.c', symbol: 'kvm_cpu_get_interrupt' }],
     kvm_irq_delivery_to_apic_fast: [{ since: '7.0', symbol: '__kvm_irq_delivery_to_apic_fast' }],
     kvm_lapic_msr_write: [{ until: '5.18', symbol: 'kvm_x2apic_msr_write' }],
-    'kvm_lapic_msr_write call kvm_x2apic_icr_write': [
-      { until: '5.18', symbol: 'kvm_x2apic_msr_write', anchor: 'call kvm_lapic_reg_write after APIC_ICR' },
-    ],
+    'kvm_lapic_msr_write call kvm_lapic_reg_write': [{ until: '5.18', symbol: 'kvm_x2apic_msr_write', anchor: WRITES_COMMAND }],
+    'kvm_lapic_msr_write call kvm_x2apic_icr_write': [{ until: '5.18', symbol: 'kvm_x2apic_msr_write', anchor: WRITES_COMMAND }],
     'kvm_lapic_reg_write call cancel_apic_timer': [{ until: '5.14', anchor: 'call hrtimer_cancel' }],
+    'kvm_lapic_reg_write name APIC_LVTT': [{ until: '6.0', anchor: 'name APIC_LVTT after APIC_LVTERR APIC_LVTT' }],
     'kvm_lapic_reg_write name nr_lvt_entries': [{ until: '6.0', anchor: 'name KVM_APIC_LVT_NUM' }],
     kvm_x2apic_icr_write: [
       { until: '5.18', symbol: 'kvm_lapic_reg_write' },
       { since: '6.18', symbol: '__kvm_x2apic_icr_write' },
     ],
     'kvm_x2apic_icr_write name data': [{ until: '5.18', symbol: 'kvm_lapic_reg_write', anchor: 'name val after APIC_ICR' }],
-    'kvm_x2apic_msr_write call kvm_lapic_msr_write': [{ until: '5.18', anchor: 'call kvm_lapic_reg_write' }],
+    'kvm_x2apic_msr_write call kvm_lapic_msr_write': [{ until: '5.18', anchor: WRITES_COMMAND }],
     pv_eoi_test_and_clr_pending: [{ until: '5.16', symbol: 'pv_eoi_get_pending' }],
     'pv_eoi_test_and_clr_pending call __clear_bit': [{ until: '5.16', symbol: 'pv_eoi_clr_pending' }],
     'pv_eoi_test_and_clr_pending call pv_eoi_put_user': [{ until: '5.16', symbol: 'pv_eoi_clr_pending' }],
@@ -154,12 +156,17 @@ export const kvm: History['files'] = {
     'svm_complete_interrupt_delivery name KVM_REQ_EVENT': [ACCEPT_IRQ],
     svm_deliver_interrupt: [{ until: '5.17', path: 'arch/x86/kvm/svm/avic.c', symbol: 'svm_deliver_avic_intr', absent: VENDOR_SETS_IRR }],
     'svm_deliver_interrupt call kvm_lapic_set_irr': [ACCEPT_IRQ],
+    'svm_deliver_interrupt call svm_complete_interrupt_delivery': [{ ...ACCEPT_IRQ, anchor: 'name KVM_REQ_EVENT' }],
     svm_enable_irq_window: [{ until: '5.12', symbol: 'enable_irq_window' }],
     'svm_exit_handlers name kvm_emulate_halt': [{ until: '5.13', anchor: 'name halt_interception' }],
     svm_handle_exit: [{ until: '5.18', symbol: 'handle_exit' }],
     'svm_handle_exit call svm_invoke_exit_handler': [{ until: '5.11', symbol: 'handle_exit', anchor: 'name svm_exit_handlers' }],
     svm_inject_irq: [{ until: '5.18', symbol: 'svm_set_irq' }],
     svm_invoke_exit_handler: [{ until: '5.11', symbol: 'handle_exit' }],
+    'svm_invoke_exit_handler name svm_exit_handlers': [
+      { until: '5.11', symbol: 'handle_exit', anchor: 'name svm_exit_handlers after svm_exit_handlers svm_exit_handlers' },
+      { since: '7.0', anchor: 'name svm_exit_handlers after svm_exit_handlers svm_exit_handlers svm_exit_handlers' },
+    ],
     'svm_vcpu_load call kvm_vcpu_apicv_active': [{ until: '5.15', path: 'arch/x86/kvm/svm/avic.c', symbol: 'avic_vcpu_load' }],
     'svm_vcpu_put call svm_prepare_host_switch': [
       { until: '5.12', anchor: 'call kvm_load_ldt', absent: 'until 5.12 svm_vcpu_put restores the host’s segments and MSRs itself' },
@@ -281,7 +288,10 @@ export const kvm: History['files'] = {
     ],
     '__kvm_emulate_halt call kvm_vcpu_has_events': [{ until: '6.12', anchor: 'name mp_state', absent: NO_FAST_EVENTS }],
     '__kvm_emulate_halt name mp_state': [{ since: '6.15', anchor: 'call kvm_set_mp_state' }],
-    '__kvm_emulate_halt name pv_unhalted': [{ until: '6.12', anchor: 'name mp_state', absent: NO_FAST_EVENTS }],
+    '__kvm_emulate_halt name pv_unhalted': [
+      { until: '6.12', anchor: 'name mp_state', absent: NO_FAST_EVENTS },
+      { since: '6.15', path: 'arch/x86/kvm/x86.h', symbol: 'kvm_set_mp_state' },
+    ],
     __kvm_set_msr: [TO_MSRS],
     _kvm_set_msr: [{ until: '6.12', symbol: '__kvm_set_msr', absent: NO_ACCESSOR }, TO_MSRS],
     '_kvm_set_msr call __kvm_set_msr': [{ until: '6.12', symbol: 'kvm_set_msr_ignored_check' }],

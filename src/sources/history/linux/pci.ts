@@ -154,6 +154,7 @@ export const pci: History['files'] = {
       symbol: 'pci_set_power_state',
       absent: 'before 6.8 and 6.1.y pci_set_power_state did this itself',
     }),
+    '__pci_set_power_state name current_state': before('6.8', ['6.1'], {}),
     '__pci_set_power_state call pci_set_low_power_state': [{ until: '5.19', anchor: 'call pci_raw_set_power_state' }],
     'pci_power_up call pci_read_config_word': [{ until: '5.19', symbol: 'pci_raw_set_power_state' }],
     'pci_power_up call pci_write_config_word': [{ until: '5.19', symbol: 'pci_raw_set_power_state' }],

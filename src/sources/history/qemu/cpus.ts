@@ -103,6 +103,7 @@ export const cpus: History['files'] = {
         absent: 'since 10.2 every accelerator says how it is interrupted: KVM names generic_handle_interrupt in its table',
       },
     ],
+    'cpus_kick_thread write thread_kicked': [{ since: '10.2', anchor: 'call qatomic_set' }],
     'generic_handle_interrupt write interrupt_request': SET_BY_FUNCTION,
     qemu_wait_io_event: [{ since: '10.2', symbol: 'qemu_process_cpu_events' }],
     qemu_wait_io_event_common: [{ since: '10.2', symbol: 'qemu_process_cpu_events_common' }],

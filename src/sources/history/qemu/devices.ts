@@ -143,6 +143,7 @@ export const devices: History['files'] = {
     msix_prepare_message: [{ until: '7.1', symbol: 'msix_get_message', anchor: 'write msg', absent: MSIX_READ_IN_PLACE }],
   },
   'hw/pci/pci.c': {
+    'pci_change_irq_level name map_irq': [{ since: '10.0', anchor: 'name map_irq after map_irq' }],
     pci_msi_trigger: [
       {
         until: '7.1',

@@ -150,6 +150,8 @@ export const vfio: History['files'] = {
     vfio_mask_single_irqindex: ofDevice('vfio_device_irq_mask'),
     vfio_put_group: ofContainer(['8.2'], ['10.1', { symbol: 'vfio_group_put' }]),
     vfio_region_mmap: OF_REGION,
+    // Since 10.0 address space is reserved first, so that the mapping can be aligned.
+    'vfio_region_mmap name mmap': [{ since: '10.0', anchor: 'name mmap after map_align map_align' }],
     vfio_region_mmaps_set_enabled: OF_REGION,
     'vfio_region_read name pread': [{ since: '10.1', path: DEVICE, symbol: 'vfio_device_io_region_read' }],
     'vfio_region_write name pwrite': [{ since: '10.1', path: DEVICE, symbol: 'vfio_device_io_region_write' }],

@@ -389,8 +389,9 @@ export const vfio_add_group_dev = fn(
 export const vfio_device_get_kvm_safe = fn(
   'The driver may need the virtual machine while the device is open: takes a reference, unless it is dying already. The group’s lock could not be held for that long.',
   function* vfio_device_get_kvm_safe(device: VfioDevice, kvm: Instance | undefined) {
-    at('kvm');
-    if (kvm !== undefined) device.kvm = kvm;
+    if (kvm === undefined) return;
+    at('kvm_get_kvm_safe');
+    device.kvm = kvm;
   },
 );
 

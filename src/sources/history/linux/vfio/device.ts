@@ -15,6 +15,7 @@ import {
 } from './absences';
 
 const AS_ALL_OTHERS = 'until 5.16 mediated devices get a group from mdev, and are registered as all others';
+const NO_ATTACH = 'until 6.6 no device is put into an address space by itself: its group is, when its container gets a backend';
 const NO_IOMMUFD = 'until 6.2 VFIO knows no iommufd: the backend of the group’s container takes the device’s DMA';
 const NO_DEVICE_SETS = 'until 5.15 vfio-pci finds the devices that are reset together by itself, with vfio_pci_reflck';
 const COUNTED_BY_DRIVER = 'until 5.15 a driver counts the opens of its device, and locks, by itself';
@@ -51,11 +52,22 @@ export const device: History['files'] = {
       { until: '6.2', symbol: 'vfio_group_ioctl_get_device_fd', absent: NO_CDEV },
       { until: '6.6', path: 'drivers/vfio/group.c', symbol: 'vfio_group_ioctl_get_device_fd', absent: NO_CDEV },
     ],
-    ...each(['vfio_df_get_kvm_safe', 'vfio_df_ioctl_attach_pt', 'vfio_df_ioctl_bind_iommufd'], {
-      until: '6.6',
-      symbol: 'vfio_device_fops_unl_ioctl',
-      absent: NO_CDEV,
-    }),
+    vfio_df_get_kvm_safe: [
+      { until: '5.19', symbol: 'vfio_group_set_kvm', anchor: 'call blocking_notifier_call_chain', absent: NO_CDEV },
+      { until: '6.2', symbol: 'vfio_device_open', anchor: 'write kvm', absent: NO_CDEV },
+      { until: '6.3', symbol: 'vfio_device_first_open', anchor: 'write kvm', absent: NO_CDEV },
+      { until: '6.6', symbol: '_vfio_device_get_kvm_safe', absent: NO_CDEV },
+    ],
+    vfio_df_ioctl_attach_pt: [
+      { until: '6.1', symbol: 'vfio_ioctl_set_iommu', absent: NO_ATTACH },
+      { until: '6.6', path: 'drivers/vfio/container.c', symbol: 'vfio_ioctl_set_iommu', absent: NO_ATTACH },
+    ],
+    vfio_df_ioctl_bind_iommufd: [
+      { until: '5.15', symbol: 'vfio_group_get_device_fd', anchor: 'name open', absent: NO_CDEV },
+      { until: '5.19', symbol: 'vfio_group_get_device_fd', anchor: 'name open_device', absent: NO_CDEV },
+      { until: '6.2', symbol: 'vfio_device_open', anchor: 'name open_device', absent: NO_CDEV },
+      { until: '6.6', symbol: 'vfio_device_first_open', anchor: 'name open_device', absent: NO_CDEV },
+    ],
     vfio_df_unbind_iommufd: [{ until: '6.6', symbol: 'vfio_device_fops_release', absent: NO_CDEV }],
   },
   'drivers/vfio/iommufd.c': {
@@ -371,9 +383,16 @@ export const device: History['files'] = {
       { until: '5.15', path: 'drivers/vfio/pci/vfio_pci.c', symbol: 'vfio_pci_reflck_put', absent: NO_DEVICE_SETS },
     ],
     vfio_unregister_group_dev: beforeRegistering({ symbol: 'vfio_del_group_dev', absent: TAKEN_AWAY }),
-    ...each(['vfio_unregister_group_dev call list_del', 'vfio_unregister_group_dev call mutex_unlock'], ...released(), UNLISTED),
+    'vfio_unregister_group_dev call list_del': [...released(), UNLISTED],
+    // Until 5.18 another lock is taken before.
     'vfio_unregister_group_dev call mutex_lock': [
       ...beforeRegistering({ symbol: 'vfio_device_put', anchor: 'call kref_put_mutex' }),
+      { until: '5.18', anchor: 'call mutex_lock after wait_for_completion_timeout' },
+      UNLISTED,
+    ],
+    'vfio_unregister_group_dev call mutex_unlock': [
+      ...released(),
+      { until: '5.18', anchor: 'call mutex_unlock after wait_for_completion_timeout' },
       UNLISTED,
     ],
     'vfio_unregister_group_dev call try_wait_for_completion': beforeRegistering({ anchor: 'call vfio_group_get_device' }),

@@ -55,11 +55,8 @@ export const group: History['files'] = {
       ],
       { until: '6.1' },
     ),
-    ...each(['vfio_container_attach_group name type', 'vfio_container_attach_group call iommu_group_claim_dma_owner'], {
-      until: '5.18',
-      anchor: 'name noiommu',
-      absent: DMA_UNOWNED,
-    }),
+    'vfio_container_attach_group name type': [{ until: '5.18', anchor: 'name noiommu' }],
+    'vfio_container_attach_group call iommu_group_claim_dma_owner': [{ until: '5.18', anchor: 'name noiommu', absent: DMA_UNOWNED }],
     'vfio_container_attach_group call iommu_group_release_dma_owner': [{ until: '5.18', anchor: 'name unlock_out', absent: DMA_UNOWNED }],
     'vfio_container_attach_group write container': [{ until: '6.1', anchor: 'write container after attach_group' }],
     'vfio_container_attach_group write container_users': [{ until: '5.19', anchor: 'call atomic_inc' }],
@@ -280,7 +277,7 @@ export const group: History['files'] = {
       },
       { until: '6.1', anchor: 'name users' },
     ],
-    'vfio_group_fops_open name opened_file': [{ until: '5.19', anchor: 'name opened after group' }],
+    'vfio_group_fops_open name opened_file': [{ until: '5.19', anchor: 'name opened' }],
     ...locked('vfio_group_fops_open', 'call atomic_cmpxchg'),
     ...locked('vfio_group_fops_release', 'call atomic_dec'),
     ...each(['vfio_group_fops_release name container', 'vfio_group_fops_release call vfio_group_detach_container'], {

@@ -4,6 +4,7 @@ import { each } from '../../each';
 import { beforeRegistering, NO_DEVICE_IN_MEMORY } from './absences';
 
 const NO_RUNTIME_PM = 'until 5.19 vfio-pci puts an unused device into D3hot by itself, with vfio_pci_set_power_state';
+const NOT_WOKEN = 'before 5.18 and 5.15.y a device is not woken before it is taken out of use';
 const NO_DYNAMIC_MSIX = 'until 6.5 all vectors are allocated together, with a context each, when the device is switched to messages';
 const ONE_IOCTL = 'until 6.1 the ioctls of a device are branches of one function';
 const ONE_MODULE = 'until 5.15 vfio-pci is one module, and its driver does this itself';
@@ -27,6 +28,8 @@ const VF_TOKEN_INLINE =
 const RCU = ['6.18.2', ['6.12.63']] as const;
 /** When what concerns virtual functions became functions of its own: 5.13, and the stable releases of May 2021. */
 const VF_INIT = ['5.12.4', ['5.10.37', '5.11.21']] as const;
+/** When a device came to be woken before it is reset. */
+const WOKEN = ['5.18', ['5.15']] as const;
 /** When INTx came to be enabled together with its eventfd, and masked under igate: 6.9, and stable releases of April 2024. */
 const INTX_LOCKS = ['6.8.3', ['5.10.215', '5.15.154', '6.1.84', '6.6.24', '6.7.12']] as const;
 const INTX_SIGNAL_APART = before(...INTX_LOCKS, { symbol: 'vfio_intx_set_signal' });
@@ -78,11 +81,15 @@ export const pci: History['files'] = {
     'vfio_pci_core_close_device name sriov_pf_core_dev': before('5.18', ['5.15'], { anchor: 'call vfio_pci_vf_token_user_add' }),
     'vfio_pci_core_close_device name users': before('5.18', ['5.15'], { symbol: 'vfio_pci_vf_token_user_add' }),
     vfio_pci_core_disable: [{ until: '5.15', symbol: 'vfio_pci_disable' }],
-    'vfio_pci_core_disable call pm_runtime_put': [{ until: '5.19', anchor: 'call vfio_pci_set_power_state', absent: NO_RUNTIME_PM }],
+    'vfio_pci_core_disable call pm_runtime_put': [
+      ...before(...WOKEN, { anchor: 'call vfio_pci_set_power_state', absent: NO_RUNTIME_PM }),
+      { until: '5.19', anchor: 'call vfio_pci_set_power_state after PCI_D0', absent: NO_RUNTIME_PM },
+    ],
     'vfio_pci_core_disable call pm_runtime_resume': [
-      { until: '5.19', anchor: 'call vfio_pci_set_power_state', absent: NO_RUNTIME_PM },
+      ...before(...WOKEN, { anchor: 'call pci_clear_master', absent: NOT_WOKEN }),
       { until: '6.1', anchor: 'call vfio_pci_set_power_state', absent: 'until 6.1 a device that is open does not sleep' },
     ],
+    'vfio_pci_core_disable call vfio_pci_set_power_state': before(...WOKEN, { anchor: 'call pci_clear_master', absent: NOT_WOKEN }),
     vfio_pci_core_enable: [{ until: '5.15', symbol: 'vfio_pci_enable' }],
     'vfio_pci_core_enable call pm_runtime_resume_and_get': [
       { until: '5.19', anchor: 'call vfio_pci_set_power_state', absent: NO_RUNTIME_PM },
@@ -254,6 +261,7 @@ export const pci: History['files'] = {
     ),
     vfio_pci_mmap_page_fault: [{ until: '6.12', symbol: 'vfio_pci_mmap_fault', absent: ONE_PAGE_SIZE }],
     vfio_pci_validate_vf_token: [{ since: '6.17', symbol: 'vfio_pci_core_match_token_uuid' }],
+    'vfio_pci_validate_vf_token name is_virtfn': [{ until: '5.15', anchor: 'name is_virtfn after is_virtfn' }],
     vfio_pci_vf_init: before(...VF_INIT, { symbol: 'vfio_pci_probe', anchor: 'name is_physfn', absent: VF_TOKEN_INLINE }),
     ...each(
       ['vfio_pci_vf_init call bus_register_notifier', 'vfio_pci_vf_init call uuid_gen', 'vfio_pci_vf_init name vfio_pci_bus_notifier'],
@@ -292,6 +300,9 @@ export const pci: History['files'] = {
     }),
     'vfio_msi_set_vector_signal call vfio_irq_ctx_alloc': [{ until: '6.5', anchor: 'write name', absent: NO_DYNAMIC_MSIX }],
     'vfio_msi_set_vector_signal call vfio_irq_ctx_free': [{ until: '6.5', anchor: 'write trigger', absent: NO_DYNAMIC_MSIX }],
+    'vfio_msi_set_vector_signal write trigger after eventfd_ctx_put': [
+      { since: '6.5', anchor: 'call vfio_irq_ctx_free', absent: 'since 6.5 a message without a listener has no context either' },
+    ],
     'vfio_msi_set_vector_signal write token after vfio_pci_memory_unlock_and_restore': [
       {
         since: '6.17',

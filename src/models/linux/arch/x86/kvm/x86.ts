@@ -228,7 +228,7 @@ const kvm_check_and_inject_events = fn(
   function* kvm_check_and_inject_events(vcpu: KvmVcpu) {
     const { x86_ops } = vcpu.kvm;
     if (vcpu['arch.interrupt.injected']) {
-      at('injected', 'User space has queued this vector, or the guest left while it was on its way in.');
+      at('interrupt', 'User space has queued this vector, or the guest left while it was on its way in.');
       yield* through('function pointer', 'inject_irq', x86_ops.inject_irq)(vcpu);
       if (!(yield* kvm_cpu_has_injectable_intr(vcpu))) return;
       at('req_immediate_exit', 'Something may have to follow: the guest enters only to take this one.');

@@ -475,8 +475,8 @@ const vfio_pci_validate_vf_token = fn(
       return uuid === token.uuid ? 0 : -EACCES;
     }
     const token = vdev.vf_token;
-    at('vf_token');
     if (token === undefined) return uuid === undefined ? 0 : -EINVAL;
+    at('users');
     if (token.users > 0) return uuid === token.uuid ? 0 : -EACCES;
     if (uuid !== undefined) {
       atCall('uuid_copy');
