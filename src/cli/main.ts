@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { config, t } from '@vscode/l10n';
+import { printAnchors } from '../flows/anchors';
 import { coverage, coveragePage } from '../flows/coverage';
 import { furtherCases, printCases } from '../flows/cover';
 import { ParameterError } from '../flows/flow';
@@ -35,6 +36,8 @@ const USAGE = `virtflow: how an interrupt travels through a virtualization stack
       resolves, what moved or has another name in that version, what it does not have, what is gone; exit status 1 if something is
   virtflow coverage
       docs/coverage.md: every function that the flows enter, and older texts' names (for maintainers)
+  virtflow anchors
+      src/flows/anchors.json: the identifiers in each function that steps stand on (for maintainers)
   virtflow cases
       src/flows/furtherCases.json: the runs by which the editor knows functions that no default, version or preset passes (for maintainers)
   virtflow index [--linux DIR]… [--qemu DIR]… [--acrn DIR]…
@@ -86,6 +89,9 @@ async function main(args: string[]): Promise<number> {
     case 'coverage':
       process.stdout.write(coveragePage(coverage()));
       return 0;
+    case 'anchors':
+      process.stdout.write(printAnchors(coverage().anchors));
+      return 0;
     case 'cases':
       process.stdout.write(printCases(furtherCases()));
       return 0;
@@ -96,7 +102,7 @@ async function main(args: string[]): Promise<number> {
         t(
           'there is no command "{0}"; the commands are {1}',
           command,
-          'flows, run, schema, export, align, check-sources, coverage, cases, index',
+          'flows, run, schema, export, align, check-sources, coverage, anchors, cases, index',
         ),
       );
   }

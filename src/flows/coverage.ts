@@ -1,13 +1,18 @@
-import type { World } from '../engine/fn';
+import type { FnInfo, World } from '../engine/fn';
+import { anchorKey } from '../engine/reference';
+import { homeKey } from './anchors';
 import { CATALOGUE } from './catalogue';
 import type { Flow, HistoricalName } from './flow';
 import { everyRun } from './places';
+import { sitesOf } from './sites';
 
 /** Which functions the flows know: found by running them, so it cannot say more than they do. */
 
 export interface Coverage {
   /** By home, `linux virt/kvm/eventfd.c`, and name: the flows that enter the function. */
   readonly functions: ReadonlyMap<string, ReadonlyMap<string, ReadonlySet<string>>>;
+  /** By home and name as well: the keys of the anchors in the function that steps stand on. */
+  readonly anchors: ReadonlyMap<string, ReadonlyMap<string, ReadonlySet<string>>>;
   /** Macros and inline functions that stand between a caller and what it calls, and calls that steps stand on and do not follow. */
   readonly wrappers: ReadonlySet<string>;
   readonly historical: readonly { readonly flow: string; readonly name: HistoricalName }[];
@@ -16,22 +21,30 @@ export interface Coverage {
 /** Runs every flow in every way that `everyRun` knows, and collects what was entered. */
 export function coverage(flows: readonly Flow[] = CATALOGUE): Coverage {
   const functions = new Map<string, Map<string, Set<string>>>();
+  const anchors = new Map<string, Map<string, Set<string>>>();
   const wrappers = new Set<string>();
   for (const flow of flows) {
-    for (const { journal } of everyRun(flow, {})) {
+    for (const run of everyRun(flow, {})) {
+      for (const { fn, anchor } of sitesOf(run)) if (anchor !== undefined) addTo(anchors, fn, anchorKey(anchor));
+      const { journal } = run;
       for (let n = 0; n < journal.length; n++) {
         const { kind, site, link } = journal.step(n);
         if (site.anchor?.as === 'call') wrappers.add(site.anchor.token);
         if (kind !== 'enter') continue;
-        const home = `${site.fn.home.world} ${site.fn.home.path}`;
-        const names = functions.get(home) ?? new Map<string, Set<string>>();
-        functions.set(home, names.set(site.fn.name, (names.get(site.fn.name) ?? new Set()).add(flow.id)));
+        addTo(functions, site.fn, flow.id);
         if (link?.kind === 'call' && link.token !== undefined) wrappers.add(link.token);
       }
     }
   }
   const historical = flows.flatMap((flow) => flow.historical.map((name) => ({ flow: flow.id, name })));
-  return { functions, wrappers, historical };
+  return { functions, anchors, wrappers, historical };
+}
+
+/** Adds something to what is known of a function, by its home and name. */
+function addTo(known: Map<string, Map<string, Set<string>>>, fn: FnInfo, what: string): void {
+  const home = homeKey(fn);
+  const names = known.get(home) ?? new Map<string, Set<string>>();
+  known.set(home, names.set(fn.name, (names.get(fn.name) ?? new Set()).add(what)));
 }
 
 const WORLDS: readonly { readonly world: World; readonly title: string }[] = [

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { printAnchors } from '../../../src/flows/anchors';
 import { casesOf } from '../../../src/flows/cases';
 import { coverage, coveragePage } from '../../../src/flows/coverage';
 import { knowFunctions } from '../../../src/flows/functions';
@@ -10,6 +11,10 @@ const entered = new Set([...covered.functions.values()].flatMap((names) => [...n
 
 test('docs/coverage.md is what the models cover', () => {
   assert.equal(readFileSync('docs/coverage.md', 'utf8'), coveragePage(covered), 'make it anew: npm run coverage');
+});
+
+test('src/flows/anchors.json has every identifier that some run stands on', () => {
+  assert.equal(readFileSync('src/flows/anchors.json', 'utf8'), printAnchors(covered.anchors), 'make it anew: npm run coverage');
 });
 
 test('the editor knows every function that some run enters', async () => {
