@@ -5,7 +5,7 @@ import { ParameterError, simulate, type FlowRun } from '../flows/flow';
 import { judge, type Verdict } from '../flows/scenario/expectations';
 import { inputsOf } from '../flows/scenario/inputs';
 import { lineAndColumn, LONGEST, type Mistake } from '../flows/scenario/json';
-import { chaptersOf, mistakesInRun, readScenario, type Scenario } from '../flows/scenario/scenario';
+import { chaptersOf, readScenario, type Scenario } from '../flows/scenario/scenario';
 import { endingText } from '../flows/text';
 
 /** Whether what is to be run is a scenario's file and no flow. */
@@ -51,8 +51,7 @@ function play(text: string): Outcome {
   if (found.kind === 'malformed') return found;
   const run = simulate(scenario.flow, found.inputs);
   const judgement = judge(run, scenario);
-  const mistakes = [...mistakesInRun(run, scenario), ...(judgement.kind === 'malformed' ? judgement.mistakes : [])];
-  if (judgement.kind === 'malformed' || mistakes.length > 0) return { kind: 'malformed', mistakes };
+  if (judgement.kind === 'malformed') return judgement;
   return { kind: 'judged', scenario, run, verdicts: judgement.verdicts };
 }
 

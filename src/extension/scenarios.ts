@@ -4,7 +4,7 @@ import { judge } from '../flows/scenario/expectations';
 import { inputsOf, type ReadInputs } from '../flows/scenario/inputs';
 import { lineAndColumn, type Mistake } from '../flows/scenario/json';
 import { momentOf, stepOf } from '../flows/scenario/moments';
-import { mistakesInRun, readScenario, type Scenario } from '../flows/scenario/scenario';
+import { readScenario, type Scenario } from '../flows/scenario/scenario';
 import type { Session } from '../flows/session';
 import { openText } from './documents';
 import { showError } from './errors';
@@ -58,7 +58,7 @@ export function registerScenarios(session: Session, problems: ScenarioProblems):
   function tell(document: vscode.TextDocument, scenario: Scenario): void {
     const run = session.run!;
     const judgement = judge(run, scenario);
-    const mistakes = [...mistakesInRun(run, scenario), ...(judgement.kind === 'malformed' ? judgement.mistakes : [])];
+    const mistakes = judgement.kind === 'malformed' ? judgement.mistakes : [];
     const verdicts = judgement.kind === 'judged' ? judgement.verdicts : [];
     const failed = verdicts.filter(({ holds }) => !holds);
     const told = failed.map(({ path, expected, found }) => ({ message: `${expected}: ${found}`, ...scenario.file.span(path) }));

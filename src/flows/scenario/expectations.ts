@@ -5,9 +5,9 @@ import { compile, printValue, type Formula } from '../expressions';
 import type { FlowRun } from '../flow';
 import { isProblem, parse } from '../syntax';
 import type { Expectation, Moment, Place } from './format';
-import { meaning, type JsonFile, type Mistake, type Path } from './json';
+import { inOrder, meaning, type JsonFile, type Mistake, type Path } from './json';
 import { stepOf, stepsAt } from './moments';
-import type { Scenario } from './scenario';
+import { mistakesInRun, type Scenario } from './scenario';
 
 /** What a scenario expects of its run, held against it. */
 
@@ -23,15 +23,16 @@ export interface Verdict {
   readonly expected: string;
 }
 
-/** What the expectations come to, or the mistakes in those that cannot be judged in this run: names that it does not have. */
+/** What the expectations come to, or what this run shows to be wrong in the file: steps that it does not have, and names that mean nothing. */
 export type Judgement =
   | { readonly kind: 'judged'; readonly verdicts: readonly Verdict[] }
   | { readonly kind: 'malformed'; readonly mistakes: readonly Mistake[] };
 
-/** Holds a run against its scenario's expectations. */
-export function judge(run: FlowRun, { content, file }: Scenario): Judgement {
+/** Holds a run against its scenario. */
+export function judge(run: FlowRun, scenario: Scenario): Judgement {
+  const { content, file } = scenario;
   const results = (content.expectations ?? []).map((expectation, index) => judgeOne(run, file, expectation, ['expectations', index]));
-  const mistakes = results.filter((result) => 'message' in result);
+  const mistakes = inOrder([...mistakesInRun(run, scenario), ...results.filter((result) => 'message' in result)]);
   return mistakes.length > 0
     ? { kind: 'malformed', mistakes }
     : { kind: 'judged', verdicts: results.filter((result) => 'expectation' in result) };
@@ -102,10 +103,9 @@ function firstBehind(run: FlowRun, place: Place, last: number): number | undefin
 
 /** Whether a formula is not 0 at a moment, and what there is to see instead of it. */
 function looked(run: FlowRun, formula: Formula, shown: Formula, at: Moment | undefined): readonly [holds: boolean, found: string] {
-  const step = at === undefined ? run.journal.length - 1 : stepOf(run, at);
-  if (step === undefined) return [false, t('the run does not come there')];
   const cursor = createCursor(run);
-  cursor.seek(step);
+  // Where the run does not come there, that is a mistake of the file already.
+  cursor.seek(at === undefined ? run.journal.length - 1 : (stepOf(run, at) ?? NO_STEP));
   const [result, value] = [formula.at(cursor), shown.at(cursor)];
   if (isProblem(result)) return [false, result.problem];
   return [result.value !== 0, isProblem(value) ? value.problem : t('it is {0}', printValue(run, value))];

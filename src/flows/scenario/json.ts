@@ -82,6 +82,12 @@ export function meaning(file: JsonFile, path: Path, message: string, within?: nu
   return { kind: 'meaning', message, offset: from, length: rest };
 }
 
+/** Mistakes in the order of the file, each once: several readers may look at the same part. */
+export const inOrder = (mistakes: readonly Mistake[]): readonly Mistake[] =>
+  [...new Map(mistakes.map((mistake) => [`${mistake.offset} ${mistake.message}`, mistake])).values()].toSorted(
+    (a, b) => a.offset - b.offset,
+  );
+
 /** Line and column of an offset, both from 1, as compilers say them. */
 export function lineAndColumn(text: string, offset: number): { readonly line: number; readonly column: number } {
   const lines = text.slice(0, offset).split(/\r\n|\r|\n/);

@@ -1,6 +1,7 @@
 import { t } from '@vscode/l10n';
 import { functionsNamed, type FnInfo } from '../../engine/fn';
-import { anchorKey } from '../../engine/reference';
+import { anchorKey, type Anchor } from '../../engine/reference';
+import { anchorsIn } from '../anchors';
 import type { FlowRun } from '../flow';
 import { standing, type Place as Site } from '../sites';
 import type { Moment, Place } from './format';
@@ -91,9 +92,22 @@ export function problemOfMoment(run: FlowRun, moment: Moment): PlaceProblem | un
       ? undefined
       : { property: 'step', message: t('this run has no step {0}: expected at most {1}', moment.step, last) };
   }
-  const known = problemOfPlace(moment);
+  const known = problemOfPlace(moment) ?? problemOfAnchor(run, moment);
   if (known !== undefined || stepOf(run, moment) !== undefined) return known;
   return absence(run, moment);
+}
+
+/** What is wrong with a place’s anchor: no step of this run stands on it, and none of any other that is known. */
+export function problemOfAnchor(run: FlowRun, place: Place): PlaceProblem | undefined {
+  const { function: name, file, anchor } = place;
+  if (anchor === undefined || !stepsAt(run, place).next().done) return undefined;
+  const known = anchorsIn(name, file);
+  if (known.some((each) => isNamed(each, anchor))) return undefined;
+  const tokens = new Set(known.map(({ token }) => token));
+  return {
+    property: 'anchor',
+    message: t('no step stands on “{0}” in {1}: expected {2}', anchor, name, [...tokens].join(', ') || t('no anchor')),
+  };
 }
 
 /** Why a run does not come to a moment: it does not enter the function, never stands on the identifier, or not so often. */
@@ -121,9 +135,11 @@ function absence(run: FlowRun, moment: Place & { readonly occurrence?: number | 
 const isIn = ({ name, home }: FnInfo, wanted: string, file: string | undefined): boolean =>
   name === wanted && (file === undefined || home.path === file);
 
-/** The anchor of a place is an identifier, or the whole key of an anchor where that is not enough. */
 function isAt({ fn, anchor }: Site, place: Place): boolean {
   if (!isIn(fn, place.function, place.file)) return false;
   if (anchor === undefined || place.anchor === undefined) return anchor === undefined && place.anchor === undefined;
-  return anchor.token === place.anchor || anchorKey(anchor) === place.anchor;
+  return isNamed(anchor, place.anchor);
 }
+
+/** A place names an anchor by its identifier, or by its whole key where that is not enough. */
+const isNamed = (anchor: Anchor, name: string): boolean => anchor.token === name || anchorKey(anchor) === name;

@@ -1,9 +1,9 @@
 import { t } from '@vscode/l10n';
 import { CATALOGUE, flowById } from '../catalogue';
 import { chapterSteps, type ChapterStart, type Flow, type FlowRun } from '../flow';
-import { flowShape, scenarioShape, type Expectation, type Moment, type ScenarioFile } from './format';
-import { meaning, readAs, readJson, type JsonFile, type Mistake, type Path } from './json';
-import { problemOfMoment, problemOfPlace, stepOf } from './moments';
+import { flowShape, scenarioShape, type Expectation, type Moment, type Place, type ScenarioFile } from './format';
+import { inOrder, meaning, readAs, readJson, type JsonFile, type Mistake, type Path } from './json';
+import { problemOfAnchor, problemOfMoment, problemOfPlace, stepOf, type PlaceProblem } from './moments';
 
 /** Scenarios: a run of a flow with what its author has to say about it, kept in a file. */
 
@@ -34,21 +34,22 @@ export function readScenario(text: string): ReadScenario {
 }
 
 /**
- * What only a run shows to be wrong in its scenario: chapters and notes on steps that it does not come to.
+ * What only a run shows to be wrong in its scenario: steps to be looked at that it does not come to, and places on which neither it nor any other
+ * run stands. Whether it comes to a place is no mistake, but for an expectation to say.
  */
 export function mistakesInRun(run: FlowRun, { content, file }: Scenario): readonly Mistake[] {
-  const { chapters = [], notes = [] } = content;
   return inOrder([
-    ...chapters.flatMap((chapter, index) => mistakenMoment(run, file, ['chapters', index, 'at'], chapter.at)),
-    ...notes.flatMap((note, index) => mistakenMoment(run, file, ['notes', index, 'at'], note.at)),
+    ...momentsIn(content).flatMap(({ path, what }) => mistakenMoment(run, file, path, what)),
+    ...placesIn(content).flatMap(({ path, what }) => mistaken(file, path, problemOfAnchor(run, what))),
   ]);
 }
 
 /** A moment that a run does not come to, as a mistake at the property that says so. */
-export function mistakenMoment(run: FlowRun, file: JsonFile, path: Path, moment: Moment): readonly Mistake[] {
-  const problem = problemOfMoment(run, moment);
-  return problem === undefined ? [] : [meaning(file, [...path, problem.property], problem.message)];
-}
+export const mistakenMoment = (run: FlowRun, file: JsonFile, path: Path, moment: Moment): readonly Mistake[] =>
+  mistaken(file, path, problemOfMoment(run, moment));
+
+const mistaken = (file: JsonFile, path: Path, problem: PlaceProblem | undefined): readonly Mistake[] =>
+  problem === undefined ? [] : [meaning(file, [...path, problem.property], problem.message)];
 
 /** The chapters that a scenario's author wrote, as far as a run comes to them, in the order in which they begin; or else the flow's own. */
 export function chaptersOf(run: FlowRun, { content: { chapters } }: Scenario): readonly ChapterStart[] {
@@ -59,12 +60,6 @@ export function chaptersOf(run: FlowRun, { content: { chapters } }: Scenario): r
   });
   return starts.toSorted((a, b) => a.step - b.step);
 }
-
-/** Mistakes in the order of the file, each once: both shapes look at parameters and stimuli. */
-const inOrder = (mistakes: readonly Mistake[]): readonly Mistake[] =>
-  [...new Map(mistakes.map((mistake) => [`${mistake.offset} ${mistake.message}`, mistake])).values()].toSorted(
-    (a, b) => a.offset - b.offset,
-  );
 
 /** The flow that a file names, whatever else is wrong in it. */
 function flowOf({ value }: JsonFile): Flow | undefined {
@@ -79,36 +74,49 @@ function unknownFlow(file: JsonFile, flow: Flow | undefined): readonly Mistake[]
   return [{ kind: 'shape', message: t('there is no such flow: expected one of {0}', expected), ...file.span(['flow']) }];
 }
 
+/** Something of a file, and where it stands. */
+interface Placed<T> {
+  readonly path: Path;
+  readonly what: T;
+}
+
+/** The steps that a scenario names. */
+function momentsIn({ stimuli = [], edits = [], chapters = [], notes = [], expectations = [] }: ScenarioFile): readonly Placed<Moment>[] {
+  const moments = [
+    ...stimuli.map(({ after }, index) => ({ path: ['stimuli', index, 'after'], what: after })),
+    ...edits.map(({ after }, index) => ({ path: ['edits', index, 'after'], what: after })),
+    ...chapters.map(({ at }, index) => ({ path: ['chapters', index, 'at'], what: at })),
+    ...notes.map(({ at }, index) => ({ path: ['notes', index, 'at'], what: at })),
+    ...expectations.map((each, index) => ({ path: ['expectations', index, 'at'], what: 'at' in each ? each.at : undefined })),
+  ];
+  return moments.flatMap(({ path, what }) => (what === undefined ? [] : [{ path, what }]));
+}
+
+/** The places that a scenario’s expectations are about. */
+const placesIn = ({ expectations = [] }: ScenarioFile): readonly Placed<Place>[] =>
+  expectations.flatMap((expectation, index): readonly Placed<Place>[] => {
+    const path = ['expectations', index];
+    switch (expectation.kind) {
+      case 'reached':
+      case 'never-reached':
+        return [{ path, what: expectation }];
+      case 'order':
+        return expectation.places.map((place, each) => ({ path: [...path, 'places', each], what: place }));
+      case 'value':
+      case 'holds':
+      case 'ending':
+      case 'steps':
+        return [];
+    }
+  });
+
 /** What is wrong in a file of the right shape, whatever its run. */
 function mistakenMeanings(file: JsonFile, content: ScenarioFile): readonly Mistake[] {
-  const { stimuli = [], edits = [], chapters = [], notes = [], expectations = [] } = content;
-  const moments: readonly (readonly [Path, Moment | undefined])[] = [
-    ...stimuli.map(({ after }, index) => [['stimuli', index, 'after'], after] as const),
-    ...edits.map(({ after }, index) => [['edits', index, 'after'], after] as const),
-    ...chapters.map(({ at }, index) => [['chapters', index, 'at'], at] as const),
-    ...notes.map(({ at }, index) => [['notes', index, 'at'], at] as const),
-    ...expectations.flatMap((expectation, index): readonly (readonly [Path, Moment | undefined])[] => {
-      const path = ['expectations', index];
-      switch (expectation.kind) {
-        case 'reached':
-        case 'never-reached':
-          return [[path, expectation]];
-        case 'order':
-          return expectation.places.map((place, each) => [[...path, 'places', each], place] as const);
-        case 'value':
-        case 'holds':
-          return [[[...path, 'at'], expectation.at]];
-        case 'ending':
-        case 'steps':
-          return [];
-      }
-    }),
-  ];
+  const { chapters = [], expectations = [] } = content;
   return [
-    ...moments.flatMap(([path, moment]) => {
-      const problem = moment === undefined || 'step' in moment ? undefined : problemOfPlace(moment);
-      return problem === undefined ? [] : [meaning(file, [...path, problem.property], problem.message)];
-    }),
+    ...[...momentsIn(content), ...placesIn(content)].flatMap(({ path, what }) =>
+      'step' in what ? [] : mistaken(file, path, problemOfPlace(what)),
+    ),
     ...chapters.flatMap(({ title }, index) =>
       chapters.findIndex((other) => other.title === title) === index
         ? []
