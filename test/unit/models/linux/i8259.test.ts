@@ -1,14 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { source } from '../../../../src/engine/fn';
 import { kvm_pic_set_irq, type KvmPicState } from '../../../../src/models/linux/arch/x86/kvm/i8259';
-import {
-  kvm_free_irq_source_id,
-  kvm_register_irq_mask_notifier,
-  kvm_request_irq_source_id,
-  kvm_unregister_irq_mask_notifier,
-} from '../../../../src/models/linux/arch/x86/kvm/irq_comm';
 import { kvm_io_bus_read, kvm_io_bus_write } from '../../../../src/models/linux/virt/kvm/kvm_main';
 import { goldenPic, type GoldenChip, type GoldenPicStep } from '../golden';
 import { acknowledge, chips, entered, inb, initializePics, outb, testVm, type TestVm } from './vm';
@@ -183,41 +176,5 @@ describe('the ports of the 8259 pair', () => {
     assert.deepEqual(chips(vm), before);
     for (const port of [0x1f, 0x22, 0x9f, 0xa2, 0x4cf, 0x4d2]) assert.equal(outb(vm, port, 0), false);
     assert.equal(vm.bench.perform(() => kvm_io_bus_write(vcpu!, 'KVM_PIO_BUS', 0x21, 2, 0)) < 0, true);
-  });
-});
-
-describe('sources and mask notifiers', () => {
-  it('a source that is given back no longer holds its pins up', () => {
-    const vm = testVm();
-    initializePics(vm);
-    outb(vm, 0x4d0, 0xf8);
-    const { kvm, bench } = vm;
-    const taken = bench.perform(() => kvm_request_irq_source_id(kvm));
-    assert.equal(taken, 2);
-    setIrq(vm, 5, 1, taken);
-    bench.perform(() => kvm_free_irq_source_id(kvm, taken));
-    assert.equal(kvm.arch.vpic!['irq_states[5]'], 0);
-    setIrq(vm, 5, 0);
-    assert.equal(chips(vm)[0]!.irr, 0);
-    assert.equal(
-      bench.perform(() => kvm_request_irq_source_id(kvm)),
-      2,
-    );
-  });
-
-  it('the guest’s mask is told to those who asked for the GSI, once per change', () => {
-    const vm = testVm();
-    initializePics(vm);
-    const seen: boolean[] = [];
-    const { fn, ops } = source('hardware', 'test');
-    const note = fn('Notes a change.', function* note(masked: boolean) {
-      seen.push(masked);
-    });
-    const kimn = { irq: 12, func: ops('test', { note }).note };
-    vm.bench.perform(() => kvm_register_irq_mask_notifier(vm.kvm, kimn));
-    for (const imr of [0x10, 0x11, 0x01]) outb(vm, 0xa1, imr);
-    vm.bench.perform(() => kvm_unregister_irq_mask_notifier(vm.kvm, kimn));
-    outb(vm, 0xa1, 0xff);
-    assert.deepEqual(seen, [true, false]);
   });
 });

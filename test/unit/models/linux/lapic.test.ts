@@ -27,7 +27,6 @@ import {
   kvm_apic_set_base,
   kvm_apic_set_irq,
   kvm_apic_set_state,
-  kvm_lapic_set_tpr,
   kvm_x2apic_msr_read,
   kvm_x2apic_msr_write,
   type KvmLapicIrq,
@@ -158,8 +157,8 @@ test('laws of taking and ending: priority decides what is taken, the highest in 
               served.delete(highest(served));
               break;
             case 'tpr':
-              yield* kvm_lapic_set_tpr(vcpu, event.cr8);
               tpr = event.cr8 << 4;
+              yield* store(vcpu, APIC_TASKPRI, tpr);
               break;
           }
           assert.deepEqual(

@@ -115,12 +115,6 @@ export interface KvmIrqAckNotifier {
   readonly irq_acked: Pointer<[], void>;
 }
 
-/** Somebody who wants to know that the guest masks or unmasks a GSI's pin. */
-export interface KvmIrqMaskNotifier {
-  readonly irq: number;
-  readonly func: Pointer<[masked: boolean], void>;
-}
-
 /** The buses that devices in the kernel sit on. */
 export type KvmBus = 'KVM_MMIO_BUS' | 'KVM_PIO_BUS' | 'KVM_FAST_MMIO_BUS';
 
@@ -167,8 +161,6 @@ export interface KvmArch {
   disabled_lapic_found: boolean;
   /** How many CPUs take the 8254's interrupt as an NMI, for their watchdogs. */
   vapics_in_nmi_mode: number;
-  readonly mask_notifier_list: KvmIrqMaskNotifier[];
-  irq_sources_bitmap: number;
 }
 
 /** irqchip_split(): local APICs in the kernel, the other chips in user space. */

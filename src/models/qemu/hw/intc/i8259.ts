@@ -120,11 +120,6 @@ const pic_init_reset = fn('ICW1 or reset: back to the beginning, and the output 
   yield* pic_update_irq(s);
 });
 
-export const pic_reset = fn('The board’s reset: all inputs are edge-triggered again.', function* pic_reset(s: PICCommonState) {
-  s.elcr = 0;
-  yield* pic_init_reset(s);
-});
-
 const pic_ioport_write = fn(
   'The guest writes a register: even address ICW1, OCW2 or OCW3, odd address the rest of an initialization or OCW1, the mask.',
   function* pic_ioport_write(s: PICCommonState, addr: number, val: number, _size: number) {

@@ -228,18 +228,6 @@ export const kvm_pic_set_irq = fn(
   },
 );
 
-export const kvm_pic_clear_all = fn(
-  'A source is given back: it holds no pin up any more. The chips learn of it at their pins’ next change.',
-  function* kvm_pic_clear_all(s: KvmPic, irq_source_id: number) {
-    yield* pic_lock(s);
-    for (let i = 0; i < PIC_NUM_PINS; i++) {
-      const cell = `irq_states[${i as Pin}]` as const;
-      if (s[cell] & (1 << irq_source_id)) s[cell] &= ~(1 << irq_source_id);
-    }
-    yield* pic_unlock(s);
-  },
-);
-
 const pic_intack = fn(
   'The CPU takes a pin’s interrupt: it goes into service, and an edge’s request is used up. With automatic EOI it leaves service at once, notifiers included.',
   function* pic_intack(s: KvmKpicState, irq: number) {
@@ -365,7 +353,7 @@ function* writeData(s: KvmKpicState, val: number): Run {
       s.imr = val;
       for (let irq = 0; irq < PIC_NUM_PINS / 2; irq++) {
         const mask = 1 << irq;
-        if (imr_diff & mask) yield* kvm_fire_mask_notifiers(s.pics_state.kvm, SELECT_PIC(irq + off), irq + off, (val & mask) !== 0);
+        if (imr_diff & mask) yield* kvm_fire_mask_notifiers(s.pics_state.kvm, SELECT_PIC(irq + off), irq + off);
       }
       yield* pic_update_irq(s.pics_state);
       return;

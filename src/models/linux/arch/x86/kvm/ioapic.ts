@@ -317,7 +317,7 @@ function* writeEntry(ioapic: KvmIoapic, index: number, val: number): Run {
     atWrite('remote_irr', 'IOAPIC_EDGE_TRIG');
     e['fields.remote_irr'] = false;
   }
-  if (before.mask !== e['fields.mask']) yield* kvm_fire_mask_notifiers(ioapic.kvm, KVM_IRQCHIP_IOAPIC, index, e['fields.mask']);
+  if (before.mask !== e['fields.mask']) yield* kvm_fire_mask_notifiers(ioapic.kvm, KVM_IRQCHIP_IOAPIC, index);
   if (isLevel(e) && irrBit(ioapic, index)) yield* serviceAfterWrite(ioapic, index, e);
   if (e['fields.delivery_mode'] !== DELIVERY_MODES.APIC_DM_FIXED) {
     yield* kvm_make_scan_ioapic_request(ioapic.kvm);
@@ -382,17 +382,6 @@ export const kvm_ioapic_set_irq = fn(
     const state = yield* __kvm_irq_line_state(pin.irq_states, irq_source_id, level);
     if (state !== pin.irq_states) pin.irq_states = state;
     return yield* ioapic_set_irq(ioapic, irq, state !== 0, line_status);
-  },
-);
-
-export const kvm_ioapic_clear_all = fn(
-  'A source is given back: it holds no pin up any more.',
-  function* kvm_ioapic_clear_all(ioapic: KvmIoapic, irq_source_id: number) {
-    for (const pin of ioapic.pins.values()) {
-      if (!(pin.irq_states & (1 << irq_source_id))) continue;
-      atCall('__clear_bit');
-      pin.irq_states &= ~(1 << irq_source_id);
-    }
   },
 );
 

@@ -1,8 +1,8 @@
-import { source, through } from '../../../../../engine/fn';
+import { source } from '../../../../../engine/fn';
 import type { Run } from '../../../../../engine/machine';
 import { at, atCall } from '../../../../../engine/steps';
 import { since } from '../../../../version';
-import { EFAULT, EINVAL, EWOULDBLOCK } from '../../../errno';
+import { EINVAL, EWOULDBLOCK } from '../../../errno';
 import { kvm_irq_map_chip_pin } from '../../../virt/kvm/irqchip';
 import {
   KVM_IRQCHIP_IOAPIC,
@@ -11,14 +11,13 @@ import {
   KVM_IRQCHIP_PIC_SLAVE,
   type IrqchipRouting,
   type Kvm,
-  type KvmIrqMaskNotifier,
   type KvmIrqRoutingEntry,
   type KvmKernelIrqRoutingEntry,
   type KvmMsi,
   type KvmVcpu,
 } from '../../../virt/kvm/kvm_types';
-import { kvm_pic_clear_all, kvm_pic_set_irq, PIC_NUM_PINS } from './i8259';
-import { kvm_ioapic_clear_all, kvm_ioapic_set_irq, mayOweEoi } from './ioapic';
+import { kvm_pic_set_irq, PIC_NUM_PINS } from './i8259';
+import { kvm_ioapic_set_irq, mayOweEoi } from './ioapic';
 import { APIC_DEST_LOGICAL, APIC_DEST_NOSHORT, APIC_DEST_PHYSICAL, APIC_DM_FIXED } from '../include/asm/apicdef';
 import {
   kvm_apic_match_dest,
@@ -128,52 +127,10 @@ export const kvm_arch_set_irq_inatomic = fn(
   },
 );
 
-export const kvm_request_irq_source_id = fn(
-  'Gives a new source of interrupts an identity of its own, so that its level adds to those of the others instead of replacing them.',
-  function* kvm_request_irq_source_id(kvm: Kvm) {
-    at('irq_sources_bitmap');
-    const taken = kvm.arch.irq_sources_bitmap;
-    if (taken === ~0) return -EFAULT;
-    const irq_source_id = 31 - Math.clz32(~taken & -~taken);
-    kvm.arch.irq_sources_bitmap = taken | (1 << irq_source_id);
-    return irq_source_id;
-  },
-);
-
-export const kvm_free_irq_source_id = fn(
-  'Takes a source’s identity back; it holds no pin up any more.',
-  function* kvm_free_irq_source_id(kvm: Kvm, irq_source_id: number) {
-    at('irq_sources_bitmap');
-    kvm.arch.irq_sources_bitmap &= ~(1 << irq_source_id);
-    const { vioapic, vpic } = kvm.arch;
-    if (vioapic === undefined || vpic === undefined) return;
-    yield* kvm_ioapic_clear_all(vioapic, irq_source_id);
-    yield* kvm_pic_clear_all(vpic, irq_source_id);
-  },
-);
-
-export const kvm_register_irq_mask_notifier = fn(
-  'Asks to be told when the guest masks or unmasks a GSI.',
-  function* kvm_register_irq_mask_notifier(kvm: Kvm, kimn: KvmIrqMaskNotifier) {
-    atCall('hlist_add_head_rcu');
-    kvm.arch.mask_notifier_list.unshift(kimn);
-  },
-);
-
-export const kvm_unregister_irq_mask_notifier = fn(
-  'Takes a mask notifier back.',
-  function* kvm_unregister_irq_mask_notifier(kvm: Kvm, kimn: KvmIrqMaskNotifier) {
-    atCall('hlist_del_rcu');
-    const { mask_notifier_list } = kvm.arch;
-    mask_notifier_list.splice(mask_notifier_list.indexOf(kimn), 1);
-  },
-);
-
 export const kvm_fire_mask_notifiers = fn(
-  'The guest masked or unmasked a pin: tells those who asked about its GSI.',
-  function* kvm_fire_mask_notifiers(kvm: Kvm, irqchip: number, pin: number, mask: boolean) {
-    const gsi = yield* kvm_irq_map_chip_pin(kvm, irqchip, pin);
-    for (const kimn of [...kvm.arch.mask_notifier_list]) if (kimn.irq === gsi) yield* through('function pointer', 'func', kimn.func)(mask);
+  'The guest masked or unmasked a pin: looks for those who asked about its GSI. Only KVM’s 8254 ever does, and no machine here has it.',
+  function* kvm_fire_mask_notifiers(kvm: Kvm, irqchip: number, pin: number) {
+    yield* kvm_irq_map_chip_pin(kvm, irqchip, pin);
   },
 );
 

@@ -311,13 +311,6 @@ const apic_set_tpr = fn(
   },
 );
 
-export const kvm_lapic_set_tpr = fn(
-  'The guest writes CR8, which is the task priority’s class.',
-  function* kvm_lapic_set_tpr(vcpu: KvmVcpu, cr8: number) {
-    yield* apic_set_tpr(vcpu.apic, (cr8 & 0x0f) << 4);
-  },
-);
-
 export const kvm_apic_match_dest = fn(
   'Whether a destination means this local APIC, asked of it alone: its own IDs and its own mode decide.',
   function* kvm_apic_match_dest(vcpu: KvmVcpu, source: KvmLapic | undefined, shorthand: number, dest: number, dest_mode: number) {

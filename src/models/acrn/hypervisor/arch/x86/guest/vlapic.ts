@@ -896,14 +896,6 @@ export const apic_write_vmexit_handler = fn(
   },
 );
 
-export const tpr_below_threshold_vmexit_handler = fn(
-  'The guest lowered its task priority below what waits.',
-  function* tpr_below_threshold_vmexit_handler(vcpu: AcrnVcpu) {
-    yield* vcpu_make_request(vcpu, 'ACRN_REQUEST_EVENT');
-    return 0;
-  },
-);
-
 const vlapic_reset_tmr = fn('Every vector is edge-triggered again.', function* vlapic_reset_tmr(vcpu: AcrnVcpu) {
   at('tmr');
   for (const word of [0, 1, 2, 3, 4, 5, 6, 7] as const) vcpu.vlapic[`apic_page.tmr[${word}]`] = 0;
