@@ -69,6 +69,7 @@ const tests = [
       ...filesBelow('test', '.test.ts').filter((file) => !file.startsWith('test/host/')),
       'test/host/run.ts',
       'test/bench/main.ts',
+      'test/calls/main.ts',
       'test/conform/main.ts',
       'test/desktop/run.ts',
       'test/l10n/main.ts',

@@ -105,6 +105,9 @@ const defined = new Map<string, FnInfo[]>();
 /** The functions of a name, in all files that are mirrored: a name is often a `static` one in several. */
 export const functionsNamed = (name: string): readonly FnInfo[] => defined.get(name) ?? [];
 
+/** Every function of the loaded models. */
+export const allFunctions = (): readonly FnInfo[] => [...defined.values()].flat();
+
 function define<A extends readonly unknown[], R>(info: FnInfo, body: (...args: A) => Run<R>): Fn<A, R> {
   defined.set(info.name, [...functionsNamed(info.name), info]);
   const fn = (...args: A): Run<R> => new Call(info, DIRECT, args, body(...args));

@@ -24,6 +24,7 @@ export function passing(functions: readonly KnownFunction[], run: FlowRun | unde
 
 /** `3 flows pass here · 12 steps` */
 export function passingText(flows: ReadonlyMap<Flow, number>): string {
+  if (flows.size === 0) return t('Modelled · no run at hand comes here');
   const steps = [...flows.values()].reduce((sum, each) => sum + each, 0);
   return `${flows.size === 1 ? t('1 flow passes here') : t('{0} flows pass here', flows.size)} · ${stepsText(steps)}`;
 }
@@ -54,11 +55,12 @@ export function edgeText({ kind, handsOver, threads }: Edge): string {
 const MOST_LISTED = 6;
 
 /** What a function does in the flows, as Markdown: what it is for, what leads to it and from it, and which state it writes. */
-export function aboutFunction({ fn, writes, callers, callees }: KnownFunction): string {
+export function aboutFunction({ fn, writes, callers, callees, storedIn }: KnownFunction): string {
   const parts = [
     `**\`${fn.name}\`** · ${plain(fn.home.path)}`,
     plain(t(fn.does)),
     ...(callers.length > 0 ? [t('Comes from {0}', listText(callers.map((edge) => linkText(edge, edge.from.name))))] : []),
+    ...(storedIn.length > 0 ? [t('Registered in {0}', listText(storedIn.map((symbol) => `\`${symbol}\``)))] : []),
     ...(callees.some(isTelling)
       ? [t('Leads to {0}', listText(callees.filter(isTelling).map((edge) => linkText(edge, edge.to.name))))]
       : []),

@@ -1,4 +1,4 @@
-import type { FnInfo, Registration } from '../engine/fn';
+import { allFunctions, referenceOf, type FnInfo, type Registration } from '../engine/fn';
 import { NO_STEP, type EdgeKind, type Journal } from '../engine/journal';
 import { anchorKey, type Anchor, type Reference } from '../engine/reference';
 import type { Case } from './cases';
@@ -6,10 +6,11 @@ import { begin, type FlowRun } from './flow';
 import { stretchesTo } from './handovers';
 import { callAnchor } from './places';
 import { siteKey, standing, type Place } from './sites';
+import { UNPASSED } from './unpassed';
 
 /**
  * What the flows do in each function: how they get there and where they go on, what they write there, and at which steps. All of it is
- * read from the journals of runs.
+ * read from the journals of runs; where no run passes, who calls is read from the models' source.
  */
 
 /** That a case's run comes by. */
@@ -33,7 +34,7 @@ export interface Edge {
   readonly registration: Registration | undefined;
   /** The titles of the threads on which `to` runs then. */
   readonly threads: readonly string[];
-  /** Of each flow that gets there this way, the first case; its steps are those that get to `to`. */
+  /** Of each flow that gets there this way, the first case; its steps are those that get to `to`. None if only the models say so. */
   readonly visits: readonly Visit[];
 }
 
@@ -55,9 +56,11 @@ export interface KnownFunction {
   readonly places: readonly KnownPlace[];
   readonly callers: readonly Edge[];
   readonly callees: readonly Edge[];
+  /** Of one that no case passes, the tables and functions that hold its address. */
+  readonly storedIn: readonly string[];
 }
 
-/** All functions that the cases pass, by `siteKey`. */
+/** All functions that the cases pass, and all others that are modelled of source, by `siteKey`. */
 export type KnownFunctions = ReadonlyMap<string, KnownFunction>;
 
 /** What tells a function from all others: the same in every run. */
@@ -79,7 +82,32 @@ export async function knowFunctions(cases: Iterable<Case>, pause: () => Promise<
     while ((run = simulation.proceed(SLICE)) === undefined) await pause();
     collect(known, each, run);
   }
+  addUnpassed(known);
   return known;
+}
+
+function addUnpassed(known: Map<string, Collected>): void {
+  for (const fn of allFunctions())
+    if (referenceOf(fn) !== undefined && !known.has(functionKey(fn))) known.set(functionKey(fn), nothingOf(fn));
+  for (const { fn, callers, storedIn } of UNPASSED) {
+    const to = known.get(fn);
+    if (to === undefined || to.visits.length > 0) continue;
+    to.storedIn.push(...storedIn);
+    for (const from of callers.flatMap((key) => known.get(key) ?? [])) {
+      const edge: Edge = {
+        from: from.fn,
+        to: to.fn,
+        kind: 'call',
+        handsOver: false,
+        anchor: { token: to.fn.name, as: 'call' },
+        registration: undefined,
+        threads: [],
+        visits: [],
+      };
+      from.callees.push(edge);
+      to.callers.push(edge);
+    }
+  }
 }
 
 interface Collected extends KnownFunction {
@@ -88,6 +116,7 @@ interface Collected extends KnownFunction {
   readonly places: KnownPlace[];
   readonly callers: Edge[];
   readonly callees: Edge[];
+  readonly storedIn: string[];
   readonly placesByKey: Map<string, CollectedPlace>;
   readonly calleesByKey: Map<string, CollectedEdge>;
 }
@@ -137,6 +166,7 @@ const nothingOf = (fn: FnInfo): Collected => ({
   places: [],
   callers: [],
   callees: [],
+  storedIn: [],
   placesByKey: new Map(),
   calleesByKey: new Map(),
 });

@@ -7,6 +7,7 @@ import { memoryTree, type MemoryTree } from './memoryTree';
 
 const INTRS = 'drivers/vfio/pci/vfio_pci_intrs.c';
 const SVM = 'arch/x86/kvm/svm/svm.c';
+const IOAPIC = 'arch/x86/kvm/ioapic.c';
 const SLAB = 'mm/slab.c';
 
 /** Code of our own, with upstream's names. */
@@ -16,6 +17,7 @@ const FILES: Readonly<Record<string, string>> = {
     '/* ours */\n\nstatic irqreturn_t vfio_msihandler(int irq, void *arg)\n{\n\teventfd_signal(arg);\n\treturn 0;\n}\n\nstatic void nobody_models_this(void)\n{\n}\n',
   'fs/eventfd.c': 'void eventfd_signal_mask(struct eventfd_ctx *ctx, __poll_t mask)\n{\n\twake_up_locked_poll(&ctx->wqh, mask);\n}\n',
   [SVM]: '/* ours */\n\nstatic void svm_vcpu_put(struct kvm_vcpu *vcpu)\n{\n}\n',
+  [IOAPIC]: '/* ours */\n\nstatic void rtc_irq_eoi_tracking_reset(struct kvm_ioapic *ioapic)\n{\n}\n',
   [SLAB]: 'void *kmalloc(int size)\n{\n\treturn 0;\n}\n',
 };
 
@@ -23,6 +25,12 @@ let tree: MemoryTree;
 const uriOf = (file: string): vscode.Uri => tree.uriOf(file);
 const settings = () => vscode.workspace.getConfiguration('virtflow');
 const lensesOf = (uri: vscode.Uri) => vscode.commands.executeCommand<vscode.CodeLens[]>('vscode.executeCodeLensProvider', uri);
+
+async function hoverAt(file: string, line: number, character: number): Promise<string> {
+  const at = new vscode.Position(line, character);
+  const hovers = await vscode.commands.executeCommand<vscode.Hover[]>('vscode.executeHoverProvider', uriOf(file), at);
+  return hovers.flatMap(({ contents }) => contents.map((part) => (typeof part === 'string' ? part : part.value))).join('\n');
+}
 
 /** Does what a lens offers, and takes the first step that is offered then. Returns what determines the run that is explored now. */
 async function follow({ command }: vscode.CodeLens): Promise<URLSearchParams> {
@@ -69,17 +77,18 @@ suite('from code to flow', () => {
   });
 
   test('a hover says what a function does, at its definition and where it is called', async () => {
-    const hoverAt = async (line: number, character: number): Promise<string> => {
-      const hovers = await vscode.commands.executeCommand<vscode.Hover[]>(
-        'vscode.executeHoverProvider',
-        uriOf(INTRS),
-        new vscode.Position(line, character),
-      );
-      return hovers.flatMap(({ contents }) => contents.map((part) => (typeof part === 'string' ? part : part.value))).join('\n');
-    };
-    ok((await hoverAt(2, 25)).includes('Comes from `__handle_irq_event_percpu`'), 'the definition');
-    ok((await hoverAt(4, 4)).startsWith('**`eventfd_signal`**'), 'the call');
-    equal(await hoverAt(8, 15), '');
+    ok((await hoverAt(INTRS, 2, 25)).includes('Comes from `__handle_irq_event_percpu`'), 'the definition');
+    ok((await hoverAt(INTRS, 4, 4)).startsWith('**`eventfd_signal`**'), 'the call');
+    equal(await hoverAt(INTRS, 8, 15), '');
+  });
+
+  test('a modelled function that no run passes has a lens and a hover that say so, and who calls it', async () => {
+    await vscode.workspace.openTextDocument(uriOf(IOAPIC));
+    const [lens] = await lensesOf(uriOf(IOAPIC));
+    equal(lens?.command?.title, 'Modelled · no run at hand comes here');
+    equal(lens?.command?.command, 'virtflow.showCallHierarchy');
+    const hover = await hoverAt(IOAPIC, 2, 14);
+    ok(hover.includes('Comes from `kvm_ioapic_inject_all`') && hover.includes('no run at hand comes here'), hover);
   });
 
   test('VS Code’s call hierarchy leads from vfio_msihandler to the guest’s handler', async function () {

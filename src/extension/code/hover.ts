@@ -22,8 +22,9 @@ export function registerHover(session: Session, code: KnownCode): vscode.Disposa
 
 function contents(known: KnownFunction, remark: string | undefined, { run }: Session): vscode.MarkdownString {
   const key = functionKey(known.fn);
+  const flows = passing([known], run);
   const links = [
-    `$(pulse) ${link(passingText(passing([known], run)), 'virtflow.goToFlowStep', key)}`,
+    flows.size > 0 ? `$(pulse) ${link(passingText(flows), 'virtflow.goToFlowStep', key)}` : passingText(flows),
     `$(type-hierarchy) ${link(t('Interrupt Call Hierarchy'), 'virtflow.showCallHierarchy', key)}`,
   ];
   const parts = [aboutFunction(known), ...(remark === undefined ? [] : [`$(info) ${plain(remark)}`]), links.join('  ')];

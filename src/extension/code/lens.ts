@@ -8,7 +8,7 @@ import type { SourceTrees } from '../sourceTrees';
 import type { KnownCode } from './known';
 import { annotatesSource, onDidChangeAnnotating, SOURCE_FILES } from './setting';
 
-/** Over each modelled function: how many flows pass it, and how many steps they make there. */
+/** Over each modelled function: how many flows pass it, and how many steps they make there. Where none does, it leads to who calls it. */
 export function registerLens(session: Session, sources: SourceTrees, code: KnownCode): vscode.Disposable {
   const changed = new vscode.EventEmitter<void>();
   const refresh = (): void => changed.fire();
@@ -21,7 +21,7 @@ export function registerLens(session: Session, sources: SourceTrees, code: Known
       return new vscode.CodeLens(range, {
         title: passingText(flows),
         tooltip: [...flows.keys()].map(({ title }) => t(title)).join('\n'),
-        command: 'virtflow.goToFlowStep',
+        command: flows.size > 0 ? 'virtflow.goToFlowStep' : 'virtflow.showCallHierarchy',
         arguments: functions.map(({ fn }) => functionKey(fn)),
       });
     });

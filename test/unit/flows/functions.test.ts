@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import * as fc from 'fast-check';
-import { referenceOf } from '../../../src/engine/fn';
+import { allFunctions, referenceOf } from '../../../src/engine/fn';
 import { NO_STEP, type EdgeKind } from '../../../src/engine/journal';
 import { anchorKey, describeReference, type Reference } from '../../../src/engine/reference';
 import { CATALOGUE, requireFlow } from '../../../src/flows/catalogue';
@@ -11,6 +11,7 @@ import { functionKey, knowFunctions, passagesOf, type Edge, type KnownFunction, 
 import { aboutFunction, caseText, edgeText, passing, passingText } from '../../../src/flows/functionText';
 import { plain } from '../../../src/flows/markdown';
 import { claimsOf } from '../../../src/flows/places';
+import { UNPASSED } from '../../../src/flows/unpassed';
 
 /** What the flows do in each function. */
 
@@ -149,6 +150,21 @@ suite('functions as the flows know them', () => {
     );
   });
 
+  test('are all that are modelled of source: those that no case passes are known by who reaches them', () => {
+    const modelled = allFunctions().filter((fn) => referenceOf(fn) !== undefined);
+    assert.ok(modelled.length > 1900, `${modelled.length}`);
+    for (const fn of modelled) assert.ok(known.has(functionKey(fn)), functionKey(fn));
+    for (const { fn, callers, storedIn } of UNPASSED) {
+      assert.deepEqual(known.get(fn)?.visits, [], fn);
+      assert.deepEqual(
+        known.get(fn)?.callers.map(({ from }) => functionKey(from)),
+        callers,
+        fn,
+      );
+      assert.deepEqual(known.get(fn)?.storedIn, storedIn, fn);
+    }
+  });
+
   test('need each of the further cases', () => {
     const alone = new Set([...known.values()].flatMap(({ visits }) => (visits.length === 1 ? visits.map(({ of }) => of) : [])));
     const named = [...namedCases(CATALOGUE)].length;
@@ -183,6 +199,13 @@ suite('in words', () => {
     assert.match(text, /Comes from `__handle_irq_event_percpu` \(function pointer, registered in `vfio_msi_set_vector_signal`\)/);
     assert.match(aboutFunction(named('__queue_work')), /Leads to `process_one_work` \(workqueue ⇒ kworker/);
     assert.match(aboutFunction(named('eventfd_ctx_do_read')), /Writes `eventfd_ctx\.count`/);
+  });
+
+  test('a function that no run passes says so, and tells who calls it or where its address is', () => {
+    const [called, stored] = [named('rtc_irq_eoi_tracking_reset'), named('msix_pba_mmio_write')];
+    assert.equal(passingText(passing([called], undefined)), 'Modelled · no run at hand comes here');
+    assert.match(aboutFunction(called), /Comes from `kvm_ioapic_inject_all`, `kvm_rtc_eoi_tracking_restore_all`/);
+    assert.match(aboutFunction(stored), /Registered in `msix_pba_mmio_ops`/);
   });
 
   test('a case tells what sets it apart', () => {

@@ -1,0 +1,21 @@
+import committed from './unpassed.json';
+
+/**
+ * The modelled functions that no case passes: branches that these machines have no reason to take, and what only recordings of real
+ * controllers enter. Who reaches them is read from the models' own source.
+ */
+
+export interface Unpassed {
+  /** By `functionKey`, as all here. */
+  readonly fn: string;
+  /** The modelled functions that call it. */
+  readonly callers: readonly string[];
+  /** The tables and functions that hold its address. */
+  readonly storedIn: readonly string[];
+}
+
+/** Made by `npm run cases`. */
+export const UNPASSED: readonly Unpassed[] = committed;
+
+/** A list of them as it is committed: one in a line. */
+export const printUnpassed = (all: readonly Unpassed[]): string => `[\n${all.map((each) => `  ${JSON.stringify(each)}`).join(',\n')}\n]\n`;
