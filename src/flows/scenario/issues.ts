@@ -12,6 +12,12 @@ interface Placed {
   readonly message: string;
 }
 
+/** What zod is to say of an issue: of names that an object does not have, which it has, for the issue itself does not tell. */
+export function issueMessage({ code, inst }: z.core.$ZodRawIssue): string | undefined {
+  const names = code === 'unrecognized_keys' && inst !== undefined && 'shape' in inst._zod.def ? inst._zod.def.shape : undefined;
+  return names === undefined ? undefined : Object.keys(names as object).join(', ');
+}
+
 /** The issues of a value as mistakes: of alternatives, what is wrong with the one that was probably meant. */
 export function describeIssues(issues: readonly Issue[], value: unknown): readonly Placed[] {
   return issues.flatMap((issue) => placed(issue, [], value));
@@ -30,7 +36,10 @@ function placed(issue: Issue, within: Path, value: unknown): readonly Placed[] {
     case 'too_big':
       return say(t('at most {0}', measure(issue.maximum, issue.origin)));
     case 'unrecognized_keys':
-      return issue.keys.map((key) => ({ path: [...path, key], message: t('“{0}” is not known here', shown(key)) }));
+      return issue.keys.map((key) => ({
+        path: [...path, key],
+        message: t('“{0}” is not known here: expected one of {1}', shown(key), issue.message),
+      }));
     case 'invalid_union': {
       if ('options' in issue && issue.options !== undefined) return say(listed(issue.options));
       const types = issue.errors.map(([first]) =>

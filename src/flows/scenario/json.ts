@@ -1,7 +1,7 @@
 import { t } from '@vscode/l10n';
 import { createScanner, findNodeAtLocation, getNodeValue, parseTree, printParseErrorCode, type Node, type ParseError } from 'jsonc-parser';
 import type * as z from 'zod/mini';
-import { describeIssues } from './issues';
+import { describeIssues, issueMessage } from './issues';
 
 /** Files that people write: JSON with comments and trailing commas, read whole, with the place of everything that is wrong. */
 
@@ -61,7 +61,7 @@ export function readAs<T>(
   file: JsonFile,
 ): { readonly value: T | undefined; readonly mistakes: readonly Mistake[] } {
   if (file.value === undefined) return { value: undefined, mistakes: file.mistakes };
-  const result = shape.safeParse(file.value);
+  const result = shape.safeParse(file.value, { error: issueMessage });
   const mistakes = describeIssues(result.error?.issues ?? [], file.value).map(({ path, message }) => ({
     kind: 'shape' as const,
     message,

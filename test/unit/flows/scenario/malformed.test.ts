@@ -62,7 +62,7 @@ test('what is no object, empty, huge or deep is refused, and nothing hangs', () 
   assert.deepEqual(mistakesOf(' '.repeat(LONGEST + 1)), [`the file is longer than ${LONGEST} characters`]);
   assert.deepEqual(mistakesOf('['.repeat(100_000)), ['nested deeper than 32 levels']);
   assert.deepEqual(mistakesOf('{"__proto__": {"flow": "pic"}, "version": 1, "title": "t", "flow": "pic"}'), [
-    '“__proto__” is not known here',
+    '“__proto__” is not known here: expected one of $schema, version, title, description, flow, parameters, stimuli, edits, seed, chapters, notes, expectations',
   ]);
 });
 
