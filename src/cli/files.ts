@@ -58,6 +58,22 @@ function isWithin(root: string, path: string): boolean {
   return way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }
 
+/** Why a file cannot be read or written, in words. */
+export function problemOf(error: unknown): string {
+  switch (codeOf(error)) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return t('there is no such file or directory');
+    case 'EISDIR':
+      return t('this is a directory, expected a file');
+    case 'EACCES':
+    case 'EPERM':
+      return t('permission denied');
+    default:
+      return error instanceof Error ? error.message : String(error);
+  }
+}
+
 function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
 }

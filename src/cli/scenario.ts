@@ -7,40 +7,60 @@ import { inputsOf } from '../flows/scenario/inputs';
 import { lineAndColumn, LONGEST, type Mistake } from '../flows/scenario/json';
 import { chaptersOf, readScenario, type Scenario } from '../flows/scenario/scenario';
 import { endingText } from '../flows/text';
+import { problemOf } from './files';
 
 /** Whether what is to be run is a scenario's file and no flow. */
 export const isScenarioFile = ([file = '']: readonly string[]): boolean => file.endsWith('.json');
 
 /** What a scenario's file came to. */
 type Outcome =
+  | { readonly kind: 'unreadable'; readonly problem: string }
   | { readonly kind: 'malformed'; readonly mistakes: readonly Mistake[] }
   | { readonly kind: 'judged'; readonly scenario: Scenario; readonly run: FlowRun; readonly verdicts: readonly Verdict[] };
 
-/** `virtflow run FILE…`: each scenario's outline and verdicts. Exit status 1 if an expectation fails, 2 if a file is malformed. */
-export async function scenarioCommand(files: readonly string[], { json }: { readonly json: boolean }): Promise<number> {
+/** A scenario's file, as far as it can be read. */
+interface Played {
+  readonly file: string;
+  readonly text: string;
+  readonly outcome: Outcome;
+}
+
+/** `virtflow run FILE…`: each scenario’s outline and verdicts. Exit status 1 if a run does not do what is expected, 2 if a file is wrong: the worst of all. */
+export async function scenarioCommand(
+  files: readonly string[],
+  { json = false }: { readonly json?: boolean | undefined },
+): Promise<number> {
   let status = 0;
   for (const file of files) {
-    const text = await readText(file);
-    const outcome = play(text);
-    if (json) process.stdout.write(`${JSON.stringify(asJson(file, text, outcome))}\n`);
-    else print(file, text, outcome);
+    const played = await playFile(file);
+    if (json) process.stdout.write(`${JSON.stringify(asJson(played))}\n`);
+    else print(played);
     if (!json && file !== files.at(-1)) process.stdout.write('\n');
-    status = Math.max(status, statusOf(outcome));
+    status = Math.max(status, statusOf(played.outcome));
   }
   return status;
 }
 
 /**
  * The run of a scenario's file, with what is told of it.
- * @throws ParameterError naming every mistake of the file and its place
+ * @throws ParameterError naming the file, or every mistake of it and its place
  */
 export async function readTold(file: string): Promise<{ readonly run: FlowRun; readonly told: Told }> {
-  const text = await readText(file);
-  const outcome = play(text);
-  if (outcome.kind === 'malformed')
-    throw new ParameterError(outcome.mistakes.map(({ message, offset }) => `${placeOf(file, text, offset)}: ${message}`).join('\n'));
+  const played = await playFile(file);
+  const { outcome } = played;
+  if (outcome.kind !== 'judged') throw new ParameterError(problemsOf({ ...played, outcome }).join('\n'));
   const { scenario, run } = outcome;
   return { run, told: { chapters: chaptersOf(run, scenario), notes: scenario.content.notes ?? [] } };
+}
+
+async function playFile(file: string): Promise<Played> {
+  let text: string;
+  try {
+    text = await readText(file);
+  } catch (error) {
+    return { file, text: '', outcome: { kind: 'unreadable', problem: problemOf(error) } };
+  }
+  return { file, text, outcome: play(text) };
 }
 
 function play(text: string): Outcome {
@@ -65,6 +85,7 @@ function toItsEnd<T>(work: Generator<void, T>): T {
 
 function statusOf(outcome: Outcome): number {
   switch (outcome.kind) {
+    case 'unreadable':
     case 'malformed':
       return 2;
     case 'judged':
@@ -73,17 +94,18 @@ function statusOf(outcome: Outcome): number {
 }
 
 async function readText(file: string): Promise<string> {
-  const stats = await stat(file).catch(() => undefined);
+  const stats = await stat(file);
   // Opening a FIFO would wait for a writer for ever.
-  if (!stats?.isFile()) throw new ParameterError(t('there is no file {0}', file));
-  if (stats.size > 4 * LONGEST) throw new ParameterError(t('{0} is longer than {1} characters', file, LONGEST));
+  if (!stats.isFile()) throw new Error(t('this is no file'));
+  if (stats.size > 4 * LONGEST) throw new Error(t('the file is longer than {0} characters', LONGEST));
   return (await readFile(file, 'utf8')).replace(/^\uFEFF/, '');
 }
 
-function print(file: string, text: string, outcome: Outcome): void {
+function print({ file, text, outcome }: Played): void {
   switch (outcome.kind) {
+    case 'unreadable':
     case 'malformed':
-      for (const mistake of outcome.mistakes) process.stderr.write(`${placeOf(file, text, mistake.offset)}: ${mistake.message}\n`);
+      process.stderr.write(`${problemsOf({ file, text, outcome }).join('\n')}\n`);
       return;
     case 'judged': {
       const { scenario, run, verdicts } = outcome;
@@ -92,6 +114,20 @@ function print(file: string, text: string, outcome: Outcome): void {
       );
       process.stdout.write(`${[...outline(scenario, run), '', ...verdictLines].join('\n').trimEnd()}\n`);
     }
+  }
+}
+
+/** What is wrong with a file, a line each. */
+function problemsOf({
+  file,
+  text,
+  outcome,
+}: Played & { readonly outcome: Exclude<Outcome, { readonly kind: 'judged' }> }): readonly string[] {
+  switch (outcome.kind) {
+    case 'unreadable':
+      return [`${file}: ${outcome.problem}`];
+    case 'malformed':
+      return outcome.mistakes.map(({ message, offset }) => `${placeOf(file, text, offset)}: ${message}`);
   }
 }
 
@@ -122,8 +158,10 @@ function placeOf(file: string, text: string, offset: number): string {
 }
 
 /** A scenario's outcome as one object, for programs. */
-function asJson(file: string, text: string, outcome: Outcome): unknown {
+function asJson({ file, text, outcome }: Played): unknown {
   switch (outcome.kind) {
+    case 'unreadable':
+      return { file, problem: outcome.problem };
     case 'malformed':
       return { file, mistakes: outcome.mistakes.map(({ message, offset }) => ({ ...lineAndColumn(text, offset), message })) };
     case 'judged': {

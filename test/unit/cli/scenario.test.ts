@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
@@ -78,13 +78,30 @@ test('the outline has the chapters and what happens from outside, where it does'
 test('what is no file, or a huge one, is refused', () => {
   const missing = run(path.join(scratch, 'none.virtflow.json'));
   assert.deepEqual([missing.status, missing.out], [2, '']);
-  assert.match(missing.err, /there is no file /);
-  assert.match(run('--json', `${scratch}.json`).err, /there is no file /);
+  assert.match(missing.err, /none\.virtflow\.json: there is no such file or directory\n/);
+  assert.deepEqual(JSON.parse(run('--json', `${scratch}.json`).out), {
+    file: `${scratch}.json`,
+    problem: 'there is no such file or directory',
+  });
   const huge = path.join(scratch, 'huge.virtflow.json');
   writeFileSync(huge, ' '.repeat(4_000_001));
   const { status, err } = run(huge);
   assert.equal(status, 2);
-  assert.match(err, /is longer than 1000000 characters/);
+  assert.match(err, /huge\.virtflow\.json: the file is longer than 1000000 characters/);
+});
+
+test('a file that cannot be read stops none of the others, and the exit status is the worst', () => {
+  const fails = path.join(scratch, 'fails.virtflow.json');
+  writeFileSync(fails, text.replace('"times": 1', '"times": 2'));
+  const directory = path.join(scratch, 'folder.virtflow.json');
+  mkdirSync(directory);
+  const missing = path.join(scratch, 'none.virtflow.json');
+  const { status, out, err } = run(fails, missing, directory, examples[0]!);
+  assert.equal(status, 2);
+  assert.equal(err, `${missing}: there is no such file or directory\n${directory}: this is no file\n`);
+  assert.equal(out.match(/^\d+ steps; /gm)?.length, 2);
+  assert.match(out, /^FAILED {2}vfio_intx_handler is reached 2×/m);
+  assert.ok(out.includes((JSON.parse(readFileSync(examples[0]!, 'utf8')) as { readonly title: string }).title));
 });
 
 test('a byte-order mark is no mistake', () => {
