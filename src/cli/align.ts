@@ -3,13 +3,13 @@ import { StringDecoder } from 'node:string_decoder';
 import { t } from '@vscode/l10n';
 import type { Parameters } from '../engine/machine';
 import { describeReference } from '../engine/reference';
-import { requireFlow } from '../flows/catalogue';
 import { ParameterError, type Flow } from '../flows/flow';
 import { referenceOfStep } from '../flows/places';
 import type { Alignment, Differences, InRun, InTrace } from '../trace/align';
 import { alignBest } from '../trace/fit';
 import { MAX_LINE } from '../trace/line';
-import { readSettings } from './run';
+import { problemOf } from './files';
+import { flowOf, readSettings } from './run';
 
 interface AlignOptions {
   readonly set?: readonly string[] | undefined;
@@ -18,14 +18,16 @@ interface AlignOptions {
 }
 
 /** `virtflow align FLOW --trace FILE`: how far runs and a recording of a real machine agree, and where they do not. */
-export function alignCommand([id]: readonly string[], { set = [], trace, json }: AlignOptions): number {
-  if (id === undefined) throw new ParameterError(t('align needs a flow'));
-  if (trace === undefined) throw new ParameterError(t('align needs --trace FILE: a recording in ftrace’s text'));
-  const flow = requireFlow(id);
+export function alignCommand(operands: readonly string[], { set = [], trace = '', json }: AlignOptions): number {
+  const flow = flowOf('align', operands);
   const { parameters, alignment } = alignBest(flow, readSettings(set), () => linesOf(trace));
   if (alignment.functions === 0)
     throw new ParameterError(
-      t('{0}: no function that {1} knows occurs there; expected ftrace’s text (function_graph, function, or trace events)', trace, flow.id),
+      t(
+        '--trace {0}: no function that {1} knows occurs there; expected ftrace’s text (function_graph, function, or trace events)',
+        trace,
+        flow.id,
+      ),
     );
   process.stdout.write(
     json ? `${JSON.stringify(asJson(flow, parameters, alignment), undefined, 2)}\n` : asText(flow, parameters, alignment),
@@ -45,7 +47,7 @@ function* linesOf(file: string): Generator<string, void, void> {
     const decoder = new StringDecoder('utf8');
     let rest = '';
     let first = true;
-    for (let length = readSync(fd, buffer); length > 0; length = readSync(fd, buffer)) {
+    for (let length = read(file, fd, buffer); length > 0; length = read(file, fd, buffer)) {
       if (first && buffer.readUInt16BE() === GZIP)
         throw new ParameterError(t('--trace {0}: compressed, expected text: gunzip it first', file));
       first = false;
@@ -59,11 +61,15 @@ function* linesOf(file: string): Generator<string, void, void> {
   }
 }
 
-function open(file: string): number {
+const open = (file: string): number => named(file, () => openSync(file, 'r'));
+const read = (file: string, fd: number, buffer: Buffer): number => named(file, () => readSync(fd, buffer));
+
+/** Does something with the recording. @throws ParameterError naming it, and why that is not possible */
+function named<T>(file: string, use: () => T): T {
   try {
-    return openSync(file, 'r');
+    return use();
   } catch (error) {
-    throw new ParameterError(t('--trace {0}: {1}', file, error instanceof Error ? error.message : String(error)), { cause: error });
+    throw new ParameterError(t('--trace {0}: {1}', file, problemOf(error)), { cause: error });
   }
 }
 

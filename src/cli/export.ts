@@ -11,7 +11,8 @@ import { tour } from '../flows/export/tour';
 import { ParameterError, type FlowRun } from '../flows/flow';
 import { versionNear } from '../sources/links';
 import { whereaboutsOf } from '../sources/whereabouts';
-import { simulateAsTold, type RunOptions } from './run';
+import { problemOf } from './files';
+import { oneOf, simulateAsTold, type RunOptions } from './run';
 import { isScenarioFile, readTold } from './scenario';
 import { openTrees, type Directories } from './trees';
 
@@ -26,22 +27,22 @@ interface ExportOptions extends RunOptions, Directories {
   readonly project?: string | undefined;
 }
 
-const IDS = [...FORMATS.map(({ id }) => id), 'link'];
+/** What a run can be exported as in the terminal. */
+export const EXPORT_FORMATS = [...FORMATS.map(({ id }) => id), 'link'] as const;
 
 /** `virtflow export FLOW`: a run or a part of it, in a format for others, to standard output or a file. */
-export async function exportCommand(positionals: readonly string[], options: ExportOptions): Promise<number> {
-  const { format = '' } = options;
-  if (!IDS.includes(format)) throw new ParameterError(t('--format is "{0}", expected {1}', format, IDS.join(', ')));
-  const { run, told } = await runOf(positionals, options);
+export async function exportCommand(operands: readonly string[], options: ExportOptions): Promise<number> {
+  const format = oneOf(EXPORT_FORMATS, '--format', options.format ?? '');
+  const { run, told } = await runOf(operands, options);
   const range = rangeOf(run, told, options);
   write(options.output, await piecesOf(run, range, told, format, options));
   return 0;
 }
 
-async function runOf(positionals: readonly string[], options: ExportOptions): Promise<{ readonly run: FlowRun; readonly told: Told }> {
-  const [file = ''] = positionals;
-  if (isScenarioFile(positionals)) return readTold(file);
-  const run = simulateAsTold('export', positionals, options);
+async function runOf(operands: readonly string[], options: ExportOptions): Promise<{ readonly run: FlowRun; readonly told: Told }> {
+  const [file = ''] = operands;
+  if (isScenarioFile(operands)) return readTold(file);
+  const run = simulateAsTold('export', operands, options);
   return { run, told: toldByFlow(run) };
 }
 
@@ -61,12 +62,6 @@ async function piecesOf(run: FlowRun, range: StepRange, told: Told, id: string, 
     case 'markdown':
       return format.write(run, range, told, sources);
   }
-}
-
-function oneOf<T extends string>(known: readonly T[], option: string, given: string): T {
-  const found = known.find((one) => one === given);
-  if (found === undefined) throw new ParameterError(t('{0} is "{1}", expected {2}', option, given, known.join(', ')));
-  return found;
 }
 
 /** Where references stand, in the trees that were named or else upstream. */
@@ -102,11 +97,19 @@ function write(file: string | undefined, pieces: Iterable<string>): void {
     for (const piece of pieces) process.stdout.write(piece);
     return;
   }
-  const descriptor = openSync(file, 'w');
+  const descriptor = open(file);
   try {
     for (const piece of batches(pieces)) writeSync(descriptor, piece);
   } finally {
     closeSync(descriptor);
+  }
+}
+
+function open(file: string): number {
+  try {
+    return openSync(file, 'w');
+  } catch (error) {
+    throw new ParameterError(t('--output {0}: {1}', file, problemOf(error)), { cause: error });
   }
 }
 

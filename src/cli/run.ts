@@ -1,6 +1,6 @@
 import { t } from '@vscode/l10n';
 import { CATALOGUE, requireFlow } from '../flows/catalogue';
-import { ParameterError, presetInputs, resolveParameters, simulate, type Flow, type FlowRun } from '../flows/flow';
+import { begin, ParameterError, presetInputs, resolveParameters, simulate, type Flow, type FlowRun } from '../flows/flow';
 import { referenceOfStep } from '../flows/places';
 import { cellName, chainText, resultText, valueText, writesOf } from '../flows/text';
 import { createCursor } from '../engine/timeline';
@@ -8,7 +8,7 @@ import { NO_STEP } from '../engine/journal';
 import { placesOf } from '../sources/history';
 
 /** `virtflow flows`: the catalogue. */
-export function flowsCommand(json: boolean): number {
+export function flowsCommand({ json }: { readonly json?: boolean | undefined }): number {
   const flows = CATALOGUE.map(({ id, system, title, summary, parameters, stimuli, presets }) => ({
     id,
     system,
@@ -50,10 +50,12 @@ export interface RunOptions {
   readonly seed?: string | undefined;
 }
 
+export const RUN_FORMATS = ['text', 'json'] as const;
+
 /** `virtflow run FLOW`: one run, as text or as one JSON object. */
-export function runCommand(positionals: readonly string[], options: RunOptions & { readonly format?: string | undefined }): number {
-  const { format = 'text' } = options;
-  const run = simulateAsTold('run', positionals, options);
+export function runCommand(operands: readonly string[], options: RunOptions & { readonly format?: string | undefined }): number {
+  const format = oneOf(RUN_FORMATS, '--format', options.format ?? 'text');
+  const run = simulateAsTold('run', operands, options);
   switch (format) {
     case 'text':
       for (const line of chainText(run)) process.stdout.write(`${line}\n`);
@@ -61,9 +63,14 @@ export function runCommand(positionals: readonly string[], options: RunOptions &
     case 'json':
       process.stdout.write(`${JSON.stringify(runAsJson(run))}\n`);
       return 0;
-    default:
-      throw new ParameterError(t('--format is "{0}", expected text or json', format));
   }
+}
+
+/** The one of several words that an option is. @throws ParameterError naming all of them if it is none */
+export function oneOf<T extends string>(known: readonly T[], option: string, given: string): T {
+  const found = known.find((one) => one === given);
+  if (found === undefined) throw new ParameterError(t('{0} is "{1}", expected one of {2}', option, given, known.join(', ')));
+  return found;
 }
 
 /**
@@ -72,18 +79,38 @@ export function runCommand(positionals: readonly string[], options: RunOptions &
  */
 export function simulateAsTold(
   command: string,
-  [id]: readonly string[],
+  operands: readonly string[],
   { preset, set = [], inject = [], seed = '0' }: RunOptions,
 ): FlowRun {
-  if (id === undefined) throw new ParameterError(t('{0} needs a flow: {1}', command, CATALOGUE.map((known) => known.id).join(', ')));
-  const flow = requireFlow(id);
+  const flow = flowOf(command, operands);
   if (!/^\d{1,9}$/.test(seed)) throw new ParameterError(t('--seed is "{0}", expected a whole number', seed));
   const base = preset === undefined ? undefined : presetInputs(flow, preset);
-  return simulate(flow, {
+  const run = simulate(flow, {
     parameters: resolveParameters(flow, { ...base?.parameters, ...readSettings(set) }),
     stimuli: [...(base?.stimuli ?? []), ...inject.map(readStimulus)],
     seed: Number(seed),
   });
+  for (const line of lateStimuli(run)) process.stderr.write(`virtflow: ${line}\n`);
+  return run;
+}
+
+/** What is to be told of stimuli that do not happen at their steps, for the run has no more of them by then. */
+function* lateStimuli({ flow, inputs }: FlowRun): Generator<string> {
+  for (const { at, name } of inputs.stimuli) {
+    const before = begin(flow, { ...inputs, stimuli: inputs.stimuli.filter((other) => other.at < at) }, false);
+    const ended = before.proceed(at + 1);
+    if (ended === undefined || before.steps >= at) continue;
+    const stimulus = `--inject ${name}@${at}`;
+    yield ended.ending.kind === 'limit'
+      ? t('{0}: never happens, as the run stops after {1} steps', stimulus, before.steps)
+      : t('{0}: the run has no such step; it happens after {1} steps, when all has come to rest', stimulus, before.steps);
+  }
+}
+
+/** The flow that a command is given. @throws ParameterError naming all flows if it is given none, or another one */
+export function flowOf(command: string, [id]: readonly string[]): Flow {
+  if (id === undefined) throw new ParameterError(t('{0} needs a flow: {1}', command, CATALOGUE.map((known) => known.id).join(', ')));
+  return requireFlow(id);
 }
 
 /** Reads `name=value` texts. @throws ParameterError naming the one that is none */

@@ -99,10 +99,22 @@ const REFUSED: readonly (readonly [args: readonly string[], message: RegExp])[] 
   [['run', 'vfio-intx', '--set', 'colour=red'], /has no parameter "colour"; it has kvm-intx/],
   [['run', 'vfio-intx', '--inject', 'raise'], /--inject is "raise", expected STIMULUS@STEP/],
   [['run', 'vfio-intx', '--inject', 'explode@1'], /has no stimulus "explode"; it has raise/],
-  [['run', 'vfio-intx', '--format', 'yaml'], /--format is "yaml", expected text or json/],
+  [['run', 'vfio-intx', '--format', 'yaml'], /--format is "yaml", expected one of text, json/],
   [['run', 'vfio-intx', '--seed', '-1'], /seed/],
   [['run', 'vfio-intx', '--fast'], /fast/],
+  [['run', 'vfio-intx', '--format'], /--format has no value: expected text\|json/],
+  [['flows', '--format', 'json'], /flows has no option --format; expected virtflow flows \[--json]/],
+  [['align', 'vfio-intx'], /align needs --trace FILE/],
+  [['align', '--trace', 'x'], /align needs a flow: .*vfio-intx/],
+  [['align', 'vfio-intx', '--trace', '/nowhere'], /--trace \/nowhere: there is no such file or directory/],
+  [['align', 'vfio-intx', '--trace', scratch], /--trace \S+: this is a directory, expected a file/],
+  [
+    ['align', 'vfio-intx', '--trace', '/dev/null'],
+    /--trace \/dev\/null: no function that vfio-intx knows occurs there; expected ftrace’s text/,
+  ],
   [['check-sources'], /give at least one source tree/],
+  [['check-sources', '--linux', 'README.md'], /--linux README\.md: this is no directory, expected the root of a source tree/],
+  [['index', '--qemu', '/nowhere'], /--qemu \/nowhere: there is no such file or directory/],
 ];
 
 for (const [args, message] of REFUSED) {
@@ -113,6 +125,26 @@ for (const [args, message] of REFUSED) {
     assert.match(err, message);
   });
 }
+
+test('without a command, what there is; and where that was asked for, no error', () => {
+  const [nothing, help] = [virtflow(), virtflow('--help')];
+  assert.deepEqual([nothing.status, nothing.out, help.status, help.err], [2, '', 0, '']);
+  assert.equal(nothing.err, help.out);
+});
+
+test('a stimulus behind the end of the run is told, with when it happens, and where it never does', () => {
+  const usual = virtflow('run', 'vfio-intx');
+  const length = Number(/(\d+) steps; every context waits\.\n$/.exec(usual.out)?.[1]);
+  assert.equal(usual.err, '');
+  assert.equal(virtflow('run', 'vfio-intx', '--inject', `raise@${length}`).err, '');
+  const late = virtflow('run', 'vfio-intx', '--inject', `raise@${length + 1}`);
+  assert.equal(late.status, 0);
+  assert.equal(
+    late.err,
+    `virtflow: --inject raise@${length + 1}: the run has no such step; it happens after ${length} steps, when all has come to rest\n`,
+  );
+  assert.equal(late.out, virtflow('run', 'vfio-intx', '--inject', `raise@${length}`).out);
+});
 
 test('a folder that is not a kernel is refused, with what was expected and found', () => {
   const root = path.join(scratch, 'no-kernel');
@@ -214,7 +246,11 @@ test('a tour for a tree that lacks a function tells of it without a place there'
 });
 
 const EXPORT_MISTAKES: readonly (readonly [RegExp, ...string[]])[] = [
-  [/--format is "", expected mermaid, svg, perfetto, tour, markdown, link/, 'pic'],
+  [/export needs --format mermaid\|svg\|perfetto\|tour\|markdown\|link/, 'pic'],
+  [/--format is "x", expected one of mermaid, svg, perfetto, tour, markdown, link/, 'pic', '--format', 'x'],
+  [/--output \/nowhere\/x: there is no such file or directory/, 'pic', '--format', 'link', '-o', '/nowhere/x'],
+  [/--output \S+: this is a directory, expected a file/, 'pic', '--format', 'link', '-o', scratch],
+  [/none\.json: there is no such file or directory/, 'none.json', '--format', 'link'],
   [/there is no flow "pci"/, 'pci', '--format', 'svg'],
   [/export needs a flow: /, '--format', 'svg'],
   [/this run has no chapter "x"; it has "/, 'pic', '--format', 'svg', '--chapter', 'x'],
@@ -222,8 +258,8 @@ const EXPORT_MISTAKES: readonly (readonly [RegExp, ...string[]])[] = [
   [/--from 5 is behind --to 3/, 'pic', '--format', 'svg', '--from', '5', '--to', '3'],
   [/--from is 999999, but the run has/, 'pic', '--format', 'svg', '--from', '999999', '--to', '9999999'],
   [/not both/, 'pic', '--format', 'svg', '--from', '5', '--chapter', 'x'],
-  [/--theme is "blue", expected auto, light, dark/, 'pic', '--format', 'svg', '--theme', 'blue'],
-  [/--project is "bsd", expected linux, qemu, acrn/, 'pic', '--format', 'tour', '--project', 'bsd'],
+  [/--theme is "blue", expected one of auto, light, dark/, 'pic', '--format', 'svg', '--theme', 'blue'],
+  [/--project is "bsd", expected one of linux, qemu, acrn/, 'pic', '--format', 'tour', '--project', 'bsd'],
   [/--qemu \/nowhere: /, 'pic', '--format', 'tour', '--qemu', '/nowhere'],
 ];
 
