@@ -154,6 +154,14 @@ export function createLexer(text: Text, from = 0, to = text.length): () => Token
   }
 }
 
+/** Whether a word of code stands at an offset: nothing in a comment, in a string or on a preprocessor line does. Lines are read from the text's start. */
+export function isWordAt(text: Text, offset: number): boolean {
+  const next = createLexer(text);
+  let token = next();
+  while (token.kind !== 'end' && token.end < offset) token = next();
+  return token.kind === 'word' && token.start <= offset;
+}
+
 function isBlank(code: number): boolean {
   return code === SPACE || (code >= TAB && code <= RETURN);
 }

@@ -14,7 +14,7 @@ const SLAB = 'mm/slab.c';
 const FILES: Readonly<Record<string, string>> = {
   Makefile: 'VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 1\n',
   [INTRS]:
-    '/* ours */\n\nstatic irqreturn_t vfio_msihandler(int irq, void *arg)\n{\n\teventfd_signal(arg);\n\treturn 0;\n}\n\nstatic void nobody_models_this(void)\n{\n}\n',
+    '/* ours */\n\nstatic irqreturn_t vfio_msihandler(int irq, void *arg)\n{\n\teventfd_signal(arg);\n\t/* no eventfd_signal */\n\treturn 0;\n}\n\nstatic void nobody_models_this(void)\n{\n}\n',
   'fs/eventfd.c': 'void eventfd_signal_mask(struct eventfd_ctx *ctx, __poll_t mask)\n{\n\twake_up_locked_poll(&ctx->wqh, mask);\n}\n',
   [SVM]: '/* ours */\n\nstatic void svm_vcpu_put(struct kvm_vcpu *vcpu)\n{\n}\n',
   [IOAPIC]: '/* ours */\n\nstatic void rtc_irq_eoi_tracking_reset(struct kvm_ioapic *ioapic)\n{\n}\n',
@@ -79,7 +79,8 @@ suite('from code to flow', () => {
   test('a hover says what a function does, at its definition and where it is called', async () => {
     ok((await hoverAt(INTRS, 2, 25)).includes('Comes from `__handle_irq_event_percpu`'), 'the definition');
     ok((await hoverAt(INTRS, 4, 4)).startsWith('**`eventfd_signal`**'), 'the call');
-    equal(await hoverAt(INTRS, 8, 15), '');
+    equal(await hoverAt(INTRS, 5, 12), '');
+    equal(await hoverAt(INTRS, 9, 15), '');
   });
 
   test('a modelled function that no run passes has a lens and a hover that say so, and who calls it', async () => {

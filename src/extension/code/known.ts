@@ -5,6 +5,7 @@ import { PROJECTS, type Anchor, type Project } from '../../engine/reference';
 import { casesOf } from '../../flows/cases';
 import { functionKey, knowFunctions, type KnownFunction, type KnownFunctions, type KnownPlace } from '../../flows/functions';
 import { pathsOf, placesInTree } from '../../sources/history';
+import { isWordAt } from '../../sources/lexer';
 import { remarkOn } from '../../sources/remark';
 import type { Found } from '../../sources/resolver';
 import { pause } from '../progress';
@@ -111,9 +112,11 @@ export function createKnownCode(sources: SourceTrees): KnownCode {
     async namedAt(document, position) {
       const range = document.getWordRangeAtPosition(position, /\w+/);
       const definition = range && (await definitionAt(document.uri, position));
-      if (definition === undefined) return [];
+      if (range === undefined || definition === undefined) return [];
       if (definition.range.contains(position)) return definition.functions;
       const name = document.getText(range);
+      const code = document.getText(new vscode.Range(definition.whole.start, range.end));
+      if (!isWordAt(code, code.length - name.length)) return [];
       const all = await functions();
       const callees = definition.functions.flatMap((one) => one.callees);
       const meant = callees.filter(({ anchor, to }) => anchor?.token === name || to.name === name);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { scanAssembly } from '../../../src/sources/assembly';
+import { isWordAt } from '../../../src/sources/lexer';
 import { scanC } from '../../../src/sources/scanner';
 import { names } from './support';
 
@@ -52,6 +53,23 @@ const DEFINES: readonly (readonly [title: string, text: string, ...expected: str
 describe('scanC finds', () => {
   for (const [title, text, ...expected] of DEFINES) {
     it(title, () => assert.deepEqual(names(scanC(text)), expected));
+  }
+});
+
+describe('isWordAt', () => {
+  const text = `f(a) { g(a); /* g */ h("g", 'g'); // g\n#if g\n g\\\n(a) }`;
+  for (const [title, offset, expected] of [
+    ['a word of code', text.indexOf('g(a)'), true],
+    ['a comment', text.indexOf('/* g') + 3, false],
+    ['a string', text.indexOf('"g') + 1, false],
+    ['a character', text.indexOf("'g") + 1, false],
+    ['a comment to the end of the line', text.indexOf('// g') + 3, false],
+    ['a preprocessor line', text.indexOf('#if g') + 4, false],
+    ['code behind it', text.indexOf('\n g') + 2, true],
+    ['a sign', text.indexOf('{'), false],
+    ['the end', text.length, false],
+  ] as const) {
+    it(`says of ${title}: ${expected}`, () => assert.equal(isWordAt(text, offset), expected));
   }
 });
 
