@@ -62,17 +62,14 @@ export function registerScenarios(session: Session, problems: ScenarioProblems):
     const verdicts = judgement.kind === 'judged' ? judgement.verdicts : [];
     const failed = verdicts.filter(({ holds }) => !holds);
     const told = failed.map(({ path, expected, found }) => ({ message: `${expected}: ${found}`, ...scenario.file.span(path) }));
-    problems.show(document, [...mistakes, ...told]);
+    void problems.show(document, mistakes, told);
     const [first] = [...mistakes, ...told];
     if (first !== undefined) showError(new Error(placed(document, first)));
     else if (verdicts.length > 0) vscode.window.setStatusBarMessage(t('Virtflow: {0} of {0} expectations hold', verdicts.length), 5000);
   }
 
   function refuse(document: vscode.TextDocument, mistakes: readonly Mistake[]): never {
-    problems.show(
-      document,
-      mistakes.filter(({ kind }) => kind === 'meaning'),
-    );
+    void problems.show(document, mistakes);
     const [first] = mistakes;
     throw new Error(first === undefined ? document.uri.path : placed(document, first));
   }
