@@ -41,15 +41,38 @@ async function pickFormat(): Promise<Format | undefined> {
 const AROUND = 60;
 
 async function pickRange(run: FlowRun, position: number, { chapters }: Told): Promise<StepRange | undefined> {
-  const item = (label: string, range: StepRange) => ({ label, description: t('steps {0} to {1}', range.first, range.end - 1), range });
+  const item = (label: string, range: StepRange) => ({
+    label,
+    description: t('steps {0} to {1}', range.first, range.end - 1),
+    range: async () => range,
+  });
   const items = [
     item(t('Whole Run'), wholeRun(run)),
     item(t('Around This Step'), stepsBetween(run, position - AROUND, position + AROUND)),
+    { label: t('From Step to Step…'), range: () => askForSteps(run, position) },
     { label: t('Chapters'), kind: vscode.QuickPickItemKind.Separator },
     ...chapters.map(({ chapter: { title } }) => item(t(title), chapterRange(run, title, chapters))),
   ];
   const picked = await vscode.window.showQuickPick(items, { title: t('Export'), placeHolder: t('Which part?') });
-  return picked && 'range' in picked ? picked.range : undefined;
+  return picked && 'range' in picked ? picked.range() : undefined;
+}
+
+async function askForSteps(run: FlowRun, position: number): Promise<StepRange | undefined> {
+  const around = stepsBetween(run, position, position + AROUND);
+  const last = run.journal.length - 1;
+  const given = await vscode.window.showInputBox({
+    title: t('Export'),
+    prompt: t('The first and the last step, from 0 to {0}', last),
+    value: `${around.first}-${around.end - 1}`,
+    validateInput: (text) => (readSteps(run, text) ? undefined : t('Two whole numbers from 0 to {0}, as in {1}', last, `0-${last}`)),
+  });
+  return given === undefined ? undefined : readSteps(run, given);
+}
+
+function readSteps(run: FlowRun, text: string): StepRange | undefined {
+  const [, first, last] = /^\s*(\d{1,9})\s*[-–]\s*(\d{1,9})\s*$/.exec(text)?.map(Number) ?? [];
+  if (first === undefined || last === undefined || first > last || last >= run.journal.length) return undefined;
+  return stepsBetween(run, first, last);
 }
 
 /** A tour is for one tree: asks for which, where it leads through several. */
