@@ -40,13 +40,18 @@ async function pickFormat(): Promise<Format | undefined> {
 /** So many steps before and after the current one are “around” it. */
 const AROUND = 60;
 
+/** A part of a run that is offered; a separator has none. */
+interface PartItem extends vscode.QuickPickItem {
+  readonly range?: () => Promise<StepRange | undefined>;
+}
+
 async function pickRange(run: FlowRun, position: number, { chapters }: Told): Promise<StepRange | undefined> {
-  const item = (label: string, range: StepRange) => ({
+  const item = (label: string, range: StepRange): PartItem => ({
     label,
     description: t('steps {0} to {1}', range.first, range.end - 1),
     range: async () => range,
   });
-  const items = [
+  const items: readonly PartItem[] = [
     item(t('Whole Run'), wholeRun(run)),
     item(t('Around This Step'), stepsBetween(run, position - AROUND, position + AROUND)),
     { label: t('From Step to Step…'), range: () => askForSteps(run, position) },
@@ -54,7 +59,7 @@ async function pickRange(run: FlowRun, position: number, { chapters }: Told): Pr
     ...chapters.map(({ chapter: { title } }) => item(t(title), chapterRange(run, title, chapters))),
   ];
   const picked = await vscode.window.showQuickPick(items, { title: t('Export'), placeHolder: t('Which part?') });
-  return picked && 'range' in picked ? picked.range() : undefined;
+  return picked?.range?.();
 }
 
 async function askForSteps(run: FlowRun, position: number): Promise<StepRange | undefined> {

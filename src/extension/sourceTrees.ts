@@ -3,7 +3,8 @@ import * as vscode from 'vscode';
 import { PROJECTS, type Project, type Reference } from '../engine/reference';
 import type { SourceFiles } from '../sources/files';
 import { createResolver, type Resolution, type Resolver } from '../sources/resolver';
-import { recogniseTree, type Tree } from '../sources/tree';
+import { recogniseTree, versionFileOf, type Tree } from '../sources/tree';
+import { followFolders } from './followFolders';
 
 /** The reader's own source trees: named in the settings, or found among the workspace folders. */
 
@@ -12,6 +13,8 @@ export interface BoundTree {
   readonly tree: Tree;
   readonly root: vscode.Uri;
   readonly resolver: Resolver;
+  /** It follows its files on disk until then. */
+  readonly dispose: () => void;
 }
 
 /** What a tree says to a reference; `uri` is the file that it was found in, or missed in. */
@@ -41,15 +44,17 @@ export interface SourceTrees extends vscode.Disposable {
   readonly onDidChange: vscode.Event<void>;
 }
 
-/** Binds trees on first use, and again when folders or settings change. */
+/** Binds trees on first use, and again when folders or settings change, or when a tree becomes another version: somebody checked one out. */
 export function createSourceTrees(): SourceTrees {
   const changed = new vscode.EventEmitter<void>();
   let trees: Promise<ReadonlyMap<Project, BoundTree>> | undefined;
 
   const forget = (): void => {
+    disposeAll();
     trees = undefined;
     changed.fire();
   };
+  const disposeAll = (): void => void trees?.then((bound) => bound.forEach((tree) => tree.dispose()));
   const subscriptions = [
     vscode.workspace.onDidChangeWorkspaceFolders(forget),
     vscode.workspace.onDidChangeConfiguration((event) => event.affectsConfiguration('virtflow.sources') && forget()),
@@ -65,7 +70,7 @@ export function createSourceTrees(): SourceTrees {
   }
 
   async function all(): Promise<readonly BoundTree[]> {
-    trees ??= bindAll();
+    trees ??= bindAll(forget);
     return [...(await trees).values()];
   }
 
@@ -93,39 +98,53 @@ export function createSourceTrees(): SourceTrees {
     inspect: (folder) => recogniseTree(workspaceFiles(folder)),
     onDidChange: changed.event,
     dispose() {
+      disposeAll();
       changed.dispose();
       subscriptions.forEach((subscription) => subscription.dispose());
     },
   };
 }
 
-async function bindAll(): Promise<ReadonlyMap<Project, BoundTree>> {
-  const found = new Map<Project, BoundTree>();
+/** A tree, and where it is. */
+type Rooted = Pick<BoundTree, 'tree' | 'root'>;
+
+async function bindAll(outdated: () => void): Promise<ReadonlyMap<Project, BoundTree>> {
+  const found = new Map<Project, Rooted>();
   for (const project of PROJECTS) {
-    const folder = configuredFolder(project);
-    if (folder === undefined) continue;
-    const tree = await bind(folder);
-    if (tree instanceof Error || tree.tree.project !== project) {
-      const why = tree instanceof Error ? tree.message : t('it is a tree of {0} {1}', tree.tree.project, tree.tree.version);
-      void vscode.window.showErrorMessage(
-        t('Virtflow: the setting virtflow.sources.{0} names {1}: {2}', project, folder.toString(true), why),
-      );
+    const root = configuredFolder(project);
+    if (root === undefined) continue;
+    const recognition = await recogniseTree(workspaceFiles(root));
+    if (recognition.kind === 'tree' && recognition.tree.project === project) {
+      found.set(project, { tree: recognition.tree, root });
     } else {
-      found.set(project, tree);
+      const why = recognition.kind === 'unknown' ? recognition.message : otherProject(recognition.tree);
+      void vscode.window.showErrorMessage(
+        t('Virtflow: the setting virtflow.sources.{0} names {1}: {2}', project, root.toString(true), why),
+      );
     }
   }
-  for (const { uri } of vscode.workspace.workspaceFolders ?? []) {
-    const tree = await bind(uri);
-    if (!(tree instanceof Error) && !found.has(tree.tree.project)) found.set(tree.tree.project, tree);
+  for (const { uri: root } of vscode.workspace.workspaceFolders ?? []) {
+    const recognition = await recogniseTree(workspaceFiles(root));
+    if (recognition.kind === 'unknown') continue;
+    const { tree } = recognition;
+    if (!found.has(tree.project)) found.set(tree.project, { tree, root });
   }
-  return found;
+  return new Map([...found].map(([project, rooted]) => [project, bind(rooted, outdated)]));
 }
 
-async function bind(root: vscode.Uri): Promise<BoundTree | Error> {
+const otherProject = ({ project, version }: Tree): string => t('it is a tree of {0} {1}', project, version);
+
+/** @param outdated is called when the tree has become another version */
+function bind({ tree, root }: Rooted, outdated: () => void): BoundTree {
   const files = workspaceFiles(root);
-  const recognition = await recogniseTree(files);
-  if (recognition.kind === 'unknown') return new Error(recognition.message);
-  return { tree: recognition.tree, root, resolver: createResolver(recognition.tree, files) };
+  const versionFile = versionFileOf(tree.project);
+  const folders = followFolders(root, (path) => (path === versionFile ? outdated() : resolver.invalidate(path)));
+  const resolver = createResolver(tree, {
+    stat: (path) => (folders.follow(path), files.stat(path)),
+    read: (path) => files.read(path),
+  });
+  folders.follow(versionFile);
+  return { tree, root, resolver, dispose: () => folders.dispose() };
 }
 
 /** The folder that a setting names: an absolute path or a URI. */

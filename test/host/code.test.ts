@@ -6,6 +6,7 @@ import { memoryTree, type MemoryTree } from './memoryTree';
 /** From code to flow as VS Code asks for it, in a tree that is nowhere but in this test. */
 
 const INTRS = 'drivers/vfio/pci/vfio_pci_intrs.c';
+const EVENTFD = 'fs/eventfd.c';
 const SVM = 'arch/x86/kvm/svm/svm.c';
 const IOAPIC = 'arch/x86/kvm/ioapic.c';
 const SLAB = 'mm/slab.c';
@@ -15,7 +16,7 @@ const FILES: Readonly<Record<string, string>> = {
   Makefile: 'VERSION = 6\nPATCHLEVEL = 12\nSUBLEVEL = 1\n',
   [INTRS]:
     '/* ours */\n\nstatic irqreturn_t vfio_msihandler(int irq, void *arg)\n{\n\teventfd_signal(arg);\n\t/* no eventfd_signal */\n\treturn 0;\n}\n\nstatic void nobody_models_this(void)\n{\n}\n',
-  'fs/eventfd.c': 'void eventfd_signal_mask(struct eventfd_ctx *ctx, __poll_t mask)\n{\n\twake_up_locked_poll(&ctx->wqh, mask);\n}\n',
+  [EVENTFD]: 'void eventfd_signal_mask(struct eventfd_ctx *ctx, __poll_t mask)\n{\n\twake_up_locked_poll(&ctx->wqh, mask);\n}\n',
   [SVM]: '/* ours */\n\nstatic void svm_vcpu_put(struct kvm_vcpu *vcpu)\n{\n}\n',
   [IOAPIC]: '/* ours */\n\nstatic void rtc_irq_eoi_tracking_reset(struct kvm_ioapic *ioapic)\n{\n}\n',
   [SLAB]: 'void *kmalloc(int size)\n{\n\treturn 0;\n}\n',
@@ -144,6 +145,30 @@ suite('from code to flow', () => {
     const [lens] = await lensesOf(uriOf(INTRS));
     equal((await follow(lens!)).get('flow'), 'vfio-msi');
     await untilShown(INTRS, 5);
+  });
+
+  test('a file that changes on disk while no editor is open on it is read anew, and so is a tree that becomes another version', async function () {
+    this.timeout(30_000);
+    const [start] = await vscode.commands.executeCommand<vscode.CallHierarchyItem[]>(
+      'vscode.prepareCallHierarchy',
+      uriOf(INTRS),
+      new vscode.Position(2, 25),
+    );
+    const callee = async (of: vscode.CallHierarchyItem, name: string): Promise<vscode.CallHierarchyItem> => {
+      const calls = await vscode.commands.executeCommand<vscode.CallHierarchyOutgoingCall[]>('vscode.provideOutgoingCalls', of);
+      const found = calls.find(({ to }) => to.name === name)?.to;
+      ok(found, `${of.name} does not lead to ${name}`);
+      return found;
+    };
+    const signal = await callee(start!, 'eventfd_signal');
+    const lineOfMask = async (): Promise<number> => (await callee(signal, 'eventfd_signal_mask')).selectionRange.start.line;
+    equal(await lineOfMask(), 0);
+    tree.change({ [EVENTFD]: `\n\n${FILES[EVENTFD]}` });
+    await until('the new line', async () => (await lineOfMask()) === 2);
+
+    ok(!(await hoverAt(INTRS, 2, 25)).includes('was not checked'), 'a version that was checked');
+    tree.change({ Makefile: 'VERSION = 9\nPATCHLEVEL = 42\nSUBLEVEL = 0\n' });
+    await until('the new version', async () => (await hoverAt(INTRS, 2, 25)).includes('Linux 9.42 was not checked'));
   });
 
   test('one setting switches it off', async () => {

@@ -1,11 +1,13 @@
 import * as vscode from 'vscode';
 import { until } from './assert';
 
-/** A source tree that is nowhere but in a test. Nothing in it can be written. */
+/** A source tree that is nowhere but in a test. No editor can write in it. */
 export interface MemoryTree {
   /** As `virtflow.sources.linux` names it. */
   readonly root: string;
   uriOf(file: string): vscode.Uri;
+  /** Gives files another text, behind the editor's back, as a checkout does. */
+  change(texts: Readonly<Record<string, string>>): void;
   /** The files that were read, in order. */
   readonly read: readonly string[];
   /** Ends the tree and, before it, the editors on its files, whichever of them are unsaved or have the focus. */
@@ -13,9 +15,13 @@ export interface MemoryTree {
 }
 
 /** Serves files, by their paths in the tree, under a scheme of their own. */
-export function memoryTree(scheme: string, files: Readonly<Record<string, string>>): MemoryTree {
+export function memoryTree(scheme: string, initial: Readonly<Record<string, string>>): MemoryTree {
   const root = `${scheme}://trees/linux`;
+  const files: Record<string, string> = { ...initial };
+  const changed = new vscode.EventEmitter<vscode.FileChangeEvent[]>();
+  let mtime = 0;
   const read: string[] = [];
+  const uriOf = (file: string): vscode.Uri => vscode.Uri.parse(`${root}/${file}`);
   const pathOf = ({ path }: vscode.Uri): string => path.replace(/^\/linux\/?/, '');
   const bytesOf = (uri: vscode.Uri): Uint8Array => {
     const text = files[pathOf(uri)];
@@ -27,12 +33,12 @@ export function memoryTree(scheme: string, files: Readonly<Record<string, string
     throw vscode.FileSystemError.NoPermissions();
   };
   const registered = vscode.workspace.registerFileSystemProvider(scheme, {
-    onDidChangeFile: new vscode.EventEmitter<vscode.FileChangeEvent[]>().event,
+    onDidChangeFile: changed.event,
     watch: () => new vscode.Disposable(() => undefined),
     stat: (uri) =>
       isFolder(uri)
         ? { type: vscode.FileType.Directory, ctime: 0, mtime: 0, size: 0 }
-        : { type: vscode.FileType.File, ctime: 0, mtime: 0, size: bytesOf(uri).length },
+        : { type: vscode.FileType.File, ctime: 0, mtime, size: bytesOf(uri).length },
     readFile(uri) {
       read.push(pathOf(uri));
       return bytesOf(uri);
@@ -46,7 +52,12 @@ export function memoryTree(scheme: string, files: Readonly<Record<string, string
   return {
     root,
     read,
-    uriOf: (file) => vscode.Uri.parse(`${root}/${file}`),
+    uriOf,
+    change(texts) {
+      Object.assign(files, texts);
+      mtime++;
+      changed.fire(Object.keys(texts).map((file) => ({ type: vscode.FileChangeType.Changed, uri: uriOf(file) })));
+    },
     async close() {
       await closeEditors(scheme);
       registered.dispose();
