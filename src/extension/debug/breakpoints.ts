@@ -19,7 +19,10 @@ interface Verdict {
   readonly stop?: Stop;
 }
 
-type Wanted = (run: FlowRun) => Promise<Verdict>;
+type Wanted = (run: FlowRun, spotsOf: SpotsOf) => Promise<Verdict>;
+
+/** The spots of a file; undefined for one of no tree. */
+type SpotsOf = (path: string) => Promise<readonly Spot[] | undefined>;
 
 interface Held {
   readonly id: number;
@@ -44,29 +47,30 @@ export interface Breakpoints {
 export function createBreakpoints(places: Places): Breakpoints {
   const groups = new Map<string, readonly Held[]>();
   let lastId = 0;
-  /** Of one run and one state of the trees. */
-  let spots: { readonly run: FlowRun; readonly byPath: Map<string, Promise<readonly Spot[] | undefined>> } | undefined;
-
-  function spotsOf(run: FlowRun, path: string): Promise<readonly Spot[] | undefined> {
-    if (spots?.run !== run) spots = { run, byPath: new Map() };
-    const known = spots.byPath.get(path);
-    if (known) return known;
-    const found = places.fileOf(path).then((file) => file && spotsIn(run, places, file));
-    spots.byPath.set(path, found);
-    return found;
+  /** Each file is looked at once, for one request: by the next one it may have been edited. */
+  function lookAt(run: FlowRun): SpotsOf {
+    const byPath = new Map<string, ReturnType<SpotsOf>>();
+    return (path) => {
+      const known = byPath.get(path);
+      if (known) return known;
+      const found = places.fileOf(path).then((file) => file && spotsIn(run, places, file));
+      byPath.set(path, found);
+      return found;
+    };
   }
 
   async function set(group: string, wanted: readonly Wanted[], run: FlowRun): Promise<DebugProtocol.Breakpoint[]> {
     const held: Held[] = [];
-    for (const each of wanted) held.push({ id: ++lastId, wanted: each, verdict: await each(run) });
+    const spotsOf = lookAt(run);
+    for (const each of wanted) held.push({ id: ++lastId, wanted: each, verdict: await each(run, spotsOf) });
     groups.set(group, held);
     return held.map(breakpointOf);
   }
 
   const onLine =
     (path: string, line: number, when: When): Wanted =>
-    async (run) => {
-      const known = await spotsOf(run, path);
+    async (run, spotsOf) => {
+      const known = await spotsOf(path);
       if (known === undefined) return refused(t('No source tree of Virtflow’s holds this file: see “Virtflow: Set Source Folder…”'));
       const meant = spotsFor(line, known);
       const [first] = meant;
@@ -103,20 +107,20 @@ export function createBreakpoints(places: Places): Breakpoints {
         run,
       ),
     async review(run) {
-      spots = undefined;
       const changed: Held[] = [];
+      const spotsOf = lookAt(run);
       for (const held of [...groups.values()].flat()) {
         const before = JSON.stringify(held.verdict.shown);
-        held.verdict = await held.wanted(run);
+        held.verdict = await held.wanted(run, spotsOf);
         if (JSON.stringify(held.verdict.shown) !== before) changed.push(held);
       }
       return changed.map(breakpointOf);
     },
     async sitesOn(path, line, run) {
-      return sitesOf(spotsFor(line, (await spotsOf(run, path)) ?? []));
+      return sitesOf(spotsFor(line, (await lookAt(run)(path)) ?? []));
     },
     async locations(path, first, last, run) {
-      const lines = (await spotsOf(run, path))?.map(({ line }) => line).filter((line) => line >= first && line <= last);
+      const lines = (await lookAt(run)(path))?.map(({ line }) => line).filter((line) => line >= first && line <= last);
       return [...new Set(lines)].toSorted((a, b) => a - b);
     },
     get stops() {

@@ -110,6 +110,21 @@ test('a breakpoint is verified where a step can stand, moved to the next such li
   assert.match(elsewhere.body.breakpoints[0]?.message ?? '', /Set Source Folder/);
 });
 
+test('breakpoints of a file that was edited meanwhile are held against its lines as they are now', async () => {
+  await using debug = await debugging({ [PATH]: EVENTFD });
+  await debug.launch({ flow: 'vfio-intx' });
+  const line = lineOf('schedule_work');
+  await debug.client.setBreakpointsRequest({ source: FILE, breakpoints: [{ line }] });
+  debug.edit(PATH, `/* two\n * lines more */\n${EVENTFD}`);
+  const { body } = await debug.client.setBreakpointsRequest({ source: FILE, breakpoints: [{ line: line + 2 }] });
+  const [moved] = body.breakpoints;
+  assert.deepEqual([moved?.verified, moved?.line, moved?.message], [true, line + 2, undefined]);
+  const hit = await debug.stop(() => debug.client.continueRequest({ threadId: 1 }));
+  assert.deepEqual(hit.body.hitBreakpointIds, [moved?.id]);
+  const frames = await framesOf(debug, hit.body.threadId);
+  assert.equal(frames.find(({ name }) => name === 'irqfd_wakeup')?.line, line + 2);
+});
+
 test('one runs to a breakpoint and back to it, and the frames of all threads stand on lines', async () => {
   await using debug = await debugging({ [PATH]: EVENTFD });
   await debug.launch({ flow: 'vfio-intx' });

@@ -6,7 +6,7 @@ import { referenceOf } from '../../../../src/engine/fn';
 import { createDebugAdapter } from '../../../../src/extension/debug/adapter';
 import type { Place, Places } from '../../../../src/extension/debug/places';
 import { createSession, type Session } from '../../../../src/flows/session';
-import { createResolver } from '../../../../src/sources/resolver';
+import { createResolver, type Resolver } from '../../../../src/sources/resolver';
 import type { Reference } from '../../../../src/engine/reference';
 import { LINUX, memoryFiles } from '../../sources/support';
 
@@ -16,6 +16,8 @@ export interface Debugging extends AsyncDisposable {
   readonly session: Session;
   /** Launches a flow and stops at its entry. */
   launch(configuration: Readonly<Record<string, unknown>>): Promise<DebugProtocol.StoppedEvent>;
+  /** Gives a file of the tree another text, as its editor does. */
+  edit(path: string, text: string): void;
   /** Does something and gives the stop that it leads to. */
   stop(action: () => unknown): Promise<DebugProtocol.StoppedEvent>;
 }
@@ -26,7 +28,9 @@ export const TREE = '/tree/linux';
 /** Starts a debugger whose reader has a Linux tree with these files, and nothing else. */
 export async function debugging(files: Readonly<Record<string, string>> = {}): Promise<Debugging> {
   const session = createSession();
-  const adapter = createDebugAdapter({ session, places: placesIn(files) });
+  const texts: Record<string, string> = { ...files };
+  const resolver = createResolver(LINUX, memoryFiles(texts));
+  const adapter = createDebugAdapter({ session, places: placesIn(resolver) });
   const listener = createServer((socket) => adapter.start(socket, socket)).listen(0);
   await once(listener, 'listening');
   const client = new DebugClient('node', '', 'virtflow');
@@ -40,6 +44,10 @@ export async function debugging(files: Readonly<Record<string, string>> = {}): P
   return {
     client,
     session,
+    edit(path, text) {
+      texts[path] = text;
+      resolver.invalidate(path);
+    },
     stop,
     async launch(configuration) {
       const initialized = client.waitForEvent('initialized');
@@ -56,8 +64,7 @@ export async function debugging(files: Readonly<Record<string, string>> = {}): P
 }
 
 /** Frames find their lines in the tree alone: there are no outlines here. */
-function placesIn(files: Readonly<Record<string, string>>): Places {
-  const resolver = createResolver(LINUX, memoryFiles({ ...files }));
+function placesIn(resolver: Resolver): Places {
   async function find(reference: Reference): Promise<Place | undefined> {
     if (reference.project !== 'linux') return undefined;
     const found = await resolver.resolve(reference);
