@@ -11,6 +11,7 @@ import { registerPanel } from './panel';
 import { pause, registerProgress } from './progress';
 import { registerReveal } from './reveal';
 import { registerSavedPlace } from './savedPlace';
+import { registerScenarioCompletion } from './scenarioCompletion';
 import { registerScenarioProblems } from './scenarioProblems';
 import { registerScenarios } from './scenarios';
 import { registerSourceCheck } from './sourceCheck';
@@ -43,6 +44,7 @@ export function activate(context: vscode.ExtensionContext): void {
     comments,
     reveal,
     problems,
+    registerScenarioCompletion(),
     scenarios,
     comparing,
     savedPlace,

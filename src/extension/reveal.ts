@@ -8,6 +8,7 @@ import { referenceOfStep } from '../flows/places';
 import type { Session } from '../flows/session';
 import { versionNear, webLink } from '../sources/links';
 import { remarkOn, type Remark } from '../sources/remark';
+import { isVersion } from '../sources/versions';
 import { showError } from './errors';
 import type { Outlines } from './outline';
 import type { SourceTrees } from './sourceTrees';
@@ -136,9 +137,9 @@ export function upstreamPage(reference: Reference, parameters: Readonly<Record<s
   return webLink(reference, upstreamVersion(reference.project, parameters)).url;
 }
 
-/** The version of a project that web links of a run lead to. */
+/** The version of a project that web links of a run lead to: the one that the reader chose, unless it is none. */
 export function upstreamVersion(project: Project, parameters: Readonly<Record<string, unknown>>): string {
-  const chosen = vscode.workspace.getConfiguration('virtflow.upstream').get<string>(project);
-  if (chosen) return chosen;
+  const chosen = vscode.workspace.getConfiguration('virtflow.upstream').get<string>(project)?.replace(/^v/, '');
+  if (chosen !== undefined && isVersion(chosen)) return chosen;
   return versionNear(project, parameters[project]);
 }

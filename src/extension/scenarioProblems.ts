@@ -18,7 +18,7 @@ export const SCENARIOS: vscode.DocumentFilter = { pattern: '**/*.virtflow.json' 
 export const isScenario = (document: vscode.TextDocument): boolean => vscode.languages.match(SCENARIOS, document) > 0;
 
 /** VS Code's own, which also says what is no JSON. Editors that are made of VS Code may lack it, or have it and cannot start it in a browser. */
-async function editorKnowsSchemas(): Promise<boolean> {
+export async function editorKnowsSchemas(): Promise<boolean> {
   try {
     const extension = vscode.extensions.getExtension('vscode.json-language-features');
     await extension?.activate();

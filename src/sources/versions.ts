@@ -1,5 +1,9 @@
 import { t } from '@vscode/l10n';
+
 const VERSION = /^v?(\d+(?:\.\d+)*)(-unstable)?(?:-rc(\d+))?(?![\d.])/;
+
+/** Whether a text is a version and nothing else. */
+export const isVersion = (text: string): boolean => VERSION.exec(text)?.[0] === text;
 
 /**
  * Orders two versions: negative if `a` is older, 0 if they are the same release. Missing parts count as 0

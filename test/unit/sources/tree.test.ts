@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { describe, it, test } from 'node:test';
 import * as fc from 'fast-check';
 import { recogniseTree } from '../../../src/sources/tree';
-import { compareVersions } from '../../../src/sources/versions';
+import { compareVersions, isVersion } from '../../../src/sources/versions';
 import { memoryFiles } from './support';
 
 const LINUX = { Makefile: makefile('6.1.192'), 'kernel/fork.c': '' };
@@ -92,6 +92,11 @@ describe('compareVersions', () => {
   for (const nonsense of ['', 'next', '6.', 'x6.1']) {
     it(`throws on '${nonsense}'`, () => assert.throws(() => compareVersions(nonsense, '6.1'), /is no version: expected/));
   }
+});
+
+test('a version is one to its end', () => {
+  for (const version of ['5.10', 'v6.12-rc3', '7.2.0', '3.4-unstable']) assert.ok(isVersion(version), version);
+  for (const other of ['', 'next', '6.12-mine', '6.1](command:x)', '6.1\n', '../6.1']) assert.ok(!isVersion(other), other);
 });
 
 function makefile(version: string, extra = ''): string {
