@@ -20,7 +20,7 @@ export interface Mistake {
 /** A file that has been read, whatever it holds. */
 export interface JsonFile {
   readonly text: string;
-  /** What could be read of it; undefined where that is nothing. */
+  /** Undefined where it is no JSON: guesses at what was meant would be told as further mistakes. */
   readonly value: unknown;
   readonly mistakes: readonly Mistake[];
   /** The part of the text that holds a value, or the innermost one around it that is there. */
@@ -36,6 +36,8 @@ export interface Span {
 export const LONGEST = 1_000_000;
 /** Deeper than any of these formats; the parser calls itself at every level. */
 const DEEPEST = 32;
+/** Nobody reads on for longer than this, and each costs a search for its place. */
+const MOST_MISTAKES = 100;
 
 /** Reads a text as JSON. Never throws: what is no JSON, too long or too deep is a mistake. */
 export function readJson(text: string): JsonFile {
@@ -44,13 +46,15 @@ export function readJson(text: string): JsonFile {
   const errors: ParseError[] = [];
   const root = parseTree(text, errors, { allowTrailingComma: true });
   // The parser looks for the end of a comment behind the end of the text.
-  const mistakes = errors.map(({ error, offset, length }) =>
-    syntax(words(printParseErrorCode(error)), Math.min(offset, text.length), Math.max(0, Math.min(length, text.length - offset))),
-  );
+  const mistakes = errors
+    .slice(0, MOST_MISTAKES)
+    .map(({ error, offset, length }) =>
+      syntax(words(printParseErrorCode(error)), Math.min(offset, text.length), Math.max(0, Math.min(length, text.length - offset))),
+    );
   return {
     text,
-    value: root && (getNodeValue(root) as unknown),
-    mistakes: [...mistakes, ...(root ? doubledNames(root) : [])],
+    value: root === undefined || mistakes.length > 0 ? undefined : (getNodeValue(root) as unknown),
+    mistakes: mistakes.length > 0 || root === undefined ? mistakes : doubledNames(root).slice(0, MOST_MISTAKES),
     span: (path) => spanOf(root, path),
   };
 }
@@ -62,11 +66,9 @@ export function readAs<T>(
 ): { readonly value: T | undefined; readonly mistakes: readonly Mistake[] } {
   if (file.value === undefined) return { value: undefined, mistakes: file.mistakes };
   const result = shape.safeParse(file.value, { error: issueMessage });
-  const mistakes = describeIssues(result.error?.issues ?? [], file.value).map(({ path, message }) => ({
-    kind: 'shape' as const,
-    message,
-    ...file.span(path),
-  }));
+  const mistakes = describeIssues(result.error?.issues ?? [], file.value)
+    .slice(0, MOST_MISTAKES)
+    .map(({ path, message }) => ({ kind: 'shape' as const, message, ...file.span(path) }));
   return { value: result.data, mistakes: [...file.mistakes, ...mistakes] };
 }
 
@@ -94,13 +96,16 @@ export function lineAndColumn(text: string, offset: number): { readonly line: nu
   return { line: lines.length, column: (lines.at(-1)?.length ?? 0) + 1 };
 }
 
+/** Why a text is not even looked at; a JSON editor would. */
 function refusal(text: string): Mistake | undefined {
-  if (text.length > LONGEST) return syntax(t('the file is longer than {0} characters', LONGEST), 0, 0);
+  const refused = (message: string, offset: number, length: number): Mistake => ({ kind: 'meaning', message, offset, length });
+  if (text.length > LONGEST) return refused(t('the file is longer than {0} characters', LONGEST), 0, 0);
+  if (text.includes('\0')) return refused(t('this is no text: expected JSON in UTF-8'), text.indexOf('\0'), 1);
   const scanner = createScanner(text, true);
   for (let depth = 0, token = scanner.scan(); token !== END; token = scanner.scan()) {
     if (OPENING.has(token)) depth++;
     if (CLOSING.has(token)) depth--;
-    if (depth > DEEPEST) return syntax(t('nested deeper than {0} levels', DEEPEST), scanner.getTokenOffset(), scanner.getTokenLength());
+    if (depth > DEEPEST) return refused(t('nested deeper than {0} levels', DEEPEST), scanner.getTokenOffset(), scanner.getTokenLength());
   }
   return undefined;
 }
@@ -112,8 +117,39 @@ const END = 17;
 
 const syntax = (message: string, offset: number, length: number): Mistake => ({ kind: 'syntax', message, offset, length });
 
-/** `ValueExpected` in words. */
-const words = (code: string): string => code.replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ').toLowerCase();
+/** What the parser calls a mistake, in words. */
+function words(code: string): string {
+  switch (code) {
+    case 'InvalidSymbol':
+      return t('this is no JSON: expected a name or a string in double quotes, a number, true or false');
+    case 'PropertyNameExpected':
+      return t('expected the name of a property, in double quotes');
+    case 'ValueExpected':
+      return t('expected a value');
+    case 'ColonExpected':
+      return t('expected a colon');
+    case 'CommaExpected':
+      return t('expected a comma');
+    case 'CloseBraceExpected':
+      return t('expected a closing brace');
+    case 'CloseBracketExpected':
+      return t('expected a closing bracket');
+    case 'EndOfFileExpected':
+      return t('expected the end of the file');
+    case 'UnexpectedEndOfComment':
+      return t('expected the end of the comment, */');
+    case 'UnexpectedEndOfString':
+      return t('expected the end of the string, a double quote');
+    case 'InvalidUnicode':
+      return t('expected four hexadecimal digits behind \\u');
+    case 'InvalidEscapeCharacter':
+      return t('expected one of {0} behind the backslash', '"\\/bfnrtu');
+    case 'InvalidCharacter':
+      return t('expected no control character: \\n is a line’s end, \\t a tab');
+    default:
+      return t('expected a digit');
+  }
+}
 
 /** A name that an object has twice: the first value would be lost without a word. */
 function doubledNames(node: Node): Mistake[] {

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import { LONGEST, readJson } from '../../../../src/flows/scenario/json';
+import { lineAndColumn, LONGEST, readJson } from '../../../../src/flows/scenario/json';
 import { readScenario } from '../../../../src/flows/scenario/scenario';
 
 /** Files with mistakes: each is told at its line, and says what was expected. A line of a fixture says its own mistakes behind “✗”. */
@@ -57,13 +57,30 @@ function mistakesOf(text: string): readonly string[] {
 }
 
 test('what is no object, empty, huge or deep is refused, and nothing hangs', () => {
-  assert.deepEqual(mistakesOf(''), ['value expected']);
+  assert.deepEqual(mistakesOf(''), ['expected a value']);
   assert.deepEqual(mistakesOf('[]'), ['expected an object, not an array of 0']);
   assert.deepEqual(mistakesOf(' '.repeat(LONGEST + 1)), [`the file is longer than ${LONGEST} characters`]);
   assert.deepEqual(mistakesOf('['.repeat(100_000)), ['nested deeper than 32 levels']);
   assert.deepEqual(mistakesOf('{"__proto__": {"flow": "pic"}, "version": 1, "title": "t", "flow": "pic"}'), [
     '“__proto__” is not known here: expected one of $schema, version, title, description, flow, parameters, stimuli, edits, seed, chapters, notes, expectations',
   ]);
+});
+
+test('of what a JSON editor has nothing to say, the extension tells', () => {
+  for (const text of [' '.repeat(LONGEST + 1), '['.repeat(40), '\u0000', `{ "title": "${'x\u0000'.repeat(9)}" }`])
+    assert.deepEqual(
+      readJson(text).mistakes.map(({ kind }) => kind),
+      ['meaning'],
+    );
+  assert.deepEqual(mistakesOf('{\u0000"\u0000v'), ['this is no text: expected JSON in UTF-8']);
+});
+
+test('of very many mistakes the first are told', () => {
+  const many = (piece: (index: number) => string): string => Array.from({ length: 50_000 }, (_, index) => piece(index)).join(',');
+  for (const text of [`{${many(() => '')}`, `{${many((n) => `"a${n}": 1`)}}`, `{${many(() => '"a": 1')}}`]) {
+    const told = mistakesOf(text);
+    assert.ok(told.length >= 100 && told.length <= 300, `${told.length} mistakes`);
+  }
 });
 
 const good = readFileSync('test/fixtures/scenarios/intx-one-interrupt.virtflow.json', 'utf8');
@@ -95,6 +112,17 @@ test('no text makes the reader throw, and mistakes lie within it', () => {
     }),
     { numRuns: 500 },
   );
+});
+
+test('a mistake is at the same line and column however lines end', () => {
+  for (const file of files) {
+    const text = readFileSync(file, 'utf8');
+    const places = (of: string) => {
+      const read = readScenario(of);
+      return read.kind === 'malformed' ? read.mistakes.map(({ offset, message }) => ({ ...lineAndColumn(of, offset), message })) : [];
+    };
+    for (const end of ['\r\n', '\r']) assert.deepEqual(places(text.replaceAll('\n', end)), places(text), file);
+  }
 });
 
 test('comments and trailing commas are no mistakes', () => {
