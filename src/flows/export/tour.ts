@@ -3,7 +3,7 @@ import { describeReference, PROJECTS, type Project, type Whereabouts } from '../
 import type { Step } from '../../engine/journal';
 import { annotation } from '../annotation';
 import type { FlowRun } from '../flow';
-import { plain } from '../markdown';
+import { plain, unmarked } from '../markdown';
 import { referenceOfStep } from '../places';
 import { introduction, leftOutText, stepTitle, storyTitle } from './prose';
 import type { StepRange } from './range';
@@ -13,7 +13,8 @@ import { noteTexts, proseOf, type Told } from './told';
 
 /**
  * A part of a run as a tour of CodeTour’s. A tour is kept in one tree, and its files are named from that tree’s root: what happens
- * in another tree, in hardware or in the guest’s driver is told without a file.
+ * in another tree, in hardware or in the guest’s driver is told without a file. CodeTour shows titles in its tree, and makes links of them: Markdown
+ * that may run commands.
  */
 
 /** One step of a tour: of what CodeTour’s schema allows, what is used here. */
@@ -34,7 +35,7 @@ const SCHEMA = 'https://aka.ms/codetour-schema';
 export function* tour(run: FlowRun, range: StepRange, told: Told, sources: Sources, project?: Project): Generator<string> {
   const story = storyOf(run, range, told.chapters);
   const home = project ?? homeOf(story);
-  const title = storyTitle(run, range, told.chapters);
+  const title = unmarked(storyTitle(run, range, told.chapters));
   const steps = [opening(run, story, range, title), ...story.parts.map((part) => tourStep(run, part, told, sources, home))];
   yield `${JSON.stringify({ $schema: SCHEMA, title, description: t(run.flow.summary), steps }, undefined, 2)}\n`;
 }
@@ -56,7 +57,7 @@ function opening(run: FlowRun, { leftOut }: Story, range: StepRange, title: stri
 function tourStep(run: FlowRun, part: StoryPart, told: Told, sources: Sources, home: Project | undefined): TourStep {
   switch (part.kind) {
     case 'chapter':
-      return { title: `§ ${t(part.chapter.title)}`, description: proseOf(run, part.chapter) };
+      return { title: `§ ${unmarked(t(part.chapter.title))}`, description: proseOf(run, part.chapter) };
     case 'step':
       return standing(run, part.step, told, sources, home);
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import MarkdownIt from 'markdown-it';
-import { plain } from '../../../src/flows/markdown';
+import { oneLine, plain, unmarked } from '../../../src/flows/markdown';
 
 const markdown = new MarkdownIt('default', { html: true, linkify: false });
 
@@ -12,8 +12,6 @@ function seen(text: string): string {
   assert.doesNotMatch(content!, /</);
   return content!.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&quot;', '"').replaceAll('&amp;', '&');
 }
-
-const oneLine = (text: string): string => text.trim().replaceAll(/\s+/g, ' ');
 
 const PIECES = [
   ...[
@@ -60,19 +58,33 @@ const PIECES = [
     '://',
     'é',
     '中',
+    '{{HOME}}',
   ],
 ];
 
+const texts = fc
+  .array(fc.oneof(fc.constantFrom(...PIECES), fc.string()), { minLength: 1, maxLength: 12 })
+  .map((pieces) => pieces.join(''))
+  // Control characters are nobody's text: Markdown replaces the first of them.
+  .filter((text) => oneLine(text) !== '' && !/\p{Cc}/u.test(oneLine(text)));
+
 test('text shows as what it is, whatever it holds', () => {
   fc.assert(
-    fc.property(
-      fc.array(fc.oneof(fc.constantFrom(...PIECES), fc.string()), { minLength: 1, maxLength: 12 }).map((pieces) => pieces.join('')),
-      (text) => {
-        // Control characters are nobody's text: Markdown replaces the first of them.
-        fc.pre(oneLine(text) !== '' && !/\p{Cc}/u.test(oneLine(text)));
-        assert.equal(seen(plain(text)), oneLine(text));
-      },
-    ),
+    fc.property(texts, (text) => {
+      assert.equal(seen(plain(text)), oneLine(text));
+      assert.doesNotMatch(plain(text), /\{\{|\[|]/, 'CodeTour looks for these before it reads Markdown');
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test('a title neither ends the link that CodeTour makes of it nor is anything but text in it', () => {
+  fc.assert(
+    fc.property(texts, (title) => {
+      const html = markdown.renderInline(`[Next (§ ${unmarked(title)})](https://codetour.next)`);
+      const [, label] = /^<a href="https:\/\/codetour\.next">Next \(§ ([^<]*)\)<\/a>$/.exec(html) ?? assert.fail(html);
+      assert.equal(label!.replaceAll('&quot;', '"').normalize('NFKC'), oneLine(title).normalize('NFKC'));
+    }),
     { numRuns: 2000 },
   );
 });
