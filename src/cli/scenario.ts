@@ -105,17 +105,20 @@ function print({ file, text, outcome }: Played): void {
   switch (outcome.kind) {
     case 'unreadable':
     case 'malformed':
-      process.stderr.write(`${problemsOf({ file, text, outcome }).join('\n')}\n`);
+      process.stderr.write(printed(problemsOf({ file, text, outcome })));
       return;
     case 'judged': {
       const { scenario, run, verdicts } = outcome;
       const verdictLines = verdicts.flatMap((verdict) =>
         verdictText(verdict, placeOf(file, text, scenario.file.span(verdict.path).offset)),
       );
-      process.stdout.write(`${[...outline(scenario, run), '', ...verdictLines].join('\n').trimEnd()}\n`);
+      process.stdout.write(printed([...outline(scenario, run), ...(verdictLines.length === 0 ? [] : ['', ...verdictLines])]));
     }
   }
 }
+
+/** Lines for a terminal, which would obey what a file has in the place of letters. */
+const printed = (lines: readonly string[]): string => lines.map((line) => `${line.replaceAll(/\p{Cc}+/gu, ' ')}\n`).join('');
 
 /** What is wrong with a file, a line each. */
 function problemsOf({

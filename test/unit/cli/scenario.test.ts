@@ -104,6 +104,17 @@ test('a file that cannot be read stops none of the others, and the exit status i
   assert.ok(out.includes((JSON.parse(readFileSync(examples[0]!, 'utf8')) as { readonly title: string }).title));
 });
 
+test('a terminal is told texts, not what would move its cursor', () => {
+  const file = path.join(scratch, 'escape.virtflow.json');
+  const told = { title: 'A\u001b[2J\nB', flow: 'pic', chapters: [{ title: 'C\u0007', prose: '…', at: { step: 3 } }] };
+  writeFileSync(file, JSON.stringify({ version: 1, ...told }));
+  const { status, out } = run(file);
+  assert.equal(status, 0);
+  assert.match(out, /^A \[2J B \(pic\)\n +3 {2}§ C \n/);
+  writeFileSync(file, JSON.stringify({ version: 1, ...told, 'D\u001b[31m': 1 }));
+  assert.match(run(file).err, /“D \[31m” is not known here/);
+});
+
 test('a byte-order mark is no mistake', () => {
   const file = path.join(scratch, 'bom.virtflow.json');
   writeFileSync(file, `\uFEFF${text}`);
