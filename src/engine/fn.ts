@@ -57,6 +57,9 @@ export interface Pointer<A extends readonly unknown[] = never[], R = unknown> {
 
 const DIRECT: Link = { kind: 'call' };
 
+/** Nothing that executes leads there: a thread's outermost function, or one that interrupts. */
+export const ROOT: Link = { kind: 'root' };
+
 /** The definitions of one upstream file. */
 export interface Definitions {
   readonly home: Home;
@@ -165,6 +168,11 @@ export function through<A extends readonly unknown[], R>(kind: EdgeKind, token: 
 /** Reaches `target` over an edge that has no call in source: an interrupt vector, a VM exit. */
 export function architecturally<A extends readonly unknown[], R>(kind: EdgeKind, target: Fn<A, R>): (...args: A) => Run<R> {
   return (...args) => target.over({ kind }, ...args);
+}
+
+/** Begins `target` in between what is executing: an interrupt, a signal. What is interrupted does not lead there; `causedBy` says what does. */
+export function interrupting<A extends readonly unknown[], R>(target: Fn<A, R>): (...args: A) => Run<R> {
+  return (...args) => target.over(ROOT, ...args);
 }
 
 /**

@@ -61,7 +61,7 @@ export interface Step {
   readonly link: Link | undefined;
   /** The `enter` step of the frame that this step is in (for `enter`: of its caller), or NO_STEP. */
   readonly parent: number;
-  /** The step of another thread that brought this one about, or NO_STEP. */
+  /** The step that brought this one about, of another thread or from before this thread did something else, or NO_STEP. */
   readonly cause: number;
   /** What a function returned, where that was a number or a truth value. */
   readonly result: number | undefined;

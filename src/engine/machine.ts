@@ -1,6 +1,6 @@
 import type { Anchor } from './reference';
 import { fieldToken, type Cell, type CellType, type Component, type Instance } from './cell';
-import type { FnInfo, Link } from './fn';
+import { ROOT, type FnInfo, type Link } from './fn';
 import { createJournal, NO_STEP, type FnSites, type Journal } from './journal';
 import { randomFrom } from './random';
 import { within } from './running';
@@ -40,13 +40,14 @@ interface Activity {
   readonly coroutine: Run<unknown>;
   pause: Pause | undefined;
   frame: Frame | undefined;
+  /** What brings about its next step. */
+  cause: number;
 }
 
 interface Thread extends ThreadInfo {
   readonly priority: number;
   /** What runs on it: the thread itself at the bottom, stimuli that interrupted it above. */
   readonly activities: Activity[];
-  cause: number;
 }
 
 /** Something that reaches the machine from outside, once the journal has grown to `at` steps. */
@@ -126,8 +127,10 @@ export interface Machine {
   readonly currentThread: number;
   /** The step to name as the cause of what is handed over. */
   readonly lastStep: number;
-  /** Says what brings about this thread's next outermost step. */
+  /** Says what brings about the next step of what is executing. */
   causedBy(step: number): void;
+  /** Whether some function is executing on the running thread. */
+  readonly isInFunction: boolean;
   /** Whether the running thread should give way at a preemption point. */
   readonly mustYield: boolean;
 
@@ -179,11 +182,10 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
     if (steps >= interventionAt) intervene();
     steps++;
     if (steps > options.stepLimit + GRACE) throw new Error(`a model ran ${GRACE} steps past the step limit without a preemption point`);
-    const thread = current!;
-    const cause = thread.cause;
-    thread.cause = NO_STEP;
+    const { cause } = activity!;
+    activity!.cause = NO_STEP;
     // Models remember steps to name them as causes, so there are numbers even when nobody writes them down.
-    return recording ? recorder.step(kind, thread.index, depth, site, link, parent, cause, result) : steps - 1;
+    return recording ? recorder.step(kind, current!.index, depth, site, link, parent, cause, result) : steps - 1;
   }
 
   const machine: Machine = {
@@ -204,8 +206,7 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
         title,
         context,
         priority,
-        activities: [{ coroutine, pause: undefined, frame: undefined }],
-        cause: NO_STEP,
+        activities: [begun(coroutine)],
       });
     },
     run: () => within(machine, () => proceed(Infinity))!,
@@ -254,7 +255,10 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
       return steps - 1;
     },
     causedBy(step) {
-      if (current !== undefined) current.cause = step;
+      if (activity !== undefined) activity.cause = step;
+    },
+    get isInFunction() {
+      return activity?.frame !== undefined;
     },
     get mustYield() {
       if (steps >= options.stepLimit || stimulusIsDue()) return true;
@@ -314,9 +318,9 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
       do {
         const { thread, body } = interventions.shift()!;
         if (!threads.some(({ id }) => id === thread.id))
-          threads.push({ ...thread, index: threads.length, priority: Infinity, activities: [], cause: NO_STEP });
+          threads.push({ ...thread, index: threads.length, priority: Infinity, activities: [] });
         current = threads.find(({ id }) => id === thread.id)!;
-        activity = { coroutine: body(), pause: undefined, frame: undefined };
+        activity = begun(body());
         if (!activity.coroutine.next().done) throw new Error(`what is done on thread ${thread.id} may not wait`);
       } while ((interventions[0]?.at ?? Infinity) <= steps);
       intervened = true;
@@ -387,7 +391,7 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
     if (thread === undefined) throw new Error(`a stimulus names thread "${stimulus.thread}", which this machine does not have`);
     // What comes late gets its time as well.
     timeLimit = Math.max(timeLimit, now + SETTLING_MS);
-    thread.activities.push({ coroutine: stimulus.body(), pause: undefined, frame: undefined });
+    thread.activities.push(begun(stimulus.body()));
   }
 
   function nextDeadline(): number {
@@ -421,7 +425,7 @@ const GRACE = 100_000;
 /** How long, in simulated milliseconds, a run goes on after its last stimulus. */
 const SETTLING_MS = 5000;
 
-const ROOT: Link = { kind: 'root' };
+const begun = (coroutine: Run<unknown>): Activity => ({ coroutine, pause: undefined, frame: undefined, cause: NO_STEP });
 
 const NO_SITES: FnSites = { whole: 0, at: () => 0 };
 

@@ -33,9 +33,14 @@ export function signal(kind: EdgeKind, token: string, note?: string): number {
   return running().signal({ token, as: 'name' }, { kind }, note);
 }
 
-/** Names the step of another thread that brought about what this thread does next. */
+/** Names the step, of another thread mostly, that brought about what this thread does next. */
 export function causedBy(step: number): void {
   running().causedBy(step);
+}
+
+/** Names the step that let the executing function go on. Outside of any function nothing does: what begins next comes from elsewhere. */
+export function resumedBy(step: number): void {
+  if (running().isInFunction) causedBy(step);
 }
 
 /** A point where another context may run: between two instructions that hold no common lock. */

@@ -120,6 +120,7 @@ function hypervisor_thread(id: string, title: string, vcpu: AcrnVcpu, launched: 
     yield* until(launched);
     if (vcpu.launchedBy >= 0) causedBy(vcpu.launchedBy);
     yield* context_switch_in(vcpu);
+    if (vcpu.launchedBy >= 0) causedBy(vcpu.launchedBy);
     yield* vcpu_thread(vcpu);
   });
 }

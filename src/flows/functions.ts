@@ -2,8 +2,8 @@ import { allFunctions, referenceOf, type FnInfo, type Registration } from '../en
 import { NO_STEP, type EdgeKind, type Journal } from '../engine/journal';
 import { anchorKey, type Anchor, type Reference } from '../engine/reference';
 import type { Case } from './cases';
+import { contextKind } from './contexts';
 import { begin, type FlowRun } from './flow';
-import { stretchesTo } from './handovers';
 import { callAnchor } from './places';
 import { siteKey, standing, type Place } from './sites';
 import { UNPASSED } from './unpassed';
@@ -26,7 +26,7 @@ export interface Edge {
   readonly from: FnInfo;
   readonly to: FnInfo;
   readonly kind: EdgeKind;
-  /** It leads into another thread, where no call stack tells of it. */
+  /** It leads to where no call stack tells of it: into another thread, or to what a thread takes up later. */
   readonly handsOver: boolean;
   /** The identifier in `from` that does it: the call, the pointer, the hand-over. Hardware may have none. */
   readonly anchor: Anchor | undefined;
@@ -231,49 +231,82 @@ function placesIn(run: FlowRun): Iterable<Passage & Place> {
 
 type Passed = Pick<Edge, 'from' | 'to' | 'kind' | 'handsOver' | 'anchor' | 'registration'>;
 
-/** The ways from function to function that a run takes, each once for a thread. */
-function edgesIn(run: FlowRun): Iterable<Passage & { readonly link: Passed; readonly thread: string }> {
-  const { journal, threads } = run;
+/**
+ * The ways from function to function that a run takes, each once for a thread. A hand-over leads into the function that waited, and to those that
+ * this returns to. A guest that is entered again goes on as if nothing had been: only the instruction that left it is led to.
+ */
+function edgesIn({ journal, threads }: FlowRun): Iterable<Passage & { readonly link: Passed; readonly thread: string }> {
   const found = new Map<number, Passage & { readonly link: Passed; readonly thread: string }>();
   const { sites, links } = journal;
-  for (let n = 0; n < journal.length; n++) {
-    const before = comesFrom(run, n);
-    if (before === NO_STEP) continue;
-    const thread = journal.thread(n);
+  const isGuest = threads.map(({ context }) => contextKind(context) === 'guest');
+  function add(from: number, to: number, at: number, handsOver: boolean): void {
+    const thread = journal.thread(at);
     // What is at the same two places, linked alike on the same thread, is the same way.
-    const from = (journal.siteId(before) * links.length + journal.linkId(before)) * sites.length + journal.siteId(n);
-    const id = (from * links.length + journal.linkId(n)) * threads.length + thread;
+    const ends = (journal.siteId(from) * links.length + journal.linkId(from)) * sites.length + journal.siteId(to);
+    const id = ((ends * links.length + journal.linkId(to)) * threads.length + thread) * 2 + Number(handsOver);
     const known = found.get(id);
-    if (known === undefined) found.set(id, { link: linkBetween(journal, before, n), thread: threads[thread]!.title, steps: 1, first: n });
-    else known.steps++;
+    if (known !== undefined) known.steps++;
+    else {
+      const link = handsOver ? handover(journal, from, to) : call(journal, from, to);
+      found.set(id, { link, thread: threads[thread]!.title, steps: 1, first: at });
+    }
+  }
+  const resumed = threads.map((): Resumed | undefined => undefined);
+  for (let n = 0; n < journal.length; n++) {
+    const thread = journal.thread(n);
+    const caller = callerOf(journal, n);
+    const cause = journal.cause(n);
+    if (caller !== NO_STEP) add(caller, n, n, false);
+    if (cause !== NO_STEP) {
+      // Who is then called did not wait: the caller did.
+      add(cause, caller === NO_STEP ? n : caller, n, true);
+      resumed[thread] = isGuest[thread] || begins(journal, n) ? undefined : { cause, depth: journal.depth(journal.parent(n)) };
+    } else if (begins(journal, n)) resumed[thread] = undefined;
+    else {
+      const outer = goesOn(journal, resumed[thread], n);
+      if (outer === undefined) continue;
+      resumed[thread] = outer;
+      add(outer.cause, journal.parent(n), n, true);
+    }
   }
   return found.values();
 }
 
-/**
- * The step that brought step `n` about, if that was in another function: the call, or what another thread did. The functions that a thread runs
- * one after the other, outermost, all come from what made it go on.
- */
-function comesFrom(run: FlowRun, n: number): number {
-  const { journal } = run;
-  const cause = journal.cause(n);
-  if (cause !== NO_STEP || journal.kind(n) !== 'enter') return cause;
-  const caller = journal.parent(n);
-  if (caller !== NO_STEP) return caller;
-  const [stretch] = stretchesTo(run, n);
-  return stretch?.cause ?? NO_STEP;
+/** A stack of functions that a hand-over has resumed: how far it has returned since. */
+interface Resumed {
+  readonly cause: number;
+  readonly depth: number;
 }
 
-function linkBetween(journal: Journal, before: number, n: number): Passed {
-  const [cause, step] = [journal.step(before), journal.step(n)];
-  const handsOver = cause.thread !== step.thread;
-  const own = step.kind === 'enter' && step.edge !== 'root' ? step.edge : cause.edge;
+/** The stack at a step in a function that it has returned to, and which goes on by then. */
+function goesOn(journal: Journal, resumed: Resumed | undefined, n: number): Resumed | undefined {
+  if (resumed === undefined || journal.kind(n) === 'return') return undefined;
+  const depth = journal.depth(journal.parent(n));
+  return depth < resumed.depth ? { cause: resumed.cause, depth } : undefined;
+}
+
+/** Whether nothing that executes leads to a step: it enters an outermost function, or one that interrupts. */
+const begins = (journal: Journal, n: number): boolean =>
+  journal.kind(n) === 'enter' && (journal.parent(n) === NO_STEP || journal.links[journal.linkId(n)]!.kind === 'root');
+
+/** The step that entered the function which calls what step `n` enters. What a thread did before, or is interrupted in, calls nobody. */
+const callerOf = (journal: Journal, n: number): number =>
+  journal.kind(n) === 'enter' && !begins(journal, n) ? journal.parent(n) : NO_STEP;
+
+function call(journal: Journal, caller: number, n: number): Passed {
+  const step = journal.step(n);
   return {
-    from: cause.site.fn,
+    from: journal.step(caller).site.fn,
     to: step.site.fn,
-    kind: handsOver && own === 'none' ? 'wake-up' : own,
-    handsOver,
-    anchor: handsOver ? cause.site.anchor : callAnchor(step),
-    registration: handsOver ? undefined : step.link?.registration,
+    kind: step.edge,
+    handsOver: false,
+    anchor: callAnchor(step),
+    registration: step.link?.registration,
   };
+}
+
+function handover(journal: Journal, cause: number, n: number): Passed {
+  const { site, edge } = journal.step(cause);
+  const kind = edge === 'none' ? 'wake-up' : edge;
+  return { from: site.fn, to: journal.step(n).site.fn, kind, handsOver: true, anchor: site.anchor, registration: undefined };
 }

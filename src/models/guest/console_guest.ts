@@ -77,18 +77,14 @@ const timer_interrupt = fn('The guest’s timer: a program that sleeps gets its 
 });
 
 /** Between two instructions: takes what is due. */
-function* boundary(guest: ConsoleGuest): Run {
-  const { vcpu, vector_irq } = guest;
-  for (let event = yield* instruction_boundary(vcpu); event !== undefined; event = yield* instruction_boundary(vcpu)) {
-    if (event.kind === 'fault') yield* general_protection(guest);
-    else {
-      const desc = vector_irq.get(event.vector);
-      if (desc !== undefined) yield* architecturally('hardirq', common_interrupt)(desc);
-      else if (event.vector === LOCAL_TIMER_VECTOR) yield* timer_interrupt(guest);
-      else if (event.vector >> 4 === ISA_VECTORS >> 4) yield* pic_interrupt(guest);
-      yield* set_IF(vcpu, true);
-    }
-  }
+const boundary = (guest: ConsoleGuest): Run =>
+  instruction_boundary(guest.vcpu, (event) => (event.kind === 'fault' ? general_protection(guest) : handle(guest, event.vector)));
+
+function* handle(guest: ConsoleGuest, vector: number): Run {
+  const desc = guest.vector_irq.get(vector);
+  if (desc !== undefined) yield* architecturally('hardirq', common_interrupt)(desc);
+  else if (vector === LOCAL_TIMER_VECTOR) yield* architecturally('hardirq', timer_interrupt)(guest);
+  else if (vector >> 4 === ISA_VECTORS >> 4) yield* architecturally('hardirq', pic_interrupt)(guest);
 }
 
 function* leave(guest: ConsoleGuest, exit: VmxExit): Run {

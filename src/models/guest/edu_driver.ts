@@ -4,7 +4,7 @@ import type { Run } from '../../engine/machine';
 import { running } from '../../engine/running';
 import { at, until } from '../../engine/steps';
 import { EDU_ACK, EDU_IRQ_STATUS, read_register, write_register, type PciFunction } from '../hardware/pci_function';
-import { await_interrupt, instruction_boundary, return_from_interrupt, vm_exit, write_EOI } from '../hardware/virt_cpu';
+import { await_interrupt, instruction_boundary, vm_exit, write_EOI } from '../hardware/virt_cpu';
 import { ioapic_chip, mp_register_handler } from '../linux/arch/x86/kernel/apic/io_apic';
 import { i8259A_chip, ISA_IRQ_VECTOR, legacy_pic, PIC_CASCADE_IR } from '../linux/arch/x86/kernel/i8259';
 import { guest_eoi } from '../linux/arch/x86/kernel/kvm';
@@ -148,13 +148,10 @@ export const NOAPIC_PIC: PicProgramming = {
 export function guest_context(made: Guest, priority: number): void {
   running().thread('guest', 'guest CPU', 'guest', priority, function* () {
     const { cpu, apic } = made.vcpu;
+    const idt = { apic, handle: () => architecturally('hardirq', common_interrupt)(made.desc) };
     yield* until(() => cpu.guest.running);
     yield* edu_probe(made);
-    for (;;) {
-      yield* await_interrupt(cpu, apic);
-      yield* architecturally('hardirq', common_interrupt)(made.desc);
-      yield* return_from_interrupt(cpu);
-    }
+    for (;;) yield* await_interrupt(cpu, idt);
   });
 }
 

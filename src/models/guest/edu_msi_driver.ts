@@ -5,14 +5,7 @@ import { running } from '../../engine/running';
 import { until } from '../../engine/steps';
 import { MSIX_ENTRY_OFFSET, PCI_MSIX_ENTRY_SIZE } from '../hardware/msi';
 import { EDU_ACK, EDU_IRQ_STATUS, read_register, write_register, type PciFunction } from '../hardware/pci_function';
-import {
-  await_interrupt,
-  halt,
-  interrupt_waits,
-  return_from_interrupt,
-  write_EOI,
-  write_register as write_apic,
-} from '../hardware/virt_cpu';
+import { await_interrupt, halt, interrupt_waits, write_EOI, write_register as write_apic, type Idt } from '../hardware/virt_cpu';
 import { APIC_LVTT, APIC_TDCR, APIC_TMICT } from '../linux/arch/x86/include/asm/apicdef';
 import { kvm_apic_local_deliver } from '../linux/arch/x86/kvm/lapic';
 import { guest_eoi } from '../linux/arch/x86/kernel/kvm';
@@ -238,6 +231,7 @@ export function* guest_does(guest: MsiGuest, what: (guest: MsiGuest) => Run): Ru
 export function msi_guest_context(guest: MsiGuest, priority: number): void {
   const { vcpu, todo } = guest;
   const { cpu, apic } = vcpu;
+  const idt: Idt = { apic, handle: (vector) => handle(guest, vector) };
   running().thread('guest', 'guest CPU', 'guest', priority, function* () {
     yield* until(() => cpu.guest.running);
     if (guest.halts) yield* write_apic(cpu, apic, APIC_LVTT, LOCAL_TIMER_VECTOR);
@@ -250,21 +244,15 @@ export function msi_guest_context(guest: MsiGuest, priority: number): void {
       }
       if (guest.halts && !interrupt_waits(cpu, apic)) yield* halt(cpu);
       yield* until(() => interrupt_waits(cpu, apic) || (todo.length > 0 && cpu.guest.running));
-      if (interrupt_waits(cpu, apic)) yield* take_interrupt(guest);
+      if (interrupt_waits(cpu, apic)) yield* await_interrupt(cpu, idt);
     }
   });
 }
 
-function* take_interrupt(guest: MsiGuest): Run {
-  const {
-    vcpu: { cpu, apic },
-    kvm,
-  } = guest;
-  const vector = yield* await_interrupt(cpu, apic);
-  if (vector === LOCAL_TIMER_VECTOR) yield* timer_interrupt(guest);
-  else yield* architecturally('hardirq', common_interrupt)(kvm.vectors.get(vector));
-  yield* return_from_interrupt(cpu);
-}
+const handle = (guest: MsiGuest, vector: number): Run =>
+  vector === LOCAL_TIMER_VECTOR
+    ? architecturally('hardirq', timer_interrupt)(guest)
+    : architecturally('hardirq', common_interrupt)(guest.kvm.vectors.get(vector));
 
 const LOCAL_TIMER_VECTOR = 0xec;
 const DIVIDE_BY_1 = 0xb;

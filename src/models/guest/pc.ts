@@ -181,17 +181,17 @@ const compute_factorial = fn(
   },
 );
 
-/** Which device's handler an interrupt calls; undefined for the spurious ones. */
-export function* serve_device(guest: PcGuest, irq: number): Run {
+/** Reaches the handler of the device behind an interrupt: by a call, or as the handler of a vector. A spurious interrupt has none. */
+export function* serve_device(guest: PcGuest, irq: number, kind: 'call' | 'hardirq' = 'call'): Run {
   switch (irq) {
     case SERIAL_PORTS[0].isairq:
-      yield* uart_irq({ guest, port: 0 });
+      yield* architecturally(kind, uart_irq)({ guest, port: 0 });
       break;
     case SERIAL_PORTS[1].isairq:
-      yield* uart_irq({ guest, port: 1 });
+      yield* architecturally(kind, uart_irq)({ guest, port: 1 });
       break;
     case EDU_IRQ:
-      yield* edu_irq(guest);
+      yield* architecturally(kind, edu_irq)(guest);
       break;
     default:
       guest.drivers.spurious += 1;

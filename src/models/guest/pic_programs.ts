@@ -1,4 +1,4 @@
-import { source } from '../../engine/fn';
+import { architecturally, source } from '../../engine/fn';
 import type { Run } from '../../engine/machine';
 import { at } from '../../engine/steps';
 import { EDU_IRQ } from '../qemu/pc_machine';
@@ -99,14 +99,14 @@ const nested_interrupt = fn(
 export const nested: PicProgram = {
   takes_interrupts: true,
   initialize: initialize_pair(ICW4),
-  interrupt: (guest, irq) => nested_interrupt(guest, irq, EOI),
+  interrupt: (guest, irq) => architecturally('hardirq', nested_interrupt)(guest, irq, EOI),
 };
 
 /** Each end of an interrupt makes its input the least urgent: everybody gets a turn. */
 export const rotating: PicProgram = {
   takes_interrupts: true,
   initialize: initialize_pair(ICW4),
-  interrupt: (guest, irq) => nested_interrupt(guest, irq, ROTATE_ON_EOI),
+  interrupt: (guest, irq) => architecturally('hardirq', nested_interrupt)(guest, irq, ROTATE_ON_EOI),
 };
 
 const special_mask_interrupt = fn(
@@ -131,14 +131,14 @@ const special_mask_interrupt = fn(
 export const special_mask: PicProgram = {
   takes_interrupts: true,
   initialize: initialize_pair(ICW4),
-  interrupt: special_mask_interrupt,
+  interrupt: architecturally('hardirq', special_mask_interrupt),
 };
 
 /** Both chips end every interrupt themselves, at its acknowledgement. */
 export const auto_eoi: PicProgram = {
   takes_interrupts: true,
   initialize: initialize_pair(ICW4_AEOI),
-  interrupt: serve_device,
+  interrupt: (guest, irq) => serve_device(guest, irq, 'hardirq'),
 };
 
 const poll_chip = fn(

@@ -3,7 +3,7 @@ import { running } from '../../engine/running';
 import { causedBy, until } from '../../engine/steps';
 import { runs_on } from '../acrn/hypervisor/include/arch/x86/asm/per_cpu';
 import type { AcrnVcpu } from '../acrn/hypervisor/include/arch/x86/asm/guest/vcpu';
-import { boot, instruction_boundary, interrupted, set_IF, write_EOI } from '../hardware/vmx_cpu';
+import { boot, instruction_boundary, interrupted, write_EOI } from '../hardware/vmx_cpu';
 import { HYPERVISOR_CALLBACK_VECTOR, sysvec_acrn_hv_callback, type IrqStat } from '../linux/arch/x86/kernel/cpu/acrn';
 import type { Hsm } from '../linux/drivers/virt/acrn/acrn_drv';
 import { hsm_init } from '../linux/drivers/virt/acrn/hsm';
@@ -18,11 +18,10 @@ export function service_context(vcpu: AcrnVcpu, hsm: Hsm, stat: IrqStat, priorit
     yield* hsm_init(hsm);
     for (;;) {
       yield* until(() => interrupted(vcpu));
-      const event = yield* instruction_boundary(vcpu);
-      if (event?.kind !== 'vector') continue;
-      if (event.vector === HYPERVISOR_CALLBACK_VECTOR)
-        yield* architecturally('hardirq', sysvec_acrn_hv_callback)(hsm, stat, () => write_EOI(vcpu));
-      yield* set_IF(vcpu, true);
+      yield* instruction_boundary(vcpu, function* (event) {
+        if (event.kind === 'vector' && event.vector === HYPERVISOR_CALLBACK_VECTOR)
+          yield* architecturally('hardirq', sysvec_acrn_hv_callback)(hsm, stat, () => write_EOI(vcpu));
+      });
     }
   });
 }

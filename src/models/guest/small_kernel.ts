@@ -1,5 +1,5 @@
 import { int, struct, type InstanceOf } from '../../engine/cell';
-import { source } from '../../engine/fn';
+import { architecturally, source } from '../../engine/fn';
 import type { Run } from '../../engine/machine';
 import { running } from '../../engine/running';
 import { at, until } from '../../engine/steps';
@@ -190,21 +190,21 @@ const spurious_handler = fn(
   },
 );
 
-function* handle(kernel: SmallKernel, cpu: GuestCpu, vector: number): Run {
+function handle(kernel: SmallKernel, cpu: GuestCpu, vector: number): Run {
   switch (vector) {
     case DEVICE_VECTOR:
     case MOVED_VECTOR:
-      return yield* device_handler(kernel, cpu);
+      return architecturally('hardirq', device_handler)(kernel, cpu);
     case IPI_VECTOR:
-      return yield* ipi_handler(cpu);
+      return architecturally('hardirq', ipi_handler)(cpu);
     case TIMER_VECTOR:
-      return yield* timer_handler(cpu);
+      return architecturally('hardirq', timer_handler)(cpu);
     case MESSAGE_VECTOR:
-      return yield* message_handler(cpu);
+      return architecturally('hardirq', message_handler)(cpu);
     case RTC_VECTOR:
-      return yield* rtc_handler(cpu);
+      return architecturally('hardirq', rtc_handler)(cpu);
     default:
-      return yield* spurious_handler(cpu);
+      return architecturally('hardirq', spurious_handler)(cpu);
   }
 }
 

@@ -1,4 +1,4 @@
-import { source } from '../../engine/fn';
+import { interrupting, source } from '../../engine/fn';
 import type { Run } from '../../engine/machine';
 import { until } from '../../engine/steps';
 import { call_helper, in_code } from '../hardware/translated_code';
@@ -53,7 +53,7 @@ export function tcg_cpu(cpu: X86CPU): PcCpu {
       yield* call_helper(code, { kind: 'hlt' });
     },
     handle_with(handle) {
-      code.idt = (vector) => interrupted(cpu, vector, handle);
+      code.idt = (vector) => interrupting(interrupted)(cpu, vector, handle);
     },
     started: () => code.running,
   };

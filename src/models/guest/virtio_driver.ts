@@ -96,8 +96,10 @@ export function virtio_guest_context(
     for (;;) {
       yield* guest_idles(vcpu, () => system_wq.worklist.length > 0 || tasks.length > 0);
       const [work] = system_wq.worklist;
-      if (work !== undefined) yield* process_one_work(system_wq, work);
-      else yield* tasks.shift()!();
+      if (work !== undefined) {
+        causedBy(work.queuedAt);
+        yield* process_one_work(system_wq, work);
+      } else yield* tasks.shift()!();
     }
   });
 }

@@ -29,9 +29,13 @@ const end_of_interrupt = fn(
   },
 );
 
-const accept = fn('The pin is up and unmasked: a vector is delivered, and no other until its EOI.', function* accept(pin: HostPin) {
-  pin.remote_irr = true;
-});
+const accept = fn(
+  'The pin is up and unmasked: a vector is delivered, and no other until its EOI.',
+  function* accept(pin: HostPin, desc: IrqDesc) {
+    pin.remote_irr = true;
+    yield* architecturally('hardirq', common_interrupt)(desc);
+  },
+);
 
 /** Makes the host's pin. */
 export function host_ioapic_pin(): { readonly cells: HostPin; readonly pin: IrqPin } {
@@ -52,20 +56,14 @@ export function hardirq_context(dev: PciFunction, pin: HostPin, desc: IrqDesc, p
     for (;;) {
       yield* until(() => wired() || (lapic !== undefined && waiting_vector(lapic) >= 0));
       if (lapic !== undefined && !wired()) {
-        yield* dispatch(lapic, yield* take_vector(lapic));
+        const vector = waiting_vector(lapic);
+        causedBy(lapic.raisedAt.get(vector)!);
+        yield* take_vector(lapic, vector);
       } else {
         causedBy(dev.raisedAt);
-        yield* accept(pin);
-        yield* architecturally('hardirq', common_interrupt)(desc);
+        yield* accept(pin, desc);
       }
       yield* preempt();
     }
   });
-}
-
-/** What the interrupt descriptor table does with a vector. */
-function* dispatch(lapic: HostLapic, vector: number) {
-  const system = lapic.system_vectors.get(vector);
-  if (system !== undefined) yield* system();
-  else yield* architecturally('hardirq', common_interrupt)(lapic.vector_irq.get(vector));
 }

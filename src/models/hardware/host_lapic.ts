@@ -1,7 +1,8 @@
 import { struct, type InstanceOf } from '../../engine/cell';
-import { source } from '../../engine/fn';
+import { architecturally, source } from '../../engine/fn';
 import type { Run } from '../../engine/machine';
-import { causedBy, signal } from '../../engine/steps';
+import { signal } from '../../engine/steps';
+import { common_interrupt } from '../linux/arch/x86/kernel/irq';
 import type { IrqDesc } from '../linux/kernel/irq/irqdesc';
 import { IRR, vectorWords } from './registers/lapic';
 
@@ -17,13 +18,13 @@ export type HostLapic = InstanceOf<typeof Cells> & {
   readonly vector_irq: Map<number, IrqDesc>;
   /** The vectors that the kernel keeps for itself, with their entries. */
   readonly system_vectors: ReadonlyMap<number, () => Run>;
-  /** The step that made the last vector arrive. */
-  raisedAt: number;
+  /** The steps that made the vectors arrive. */
+  readonly raisedAt: Map<number, number>;
 };
 
 /** Makes a local APIC with the system vectors that matter. */
 export const host_lapic = (name: string, system_vectors: HostLapic['system_vectors'] = new Map()): HostLapic =>
-  Object.assign(Cells(name), { vector_irq: new Map<number, IrqDesc>(), system_vectors, raisedAt: -1 });
+  Object.assign(Cells(name), { vector_irq: new Map<number, IrqDesc>(), system_vectors, raisedAt: new Map<number, number>() });
 
 const { fn } = source('hardware', 'host_lapic');
 
@@ -33,7 +34,7 @@ export const receive_vector = fn(
   'A vector arrives at a host CPU. One that waits already is not counted twice.',
   function* receive_vector(lapic: HostLapic, vector: number) {
     lapic[wordOf(vector)] |= 1 << (vector & 31);
-    lapic.raisedAt = signal('hardirq', 'APIC_IRR');
+    lapic.raisedAt.set(vector, signal('hardirq', 'APIC_IRR'));
   },
 );
 
@@ -46,9 +47,12 @@ export function waiting_vector(lapic: HostLapic): number {
   return -1;
 }
 
-export const take_vector = fn('The CPU takes the highest vector that waits.', function* take_vector(lapic: HostLapic) {
-  const vector = waiting_vector(lapic);
-  causedBy(lapic.raisedAt);
-  lapic[wordOf(vector)] &= ~(1 << (vector & 31));
-  return vector;
-});
+export const take_vector = fn(
+  'The CPU takes a vector that waits, and goes where the interrupt descriptor table says.',
+  function* take_vector(lapic: HostLapic, vector: number) {
+    lapic[wordOf(vector)] &= ~(1 << (vector & 31));
+    const system = lapic.system_vectors.get(vector);
+    if (system !== undefined) yield* system();
+    else yield* architecturally('hardirq', common_interrupt)(lapic.vector_irq.get(vector));
+  },
+);

@@ -1,6 +1,6 @@
 import { bool, int, struct, type InstanceOf } from '../../engine/cell';
 import type { Run } from '../../engine/machine';
-import { causedBy, preempt, until } from '../../engine/steps';
+import { causedBy, preempt, resumedBy, until } from '../../engine/steps';
 
 /**
  * A guest's code as TCG runs it: translated, on the thread of its CPU, until it does what translated code cannot do by itself.
@@ -46,7 +46,7 @@ export function* call_helper(code: TranslatedCode, helper: HelperCall): Run<numb
   yield* in_code(code);
   code.helper = helper;
   yield* until(() => code.helper === undefined && code.running);
-  causedBy(code.enteredAt);
+  resumedBy(code.enteredAt);
   const { result } = code;
   yield* in_code(code);
   return result;
@@ -57,7 +57,10 @@ export function* in_code(code: TranslatedCode): Run {
   yield* preempt();
   if (!code.running) {
     yield* until(() => code.running);
-    causedBy(code.enteredAt);
+    resumedBy(code.enteredAt);
   }
-  while (code.vector !== -1 && code.idt !== undefined) yield* code.idt(code.vector);
+  while (code.vector !== -1 && code.idt !== undefined) {
+    causedBy(code.enteredAt);
+    yield* code.idt(code.vector);
+  }
 }

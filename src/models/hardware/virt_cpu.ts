@@ -1,7 +1,7 @@
 import { bool, hex, int, means, oneOf, struct, type Field, type InstanceOf } from '../../engine/cell';
-import { source } from '../../engine/fn';
+import { interrupting, source } from '../../engine/fn';
 import type { Run } from '../../engine/machine';
-import { causedBy, preempt, signal, until } from '../../engine/steps';
+import { causedBy, preempt, resumedBy, signal, until } from '../../engine/steps';
 import { receive_vector, type HostLapic } from './host_lapic';
 import { pi_desc, pir_drain, POSTED_INTR_VECTOR, type PiDesc } from './pi_desc';
 import { APIC_BASE_MSR, APIC_EOI, APIC_ICR, APIC_ICR2 } from '../linux/arch/x86/include/asm/apicdef';
@@ -87,6 +87,12 @@ const GuestCpuCells = struct('guest_cpu', 'The guest’s CPU. vector is what it 
   vector: int(-1),
 });
 
+/** What the guest does with a vector, and where its CPU looks for one. */
+export interface Idt {
+  readonly apic: KvmLapic;
+  readonly handle: (vector: number) => Run;
+}
+
 /** A virtual CPU's hardware. */
 export interface VirtCpu {
   readonly mode: LapicMode;
@@ -95,8 +101,8 @@ export interface VirtCpu {
   readonly pi: PiDesc | undefined;
   readonly guest: InstanceOf<typeof GuestCpuCells>;
   exit: VmExit | undefined;
-  /** What the guest does with a vector, wherever it is interrupted; a guest without it takes interrupts only where it waits for them. */
-  idt: { readonly apic: KvmLapic; readonly handle: (vector: number) => Run } | undefined;
+  /** For a guest that is interrupted anywhere; one without it takes interrupts only where it waits for them. */
+  idt: Idt | undefined;
   /** A posted-interrupt notification has reached the CPU. */
   notified: boolean;
   notifiedAt: number;
@@ -198,8 +204,9 @@ export const post_interrupt = fn(
 );
 
 const process_posted_interrupts = fn(
-  'The CPU moves the posted vectors into the virtual IRR and evaluates.',
-  function* process_posted_interrupts(cpu: VirtCpu, apic: KvmLapic) {
+  'The CPU moves the posted vectors into the virtual IRR and evaluates: what the guest can take, it takes at once.',
+  function* process_posted_interrupts(cpu: VirtCpu, idt: Idt) {
+    const { apic } = idt;
     cpu.notified = false;
     const { pi, vmcs } = cpu;
     if (pi === undefined || vmcs === undefined) return;
@@ -207,12 +214,14 @@ const process_posted_interrupts = fn(
     takePosted(pi, apic);
     const highest = highestVector(apic, 'APIC_IRR');
     if (highest > vmcs['GUEST_INTR_STATUS.RVI']) vmcs['GUEST_INTR_STATUS.RVI'] = highest;
+    const vector = pendingVector(cpu, apic);
+    if (vector >= 0) yield* accept_vector(cpu, idt, vector);
   },
 );
 
 const accept_vector = fn(
-  'The guest’s CPU takes the interrupt: interrupts are off from here to the return from it.',
-  function* accept_vector(cpu: VirtCpu, apic: KvmLapic, vector: number) {
+  'The guest’s CPU takes the interrupt, and goes where its table of handlers says: interrupts are off from here to the return from it.',
+  function* accept_vector(cpu: VirtCpu, { apic, handle }: Idt, vector: number) {
     const { vmcs, guest } = cpu;
     if (guest.vector !== -1) guest.vector = -1;
     else if (vmcs !== undefined) {
@@ -223,10 +232,12 @@ const accept_vector = fn(
       apic.APIC_PROCPRI = vector & 0xf0;
     }
     guest.IF = false;
+    yield* handle(vector);
+    yield* return_from_interrupt(cpu);
   },
 );
 
-export const return_from_interrupt = fn(
+const return_from_interrupt = fn(
   'IRET: the guest accepts interrupts again. A hypervisor that asked for the window gets an exit.',
   function* return_from_interrupt(cpu: VirtCpu) {
     yield* open_window(cpu);
@@ -325,15 +336,21 @@ export function* instruction_boundary(cpu: VirtCpu): Run {
   yield* preempt();
   yield* running(cpu);
   const { idt } = cpu;
-  if (idt === undefined) return;
-  for (;;) {
-    if (windowIsDue(cpu)) yield* vm_exit(cpu, { kind: 'interrupt window' });
-    if (cpu.notified) yield* process_posted_interrupts(cpu, idt.apic);
-    const vector = pendingVector(cpu, idt.apic);
-    if (vector < 0) return;
-    yield* accept_vector(cpu, idt.apic, vector);
-    yield* idt.handle(vector);
-    yield* return_from_interrupt(cpu);
+  if (idt !== undefined) while (interrupt_waits(cpu, idt.apic)) yield* take_interrupt(cpu, idt);
+}
+
+/** Takes what is due, or leaves the guest first where the hypervisor waits for just that. An entry or a notification brings all of it about. */
+function* take_interrupt(cpu: VirtCpu, idt: Idt): Run {
+  if (windowIsDue(cpu)) {
+    causedBy(cpu.enteredAt);
+    yield* interrupting(leave_guest)(cpu, { kind: 'interrupt window' });
+    yield* running(cpu);
+  } else if (cpu.notified) {
+    causedBy(cpu.notifiedAt);
+    yield* interrupting(process_posted_interrupts)(cpu, idt);
+  } else {
+    causedBy(Math.max(cpu.enteredAt, cpu.notifiedAt));
+    yield* interrupting(accept_vector)(cpu, idt, pendingVector(cpu, idt.apic));
   }
 }
 
@@ -348,37 +365,23 @@ const windowIsDue = ({ vmcs, vmcb, guest }: VirtCpu): boolean =>
 function* running(cpu: VirtCpu) {
   if (cpu.guest.running) return;
   yield* until(() => cpu.guest.running);
-  causedBy(cpu.enteredAt);
+  resumedBy(cpu.enteredAt);
 }
 
 /** Polls for something to happen, as a guest with nothing to do may instead of halting: it goes on behind the next interrupt. */
 export function* idle(cpu: VirtCpu): Run {
-  const { idt, guest } = cpu;
-  if (idt === undefined) return;
-  yield* until(() => guest.running && (cpu.notified || windowIsDue(cpu) || pendingVector(cpu, idt.apic) >= 0));
-  causedBy(cpu.notified ? cpu.notifiedAt : cpu.enteredAt);
+  const { idt } = cpu;
+  if (idt !== undefined) yield* until(() => interrupt_waits(cpu, idt.apic));
 }
 
 /** Whether the guest runs and has an interrupt to take, or to look for among the posted ones. */
 export const interrupt_waits = (cpu: VirtCpu, apic: KvmLapic): boolean =>
   cpu.guest.running && (cpu.notified || windowIsDue(cpu) || pendingVector(cpu, apic) >= 0);
 
-/** Waits in the guest's idle loop for an interrupt to take, and takes it. The result is its vector. */
-export function* await_interrupt(cpu: VirtCpu, apic: KvmLapic) {
-  for (;;) {
-    yield* until(() => interrupt_waits(cpu, apic));
-    if (windowIsDue(cpu)) yield* vm_exit(cpu, { kind: 'interrupt window' });
-    const posted = cpu.notified;
-    if (posted) {
-      causedBy(cpu.notifiedAt);
-      yield* process_posted_interrupts(cpu, apic);
-    }
-    const vector = pendingVector(cpu, apic);
-    if (vector < 0) continue;
-    if (!posted) causedBy(cpu.enteredAt);
-    yield* accept_vector(cpu, apic, vector);
-    return vector;
-  }
+/** Waits in the guest's idle loop for an interrupt, and takes it. */
+export function* await_interrupt(cpu: VirtCpu, idt: Idt): Run {
+  yield* until(() => interrupt_waits(cpu, idt.apic));
+  yield* take_interrupt(cpu, idt);
 }
 
 function pendingVector({ vmcs, mode, guest }: VirtCpu, apic: KvmLapic): number {

@@ -1,7 +1,7 @@
 import { bool, hex, struct, type InstanceOf } from '../../engine/cell';
-import { architecturally, source } from '../../engine/fn';
+import { architecturally, interrupting, source } from '../../engine/fn';
 import type { Run } from '../../engine/machine';
-import { causedBy, preempt, signal, until } from '../../engine/steps';
+import { causedBy, preempt, resumedBy, signal, until } from '../../engine/steps';
 import { bitmap_assign, bitmap_test, highest_above_31 } from '../acrn/hypervisor/bitmaps';
 import { vmexit_handler } from '../acrn/hypervisor/arch/x86/guest/vmexit';
 import { apicv_advanced_ops } from '../acrn/hypervisor/arch/x86/guest/vlapic';
@@ -73,8 +73,8 @@ const evaluate = ({ vlapic, vmcs }: AcrnVcpu): void => {
 };
 
 const process_posted_interrupts = fn(
-  'The CPU moves the posted vectors into the virtual IRR and evaluates: no exit, no hypervisor.',
-  function* process_posted_interrupts(vcpu: AcrnVcpu) {
+  'The CPU moves the posted vectors into the virtual IRR and evaluates: no exit, no hypervisor. A guest that is in the middle of something takes at once what it can.',
+  function* process_posted_interrupts(vcpu: AcrnVcpu, handle?: Handle) {
     vcpu.pcpu['irr.POSTED_INTR_VECTOR'] = false;
     vcpu.pid.POSTED_INTR_ON = false;
     for (let vector = 32; vector < 256; vector++) {
@@ -84,6 +84,8 @@ const process_posted_interrupts = fn(
       }
     }
     evaluate(vcpu);
+    const event = handle && deliverable(vcpu);
+    if (event !== undefined) yield* accept_vector(vcpu, event, handle!);
   },
 );
 
@@ -137,7 +139,7 @@ export function* vm_exit(vcpu: AcrnVcpu, exit: VmxExit): Run {
 function* entered({ cpu }: AcrnVcpu): Run {
   if (cpu.running) return;
   yield* until(() => cpu.running);
-  causedBy(cpu.enteredAt);
+  resumedBy(cpu.enteredAt);
 }
 
 /** A vector that the guest takes now, or `undefined`. A fault comes whether interrupts are on or not. */
@@ -155,9 +157,10 @@ export const interrupted = (vcpu: AcrnVcpu): boolean =>
   (vcpu.pcpu['irr.NOTIFY_VCPU_VECTOR'] || (posts(vcpu) && vcpu.pcpu['irr.POSTED_INTR_VECTOR']) || deliverable(vcpu) !== undefined);
 
 const accept_vector = fn(
-  'The guest’s CPU takes the interrupt: interrupts are off from here to the return from it.',
-  function* accept_vector(vcpu: AcrnVcpu, vector: number) {
+  'The guest’s CPU takes the interrupt, and goes where its table of handlers says: interrupts are off from here to the return from it.',
+  function* accept_vector(vcpu: AcrnVcpu, event: number, handle: Handle) {
     const { vmcs, vlapic } = vcpu;
+    const vector = event & 0xff;
     if (vmcs.VMX_ENTRY_INT_INFO_FIELD !== 0) vmcs.VMX_ENTRY_INT_INFO_FIELD = 0;
     else {
       bitmap_assign(vlapic, 'apic_page.isr', vector, true);
@@ -167,40 +170,39 @@ const accept_vector = fn(
       evaluate(vcpu);
     }
     vmcs['VMX_GUEST_RFLAGS.IF'] = false;
+    yield* handle(event === GP_FAULT ? { kind: 'fault' } : { kind: 'vector', vector });
+    yield* set_IF(vcpu, true);
   },
 );
 
 /** What came between two instructions of the guest: a vector that it takes, or the end of it by a fault. */
-export type Event = { readonly kind: 'vector'; readonly vector: number } | { readonly kind: 'fault' };
+type Event = { readonly kind: 'vector'; readonly vector: number } | { readonly kind: 'fault' };
 
-/**
- * Between two instructions: leaves the guest if the CPU is kicked, takes posted vectors, and the vector that is due.
- * The result is that vector, if there is one.
- */
-export function* instruction_boundary(vcpu: AcrnVcpu): Run<Event | undefined> {
-  yield* preempt();
-  yield* entered(vcpu);
-  while (interrupted(vcpu)) {
-    const { pcpu, vmcs } = vcpu;
+/** What the guest does then. */
+export type Handle = (event: Event) => Run;
+
+/** Between two instructions: leaves the guest if the CPU is kicked, takes posted vectors, and the vectors that are due. */
+export function* instruction_boundary(vcpu: AcrnVcpu, handle: Handle): Run {
+  const { cpu, pcpu, vmcs } = vcpu;
+  for (;;) {
+    yield* preempt();
+    yield* entered(vcpu);
+    if (!interrupted(vcpu)) return;
     // What is injected is delivered as a part of the entry: before a kick makes the CPU leave again.
     const injected = (vmcs.VMX_ENTRY_INT_INFO_FIELD & VMX_INT_INFO_VALID) !== 0;
     if (pcpu['irr.NOTIFY_VCPU_VECTOR'] && !injected) {
       causedBy(pcpu.interruptedAt);
-      yield* kicked(vcpu);
-      yield* entered(vcpu);
-      continue;
-    }
-    if (pcpu['irr.POSTED_INTR_VECTOR'] && posts(vcpu) && !injected) {
+      yield* interrupting(kicked)(vcpu);
+    } else if (pcpu['irr.POSTED_INTR_VECTOR'] && posts(vcpu) && !injected) {
       causedBy(pcpu.interruptedAt);
-      yield* process_posted_interrupts(vcpu);
-      continue;
+      yield* interrupting(process_posted_interrupts)(vcpu, handle);
+    } else {
+      const event = deliverable(vcpu);
+      if (event === undefined) continue;
+      causedBy(cpu.enteredAt);
+      yield* interrupting(accept_vector)(vcpu, event, handle);
     }
-    const event = deliverable(vcpu);
-    if (event === undefined) continue;
-    yield* accept_vector(vcpu, event & 0xff);
-    return event === GP_FAULT ? { kind: 'fault' } : { kind: 'vector', vector: event & 0xff };
   }
-  return undefined;
 }
 
 /** CLI, STI and IRET. Opening interrupts makes a CPU leave whose hypervisor waits for just that. */

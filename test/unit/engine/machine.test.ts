@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { int, struct } from '../../../src/engine/cell';
-import { source } from '../../../src/engine/fn';
+import { interrupting, source } from '../../../src/engine/fn';
+import { NO_STEP } from '../../../src/engine/journal';
 import { createMachine } from '../../../src/engine/machine';
 import { acquire, Mutex, release } from '../../../src/engine/mutex';
 import { running } from '../../../src/engine/running';
-import { at, preempt, sleep, until } from '../../../src/engine/steps';
+import { at, causedBy, preempt, resumedBy, signal, sleep, until } from '../../../src/engine/steps';
 import { complete, type Run } from '../../../src/engine/timeline';
 import { machineOf } from './machines';
 
@@ -60,6 +61,38 @@ test('a thread gives way at a preemption point once somebody more urgent can run
     }),
   );
   assert.equal(seen, 1);
+});
+
+test('who interrupts is below what it interrupts, but comes from what it names; only a function that executes is resumed', () => {
+  let raisedAt = NO_STEP;
+  const raise = fn('', function* raise() {
+    raisedAt = signal('line', 'wire');
+  });
+  const handler = fn('', function* handler() {});
+  const work = fn('', function* work() {
+    yield* until(() => raisedAt !== NO_STEP);
+    causedBy(raisedAt);
+    yield* interrupting(handler)();
+    resumedBy(raisedAt);
+    at('rest');
+  });
+  const next = fn('', function* next() {});
+  const { journal } = complete(
+    createMachine(options, () => {
+      running().thread('worker', '', 'test', 1, function* () {
+        yield* work();
+        resumedBy(raisedAt);
+        yield* next();
+      });
+      running().thread('device', '', 'test', 2, raise);
+    }),
+  );
+  const steps = Array.from({ length: journal.length }, (_, n) => journal.step(n));
+  const entering = (name: string) => steps.find(({ kind, site }) => kind === 'enter' && site.fn.name === name)!;
+  assert.deepEqual([entering('handler').edge, entering('handler').depth, entering('handler').cause], ['root', 1, raisedAt]);
+  assert.equal(entering('handler').parent, entering('work').n);
+  assert.equal(steps.find(({ site }) => site.anchor?.token === 'rest')?.cause, raisedAt);
+  assert.equal(entering('next').cause, NO_STEP);
 });
 
 test('time passes only while every thread waits', () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
 import * as fc from 'fast-check';
-import { allFunctions, referenceOf } from '../../../src/engine/fn';
-import { NO_STEP, type EdgeKind } from '../../../src/engine/journal';
+import { allFunctions, referenceOf, type FnInfo } from '../../../src/engine/fn';
+import { NO_STEP, type EdgeKind, type Journal } from '../../../src/engine/journal';
 import { anchorKey, describeReference, type Reference } from '../../../src/engine/reference';
 import { CATALOGUE, requireFlow } from '../../../src/flows/catalogue';
 import { casesOf, namedCases } from '../../../src/flows/cases';
@@ -36,6 +36,78 @@ function way(from: KnownFunction, to: KnownFunction): readonly Edge[] {
       if (!reached.has(next)) reached.set(next, [...path, edge]);
     }
   return reached.get(to) ?? [];
+}
+
+/** Of each flow: what begins in the device, in the guest or outside, and what ends it. */
+const ENDS: Readonly<Record<string, readonly (readonly [first: string, last: string])[]>> = {
+  'vfio-intx': [['raise_cause', 'edu_irq_handler']],
+  'vfio-msi': [['raise_cause', 'edu_msi_handler']],
+  'vfio-probe': [
+    ['kernfs_fop_write_iter', 'vfio_req_notifier_handler'],
+    ['kernfs_fop_write_iter', 'leave'],
+  ],
+  'mdev-mtty': [
+    ['uart_write', 'serial8250_interrupt'],
+    ['send', 'serve_one'],
+  ],
+  pic: [
+    ['edu_fact_thread', 'edu_irq'],
+    ['raise_edu', 'edu_irq'],
+    ['send', 'uart_irq'],
+  ],
+  ioapic: [
+    ['ask', 'device_handler'],
+    ['ask', 'timer_handler'],
+  ],
+  'virtio-kvm': [
+    ['hvc_write', 'vp_vring_interrupt'],
+    ['blk_mq_dispatch_rq_list', 'virtblk_done'],
+  ],
+  'acrn-virtio-console': [
+    ['writes_hello', 'vring_interrupt'],
+    ['type_characters', 'in_intr'],
+  ],
+};
+
+function reaches(of: KnownFunctions, direction: 'callers' | 'callees', from: string, to: string): boolean {
+  const seen = new Set([...of.values()].filter(({ fn }) => fn.name === from));
+  for (const one of seen) {
+    if (one.fn.name === to) return true;
+    for (const edge of one[direction]) seen.add(of.get(functionKey(direction === 'callees' ? edge.to : edge.from))!);
+  }
+  return false;
+}
+
+/** What a journal says of an edge. */
+interface Said {
+  readonly from: FnInfo | undefined;
+  readonly to: readonly FnInfo[];
+  readonly kind: EdgeKind;
+}
+
+function callAt(journal: Journal, n: number): Said {
+  const { kind, parent, site, edge } = journal.step(n);
+  assert.equal(kind, 'enter');
+  return { from: journal.step(parent).site.fn, to: [site.fn], kind: edge };
+}
+
+/** The latest hand-over to the thread of a step, and the functions that waited for it. */
+function lastHandover(journal: Journal, n: number): Said {
+  let at = n;
+  while (journal.cause(at) === NO_STEP || journal.thread(at) !== journal.thread(n)) at--;
+  const { site, edge } = journal.step(journal.cause(at));
+  const waited = journal.step(at).edge === 'root' ? [journal.step(at).site.fn] : stackAt(journal, at);
+  return { from: site.fn, to: waited, kind: edge === 'none' ? 'wake-up' : edge };
+}
+
+function stackAt(journal: Journal, n: number): readonly FnInfo[] {
+  const { parent } = journal.step(n);
+  return parent === NO_STEP ? [] : [journal.step(parent).site.fn, ...stackAt(journal, parent)];
+}
+
+function lazily<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
 }
 
 suite('functions as the flows know them', () => {
@@ -88,14 +160,55 @@ suite('functions as the flows know them', () => {
     );
     fc.assert(
       fc.property(step, ({ run: { journal }, n }) => {
-        const { kind, parent, cause, site } = journal.step(n);
+        const { kind, parent, cause, site, edge } = journal.step(n);
         const callees = (before: number): readonly Edge[] => known.get(functionKey(journal.step(before).site.fn))!.callees;
-        if (cause !== NO_STEP) assert.ok(callees(cause).some(({ to, handsOver }) => handsOver && to === site.fn));
-        else if (kind === 'enter' && parent !== NO_STEP)
-          assert.ok(callees(parent).some(({ to, handsOver }) => !handsOver && to === site.fn));
+        const isCalled = kind === 'enter' && parent !== NO_STEP && edge !== 'root';
+        if (isCalled) assert.ok(callees(parent).some(({ to, handsOver }) => !handsOver && to === site.fn));
+        // Who waited goes on: the caller, where the first thing that happens is a call.
+        const goesOn = isCalled ? journal.step(parent).site.fn : site.fn;
+        if (cause !== NO_STEP) assert.ok(callees(cause).some(({ to, handsOver }) => handsOver && to === goesOn));
       }),
       { numRuns: 200 },
     );
+  });
+
+  test('lead only where a model says that they do, never by coming first', () => {
+    const runs = new Map(cases.map((of) => [of, lazily(() => simulate(of.flow, of.inputs))]));
+    for (const edge of edges(known)) {
+      const text = `${edge.from.name} → ${edge.to.name} (${edge.kind})`;
+      assert.ok(edge.visits.length > 0 && edge.kind !== 'none' && edge.kind !== 'root', text);
+      for (const { of, first } of edge.visits) {
+        const { journal } = runs.get(of)!();
+        const { from, to, kind } = edge.handsOver ? lastHandover(journal, first) : callAt(journal, first);
+        assert.equal(from, edge.from, text);
+        assert.ok(to.includes(edge.to), text);
+        assert.equal(kind, edge.kind, text);
+      }
+    }
+  });
+
+  test('lead to no interrupt’s handler from what happens to be interrupted, nor on from there to what a thread does next', () => {
+    const callersOf = (name: string): readonly string[] => [
+      ...new Set([...known.values()].filter(({ fn }) => fn.name === name).flatMap(({ callers }) => callers.map(({ from }) => from.name))),
+    ];
+    assert.deepEqual(callersOf('common_interrupt').toSorted(), ['accept', 'accept_vector', 'interrupted', 'take_vector']);
+    assert.deepEqual(callersOf('accept_vector').toSorted(), ['enter_guest', 'post_interrupt', 'process_posted_interrupts']);
+    assert.deepEqual(callersOf('interrupted'), ['cpu_tb_exec']);
+    assert.deepEqual(callersOf('kvm_ipi_signal'), ['cpus_kick_thread']);
+    for (const name of ['do_exit', 'hvc_write', 'uart_write', 'guest_reads_bar', 'edu_msi_remove'])
+      assert.deepEqual(callersOf(name), name === 'hvc_write' ? ['writes_hello'] : [], name);
+  });
+
+  test('lead from the device or the guest to the handler, and back', async () => {
+    for (const { id } of CATALOGUE) {
+      const ends = ENDS[id];
+      assert.ok(ends !== undefined, `${id}: which way is to be followed?`);
+      const own = await knowFunctions(casesOf([requireFlow(id)]), () => Promise.resolve());
+      for (const [first, last] of ends) {
+        assert.ok(reaches(own, 'callees', first, last), `${id}: ${first} leads to ${last}`);
+        assert.ok(reaches(own, 'callers', last, first), `${id}: ${last} comes from ${first}`);
+      }
+    }
   });
 
   test('stand where the same runs claim to, and nowhere else', async () => {
@@ -145,7 +258,7 @@ suite('functions as the flows know them', () => {
       'by the eventfd',
     );
     assert.ok(
-      path.some(({ handsOver, to }) => handsOver && to.name === 'common_interrupt'),
+      path.some(({ kind, to }) => kind === 'hardirq' && to.name === 'common_interrupt'),
       'into the guest',
     );
   });

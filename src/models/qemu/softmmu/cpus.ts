@@ -1,7 +1,8 @@
 import { architecturally, source, through } from '../../../engine/fn';
+import { NO_STEP } from '../../../engine/journal';
 import { running } from '../../../engine/running';
 import { acquire, release } from '../../../engine/mutex';
-import { at, atCall, until } from '../../../engine/steps';
+import { at, atCall, causedBy, until } from '../../../engine/steps';
 import { interrupt_cpu } from '../../hardware/virt_cpu';
 import type { X86CPU } from '../include/hw/core/cpu';
 import { pendingInterrupt } from '../target/i386/cpu';
@@ -39,6 +40,7 @@ export const cpus_kick_thread = fn(
     atCall('pthread_kill');
     const { kvm } = cpu;
     if (kvm === undefined) return;
+    kvm.signalledAt = running().lastStep;
     kvm.TIF_SIGPENDING = true;
     // The host tells the processor that the thread runs on, which takes it out of the guest.
     yield* architecturally('hardirq', interrupt_cpu)(kvm.cpu);
@@ -47,6 +49,7 @@ export const cpus_kick_thread = fn(
 
 export const qemu_cpu_kick = fn('Wakes the CPU’s thread, or makes it come out of the guest.', function* qemu_cpu_kick(cpu: X86CPU) {
   atCall('qemu_cond_broadcast');
+  cpu.kickedAt = running().lastStep;
   const { kick_vcpu_thread } = cpu.board.cpus_accel;
   if (kick_vcpu_thread !== undefined) yield* through('function pointer', 'kick_vcpu_thread', kick_vcpu_thread)(cpu);
   else yield* cpus_kick_thread(cpu);
@@ -73,8 +76,10 @@ export const qemu_wait_io_event = fn(
   function* qemu_wait_io_event(cpu: X86CPU) {
     while (yield* cpu_thread_is_idle(cpu)) {
       release(cpu.board.qemu_global_mutex, 'qemu_cond_wait');
+      cpu.kickedAt = NO_STEP;
       yield* until(() => !isIdle(cpu));
       yield* acquire(cpu.board.qemu_global_mutex, 'qemu_cond_wait');
+      causedBy(cpu.kickedAt);
     }
     yield* qemu_wait_io_event_common(cpu);
   },

@@ -39,6 +39,6 @@ export const signal_event = fn(
   'Sets the event and wakes its waiter. The flag is a boolean on purpose: two signals before a wait count as one.',
   function* signal_event(event: SchedEvent) {
     event.set = true;
-    if (event.waiting_thread !== 0) event.wokenBy = signal('function pointer', 'wake_thread');
+    if (event.waiting_thread !== 0) event.wokenBy = signal('wake-up', 'wake_thread');
   },
 );

@@ -486,6 +486,7 @@ export function kvm_vcpu(kvm: Kvm, mode: LapicMode, { setup = 'booted', host_lap
     complete_userspace_io: undefined,
     thread: -1,
     wokenAt: -1,
+    signalledAt: -1,
     highest_stale_pending_ioapic_eoi: -1,
     req_immediate_exit: false,
   };

@@ -268,6 +268,8 @@ export type KvmVcpu = InstanceOf<typeof kvm_vcpu_cells> & {
   thread: number;
   /** The step that woke it up last. */
   wokenAt: number;
+  /** The step that sent its thread the signal that waits. */
+  signalledAt: number;
   /** A field of Linux 6.15 and later, and so no cell of the older kernels that the flows show. */
   highest_stale_pending_ioapic_eoi: number;
   /** The entry that comes next is only to get the guest's CPU past an injection: an exit follows at once. */

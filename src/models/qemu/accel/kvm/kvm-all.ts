@@ -1,6 +1,6 @@
-import { architecturally, source, through } from '../../../../engine/fn';
+import { interrupting, source, through } from '../../../../engine/fn';
 import { acquire, release } from '../../../../engine/mutex';
-import { at, atCall, preempt } from '../../../../engine/steps';
+import { at, atCall, causedBy, preempt } from '../../../../engine/steps';
 import {
   KVM_IOEVENTFD_FLAG_DATAMATCH,
   KVM_IOEVENTFD_FLAG_DEASSIGN,
@@ -345,7 +345,8 @@ function* take_signal(cpu: X86CPU) {
   if (!cpu.kvm!.TIF_SIGPENDING) return;
   atCall('kvm_vcpu_ioctl', 'a signal has come');
   cpu.kvm!.TIF_SIGPENDING = false;
-  yield* architecturally('hardirq', kvm_ipi_signal)(cpu);
+  causedBy(cpu.kvm!.signalledAt);
+  yield* interrupting(kvm_ipi_signal)(cpu);
 }
 
 export const kvm_cpu_exec = fn(

@@ -1,4 +1,5 @@
 import { architecturally, source, through } from '../../../../engine/fn';
+import { NO_STEP } from '../../../../engine/journal';
 import { acquire, release } from '../../../../engine/mutex';
 import { at, atCall, causedBy, signal, until } from '../../../../engine/steps';
 import type { TranslatedCode } from '../../../hardware/translated_code';
@@ -57,7 +58,9 @@ const cpu_tb_exec = fn(
   function* cpu_tb_exec(q: Process, cpu: X86CPU, code: TranslatedCode) {
     code.enteredAt = signal('translated code', 'tcg_qemu_tb_exec');
     code.running = true;
+    cpu.kickedAt = NO_STEP;
     yield* until(() => code.helper !== undefined || cpu.exit_request || pendingInterrupt(cpu, cpu.interrupt_request) !== 0);
+    if (code.helper === undefined) causedBy(cpu.kickedAt);
     at('tb_exit');
     code.running = false;
     if (code.helper === undefined) return at('TB_EXIT_IDX1', 'somebody wants this CPU');

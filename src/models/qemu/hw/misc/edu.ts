@@ -106,7 +106,7 @@ const edu_mmio_write = fn(
         edu.fact = val;
         atCall('qatomic_or');
         edu.status |= EDU_STATUS_COMPUTING;
-        edu.signalledAt = signal('workqueue', 'qemu_cond_signal', 'the device’s own thread computes');
+        edu.signalledAt = signal('wake-up', 'qemu_cond_signal', 'the device’s own thread computes');
         return;
       case EDU_STATUS:
         at('EDU_STATUS_IRQFACT');

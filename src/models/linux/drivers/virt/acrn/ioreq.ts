@@ -194,7 +194,7 @@ const acrn_ioreq_dispatch = fn(
       yield* preempt();
       atCall('set_bit');
       client.ioreqs_map |= 1 << i;
-      client.wokenBy = signal('function pointer', 'wake_up_interruptible');
+      client.wokenBy = signal('wake-up', 'wake_up_interruptible');
       release(vm.ioreq_clients_lock, 'spin_unlock_bh');
     }
     return 0;

@@ -1,4 +1,5 @@
 import { bit, bool, means, register, struct, type InstanceOf } from '../../../../../engine/cell';
+import { NO_STEP } from '../../../../../engine/journal';
 import type { KvmVcpu } from '../../../../linux/virt/kvm/kvm_types';
 import type { TranslatedCode } from '../../../../hardware/translated_code';
 import type { Board } from '../../../board';
@@ -38,6 +39,8 @@ export type X86CPU = InstanceOf<typeof X86CPUCells> & {
   readonly board: Board;
   /** The local APIC, if QEMU emulates it. */
   apic_state: APICCommonState | undefined;
+  /** The step that woke its thread up since that last went to sleep. */
+  kickedAt: number;
   /** The number of the thread that runs it, once that has started. */
   thread: number | undefined;
   /** KVM's side of it: kvm_fd and kvm_run. */
@@ -55,6 +58,7 @@ export function x86_cpu(board: Board, cpu_index: number, execution?: Execution):
     cpu_index,
     board,
     apic_state: undefined,
+    kickedAt: NO_STEP,
     thread: undefined,
     kvm: undefined,
     code: undefined,

@@ -69,7 +69,7 @@ export const context_switch_in = fn(
 );
 
 export const launch_vcpu = fn('Lets a vCPU’s thread run.', function* launch_vcpu(vcpu: AcrnVcpu) {
-  vcpu.launchedBy = signal('function pointer', 'wake_thread');
+  vcpu.launchedBy = signal('wake-up', 'wake_thread');
 });
 
 export const run_vcpu = fn('Enters the guest, and returns when it has left it again: with the reason.', function* run_vcpu(vcpu: AcrnVcpu) {
