@@ -55,6 +55,8 @@ const WAY = [
   'vmx_deliver_posted_interrupt',
   'kvm_vcpu_trigger_posted_interrupt',
   'post_interrupt',
+  'process_posted_interrupts',
+  'accept_vector',
   'common_interrupt',
   'call_irq_handler',
   'handle_irq',
@@ -85,6 +87,19 @@ async function goToLine({ page }: Workbench, line: number): Promise<void> {
   await page.keyboard.press('Enter');
 }
 
+/** Moves the focus to the next row, unless it is on the last. */
+async function goDown(workbench: Workbench): Promise<boolean> {
+  const before = await focused(workbench).getAttribute('data-index');
+  await workbench.page.keyboard.press('ArrowDown');
+  return eventually(
+    () => focused(workbench).getAttribute('data-index'),
+    (index) => index !== before,
+  ).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** Opens the node that has the focus, and goes down among its children to the one of that name. */
 async function descend(workbench: Workbench, to: string): Promise<void> {
   const { page } = workbench;
@@ -98,14 +113,7 @@ async function descend(workbench: Workbench, to: string): Promise<void> {
     },
     (name) => name !== from,
   );
-  for (let n = 0; n < 40 && (await focusedName(workbench)) !== to; n++) {
-    const before = await focused(workbench).getAttribute('data-index');
-    await page.keyboard.press('ArrowDown');
-    await eventually(
-      () => focused(workbench).getAttribute('data-index'),
-      (index) => index !== before,
-    );
-  }
+  while ((await focusedName(workbench)) !== to && (await goDown(workbench)));
   assert.equal(await focusedName(workbench), to, `below ${from}`);
 }
 

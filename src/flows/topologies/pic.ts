@@ -74,7 +74,7 @@ const translated: PartSpec = {
   kind: 'cpu',
   world: 'guest',
   of: ['translated_code'],
-  code: ['tcg_cpu'],
+  code: ['tcg_cpu', 'translated_code'],
   shows: ['running', 'vector'],
   ...tcg,
 };
@@ -164,13 +164,7 @@ export const picTopology: Topology = {
     { from: 'x86cpu', to: 'vcpu', kind: 'ioctl', label: 'KVM_RUN', passed: [entering('kvm_arch_vcpu_ioctl_run')] },
     { from: 'vcpu', to: 'x86cpu', kind: 'syscall', label: 'exit', passed: [entering('kvm_arch_post_run')] },
     { from: 'x86cpu', to: 'code', kind: 'translated code', label: 'vector', passed: [handing('translated code', 'cpu_tb_exec')] },
-    {
-      from: 'code',
-      to: 'x86cpu',
-      kind: 'translated code',
-      label: 'helper',
-      passed: [entering('helper_outb'), entering('helper_inb'), entering('helper_hlt')],
-    },
+    { from: 'code', to: 'x86cpu', kind: 'translated code', label: 'helper', passed: [handing('translated code', 'leave_code')] },
     {
       from: 'code',
       to: 'driver',

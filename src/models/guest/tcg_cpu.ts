@@ -43,7 +43,7 @@ export function tcg_cpu(cpu: X86CPU): PcCpu {
       yield* in_code(code);
       yield* on ? sti(cpu) : cli(cpu);
       // The loop looks for interrupts when a block ends, and STI ends one.
-      if (on) yield* call_helper(code, { kind: 'end of block' });
+      if (on) yield* call_helper(code, { kind: 'exit_tb' });
     },
     *spin(done) {
       yield* until(done);

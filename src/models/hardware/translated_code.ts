@@ -1,6 +1,7 @@
 import { bool, int, struct, type InstanceOf } from '../../engine/cell';
+import { source } from '../../engine/fn';
 import type { Run } from '../../engine/machine';
-import { causedBy, preempt, resumedBy, until } from '../../engine/steps';
+import { causedBy, preempt, resumedBy, signal, until } from '../../engine/steps';
 
 /**
  * A guest's code as TCG runs it: translated, on the thread of its CPU, until it does what translated code cannot do by itself.
@@ -15,7 +16,7 @@ export type HelperCall =
   | { readonly kind: 'load'; readonly addr: number; readonly size: number }
   | { readonly kind: 'hlt' }
   /** The end of a block that only changed the guest's interrupt flag, or none of this: the loop looks for interrupts. */
-  | { readonly kind: 'end of block' };
+  | { readonly kind: 'exit_tb' };
 
 const TranslatedCodeCells = struct(
   'translated_code',
@@ -41,10 +42,20 @@ export type TranslatedCode = InstanceOf<typeof TranslatedCodeCells> & {
 export const translated_code = (name: string): TranslatedCode =>
   Object.assign(TranslatedCodeCells(name), { helper: undefined, result: 0, enteredAt: -1, stoppedAt: -1, idt: undefined });
 
+const { fn } = source('hardware', 'translated_code');
+
+const leave_code = fn(
+  'Translated code calls a helper for what it cannot do by itself, or ends: the thread of its CPU goes on.',
+  function* leave_code(code: TranslatedCode, helper: HelperCall) {
+    code.helper = helper;
+    code.stoppedAt = signal('translated code', helper.kind);
+  },
+);
+
 /** The guest's side: stops for a helper, and gives what it came to once the code runs again. Interrupts that came meanwhile are taken first. */
 export function* call_helper(code: TranslatedCode, helper: HelperCall): Run<number> {
   yield* in_code(code);
-  code.helper = helper;
+  yield* leave_code(code, helper);
   yield* until(() => code.helper === undefined && code.running);
   resumedBy(code.enteredAt);
   const { result } = code;

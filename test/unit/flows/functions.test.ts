@@ -38,34 +38,36 @@ function way(from: KnownFunction, to: KnownFunction): readonly Edge[] {
   return reached.get(to) ?? [];
 }
 
-/** Of each flow: what begins in the device, in the guest or outside, and what ends it. */
-const ENDS: Readonly<Record<string, readonly (readonly [first: string, last: string])[]>> = {
-  'vfio-intx': [['raise_cause', 'edu_irq_handler']],
-  'vfio-msi': [['raise_cause', 'edu_msi_handler']],
+/** Of each flow: what begins in the device, in the guest or outside, what ends it, and whether that leads there in every run that has both. */
+const ENDS: Readonly<Record<string, readonly (readonly [first: string, last: string, when: 'always' | 'at times'])[]>> = {
+  'vfio-intx': [['raise_cause', 'edu_irq_handler', 'always']],
+  'vfio-msi': [['raise_cause', 'edu_msi_handler', 'always']],
   'vfio-probe': [
-    ['kernfs_fop_write_iter', 'vfio_req_notifier_handler'],
-    ['kernfs_fop_write_iter', 'leave'],
+    ['kernfs_fop_write_iter', 'vfio_req_notifier_handler', 'always'],
+    ['kernfs_fop_write_iter', 'leave', 'at times'],
   ],
   'mdev-mtty': [
-    ['uart_write', 'serial8250_interrupt'],
-    ['send', 'serve_one'],
+    ['uart_write', 'serial8250_interrupt', 'always'],
+    // A program that finds the eventfd signalled does not wait for it.
+    ['send', 'serve_one', 'at times'],
   ],
   pic: [
-    ['edu_fact_thread', 'edu_irq'],
-    ['raise_edu', 'edu_irq'],
-    ['send', 'uart_irq'],
+    ['raise_edu', 'edu_irq', 'always'],
+    ['send', 'uart_irq', 'always'],
+    // A kick hands over to nobody where the vCPU is out of the guest anyhow: it looks before it enters.
+    ['edu_fact_thread', 'edu_irq', 'at times'],
   ],
   ioapic: [
-    ['ask', 'device_handler'],
-    ['ask', 'timer_handler'],
+    ['ask', 'device_handler', 'always'],
+    ['ask', 'timer_handler', 'always'],
   ],
   'virtio-kvm': [
-    ['hvc_write', 'vp_vring_interrupt'],
-    ['blk_mq_dispatch_rq_list', 'virtblk_done'],
+    ['hvc_write', 'vp_vring_interrupt', 'always'],
+    ['blk_mq_dispatch_rq_list', 'virtblk_done', 'always'],
   ],
   'acrn-virtio-console': [
-    ['writes_hello', 'vring_interrupt'],
-    ['type_characters', 'in_intr'],
+    ['writes_hello', 'vring_interrupt', 'always'],
+    ['type_characters', 'in_intr', 'always'],
   ],
 };
 
@@ -73,7 +75,8 @@ function reaches(of: KnownFunctions, direction: 'callers' | 'callees', from: str
   const seen = new Set([...of.values()].filter(({ fn }) => fn.name === from));
   for (const one of seen) {
     if (one.fn.name === to) return true;
-    for (const edge of one[direction]) seen.add(of.get(functionKey(direction === 'callees' ? edge.to : edge.from))!);
+    for (const edge of one[direction].filter(({ visits }) => visits.length > 0))
+      seen.add(of.get(functionKey(direction === 'callees' ? edge.to : edge.from))!);
   }
   return false;
 }
@@ -127,11 +130,17 @@ suite('functions as the flows know them', () => {
   });
 
   test('know each edge at both of its ends', () => {
-    const callers = new Set([...known.values()].flatMap((one) => one.callers));
-    const callees = new Set(edges(known));
-    assert.ok(callees.size > 2000);
-    assert.deepEqual(callers, callees);
-    for (const { fn, callees: own } of known.values()) for (const edge of own) assert.equal(edge.from, fn);
+    assert.ok(edges(known).length > 2000);
+    for (const { fn, callers, callees } of known.values()) {
+      for (const edge of callees) {
+        assert.equal(edge.from, fn);
+        assert.ok(known.get(functionKey(edge.to))?.callers.includes(edge), `${fn.name} → ${edge.to.name} (${edge.kind})`);
+      }
+      for (const edge of callers) {
+        assert.equal(edge.to, fn);
+        assert.ok(known.get(functionKey(edge.from))?.callees.includes(edge), `${fn.name} ← ${edge.from.name} (${edge.kind})`);
+      }
+    }
   });
 
   test('call each other as the same runs claim of source', async () => {
@@ -176,6 +185,11 @@ suite('functions as the flows know them', () => {
     const runs = new Map(cases.map((of) => [of, lazily(() => simulate(of.flow, of.inputs))]));
     for (const edge of edges(known)) {
       const text = `${edge.from.name} → ${edge.to.name} (${edge.kind})`;
+      // What no run passes is read from the models' source: plain calls.
+      if (known.get(functionKey(edge.to))!.visits.length === 0) {
+        assert.ok(edge.visits.length === 0 && edge.kind === 'call', text);
+        continue;
+      }
       assert.ok(edge.visits.length > 0 && edge.kind !== 'none' && edge.kind !== 'root', text);
       for (const { of, first } of edge.visits) {
         const { journal } = runs.get(of)!();
@@ -199,16 +213,27 @@ suite('functions as the flows know them', () => {
       assert.deepEqual(callersOf(name), name === 'hvc_write' ? ['writes_hello'] : [], name);
   });
 
-  test('lead from the device or the guest to the handler, and back', async () => {
-    for (const { id } of CATALOGUE) {
-      const ends = ENDS[id];
-      assert.ok(ends !== undefined, `${id}: which way is to be followed?`);
-      const own = await knowFunctions(casesOf([requireFlow(id)]), () => Promise.resolve());
-      for (const [first, last] of ends) {
-        assert.ok(reaches(own, 'callees', first, last), `${id}: ${first} leads to ${last}`);
-        assert.ok(reaches(own, 'callers', last, first), `${id}: ${last} comes from ${first}`);
+  test('lead from the device or the guest to the handler, and back, in every run that has both', async () => {
+    const found = new Map<string, boolean[]>();
+    for (const of of cases) {
+      const own = await knowFunctions([of], () => Promise.resolve());
+      const names = new Set([...own.values()].filter(({ visits }) => visits.length > 0).map(({ fn }) => fn.name));
+      const ends = ENDS[of.flow.id];
+      assert.ok(ends !== undefined, `${of.flow.id}: which way is to be followed?`);
+      for (const [first, last, when] of ends) {
+        if (!names.has(first) || !names.has(last)) continue;
+        const leads = reaches(own, 'callees', first, last);
+        assert.equal(reaches(own, 'callers', last, first), leads, `${caseText(of)}: ${last} from ${first}`);
+        assert.ok(leads || when === 'at times', `${caseText(of)}: ${first} leads to ${last}`);
+        const way = `${of.flow.id}: ${first} → ${last}`;
+        found.set(way, [...(found.get(way) ?? []), leads]);
       }
     }
+    const expected = CATALOGUE.flatMap(({ id }) => ENDS[id]!.map(([first, last]) => `${id}: ${first} → ${last}`));
+    assert.deepEqual(
+      expected.filter((way) => !found.get(way)?.includes(true)),
+      [],
+    );
   });
 
   test('stand where the same runs claim to, and nowhere else', async () => {

@@ -60,11 +60,10 @@ const cpu_tb_exec = fn(
     code.running = true;
     cpu.kickedAt = NO_STEP;
     yield* until(() => code.helper !== undefined || cpu.exit_request || pendingInterrupt(cpu, cpu.interrupt_request) !== 0);
-    if (code.helper === undefined) causedBy(cpu.kickedAt);
+    causedBy(code.helper === undefined ? cpu.kickedAt : code.stoppedAt);
     at('tb_exit');
     code.running = false;
     if (code.helper === undefined) return at('TB_EXIT_IDX1', 'somebody wants this CPU');
-    causedBy(code.stoppedAt);
     yield* help(q, cpu, code);
   },
 );
@@ -74,7 +73,7 @@ function* help(q: Process, cpu: X86CPU, code: TranslatedCode) {
   const { helper } = code;
   switch (helper?.kind) {
     case undefined:
-    case 'end of block':
+    case 'exit_tb':
       break;
     case 'outb':
       yield* architecturally('translated code', helper_outb)(q, helper.port, helper.data);
