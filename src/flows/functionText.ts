@@ -45,10 +45,10 @@ const MOST_THREADS = 2;
 
 /** What carries an edge and where it leads: `call`, `eventfd · host hard-IRQ`, into another thread `msi ⇒ guest CPU`. */
 export function edgeText({ kind, handsOver, threads }: Edge): string {
-  if (kind === 'call') return kind;
+  if (kind === 'call') return t(kind);
   const shown = threads.slice(0, MOST_THREADS).map((title) => t(title));
   const more = threads.length > MOST_THREADS ? ', …' : '';
-  return `${kind} ${handsOver ? '⇒' : '·'} ${shown.join(', ')}${more}`;
+  return `${t(kind)} ${handsOver ? '⇒' : '·'} ${shown.join(', ')}${more}`;
 }
 
 /** Of a long list, so many are told. */
@@ -82,5 +82,5 @@ function linkText({ kind, handsOver, registration, threads }: Edge, name: string
   if (kind === 'call') return `\`${name}\``;
   const where = handsOver ? ` ⇒ ${plain(t(threads[0] ?? ''))}` : '';
   const stored = registration === undefined ? '' : `, ${t('registered in {0}', `\`${registration.symbol}\``)}`;
-  return `\`${name}\` (${kind}${where}${stored})`;
+  return `\`${name}\` (${t(kind)}${where}${stored})`;
 }
