@@ -27,7 +27,7 @@ export async function workbenchPage(options: PageOptions): Promise<string> {
 
 /**
  * The workbench's program. code-server's build expects its own server behind it; two edits give back the serverless
- * behaviour of VS Code for the web.
+ * behaviour of VS Code for the web. A third takes back that the language features of JSON have a build for browsers: code-server ships none.
  *
  * @throws when an edit does not fit exactly once, so that a new version of code-server is noticed.
  */
@@ -35,6 +35,7 @@ export async function workbenchProgram(): Promise<string> {
   const edits = [
     ['{...JSON.parse(o),remoteAuthority:location.host}', '{...JSON.parse(o)}'],
     ['P.file(this.userDataPath).with({scheme:J.vscodeRemote})', 'P.file(this.userDataPath).with({scheme:J.vscodeUserData})'],
+    [',browser:"./client/dist/browser/jsonClientMain"', ''],
   ] as const;
   let program = await readFile(path.join(VSCODE, 'out/vs/code/browser/workbench/workbench.js'), 'utf8');
   for (const [original, edited] of edits) {
