@@ -1,6 +1,6 @@
 import { t } from '@vscode/l10n';
 import { CATALOGUE, requireFlow } from '../flows/catalogue';
-import { begin, ParameterError, presetInputs, resolveParameters, simulate, type Flow, type FlowRun } from '../flows/flow';
+import { begin, ParameterError, presetInputs, resolveParameters, simulate, type Flow, type FlowRun, type FlowStimuli } from '../flows/flow';
 import { referenceOfStep } from '../flows/places';
 import { cellName, chainText, resultText, valueText, writesOf } from '../flows/text';
 import { createCursor } from '../engine/timeline';
@@ -85,18 +85,19 @@ export function simulateAsTold(
   const flow = flowOf(command, operands);
   if (!/^\d{1,9}$/.test(seed)) throw new ParameterError(t('--seed is "{0}", expected a whole number', seed));
   const base = preset === undefined ? undefined : presetInputs(flow, preset);
+  const injected = inject.map(readStimulus);
   const run = simulate(flow, {
     parameters: resolveParameters(flow, { ...base?.parameters, ...readSettings(set) }),
-    stimuli: [...(base?.stimuli ?? []), ...inject.map(readStimulus)],
+    stimuli: [...(base?.stimuli ?? []), ...injected],
     seed: Number(seed),
   });
-  for (const line of lateStimuli(run)) process.stderr.write(`virtflow: ${line}\n`);
+  for (const line of lateStimuli(run, injected)) process.stderr.write(`virtflow: ${line}\n`);
   return run;
 }
 
-/** What is to be told of stimuli that do not happen at their steps, for the run has no more of them by then. */
-function* lateStimuli({ flow, inputs }: FlowRun): Generator<string> {
-  for (const { at, name } of inputs.stimuli) {
+/** What is to be told of stimuli that do not happen at their steps, for the run has no more of them by then. A preset may mean that. */
+function* lateStimuli({ flow, inputs }: FlowRun, injected: FlowStimuli): Generator<string> {
+  for (const { at, name } of injected) {
     const before = begin(flow, { ...inputs, stimuli: inputs.stimuli.filter((other) => other.at < at) }, false);
     const ended = before.proceed(at + 1);
     if (ended === undefined || before.steps >= at) continue;
