@@ -1,10 +1,9 @@
-import { stat } from 'node:fs/promises';
 import { t } from '@vscode/l10n';
 import { PROJECTS, type Project } from '../engine/reference';
 import { ParameterError } from '../flows/flow';
 import { createResolver, type Resolver } from '../sources/resolver';
 import { recogniseTree } from '../sources/tree';
-import { nodeFiles, problemOf } from './files';
+import { nodeFiles } from './files';
 
 /** The source trees that a command line names: as many of a project as one likes. */
 export type Directories = { readonly [P in Project]?: readonly string[] | undefined };
@@ -20,11 +19,6 @@ export async function openTrees(options: Directories): Promise<readonly Resolver
 }
 
 async function openTree(project: Project, directory: string): Promise<Resolver> {
-  const stats = await stat(directory).catch((error: unknown) => {
-    throw new ParameterError(`--${project} ${directory}: ${problemOf(error)}`, { cause: error });
-  });
-  if (!stats.isDirectory())
-    throw new ParameterError(t('--{0} {1}: this is no directory, expected the root of a source tree', project, directory));
   const files = nodeFiles(directory);
   const recognition = await recogniseTree(files);
   if (recognition.kind === 'unknown') throw new ParameterError(`--${project} ${directory}: ${recognition.message}`);

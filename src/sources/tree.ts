@@ -65,6 +65,8 @@ const MAX_EXCERPT = 40;
  * message says for each project what was expected and what was found.
  */
 export async function recogniseTree(files: SourceFiles): Promise<TreeRecognition> {
+  const problem = await problemOfRoot(files);
+  if (problem !== undefined) return { kind: 'unknown', message: problem };
   const objections: string[] = [];
   for (const signature of SIGNATURES) {
     const result = await match(files, signature);
@@ -74,6 +76,16 @@ export async function recogniseTree(files: SourceFiles): Promise<TreeRecognition
     objections.push(t('not {0}: {1}', signature.title, result.message));
   }
   return { kind: 'unknown', message: t('not a source tree of Linux, QEMU or ACRN ({0})', objections.join('; ')) };
+}
+
+/** Why no tree can be there at all: a root that is no directory, or cannot be looked at. */
+async function problemOfRoot(files: SourceFiles): Promise<string | undefined> {
+  try {
+    const root = await files.stat('');
+    return root === undefined || root.type === 'directory' ? undefined : t('this is no directory, expected the root of a source tree');
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
 }
 
 type Match = { readonly kind: 'version'; readonly version: string } | { readonly kind: 'other'; readonly message: string };

@@ -120,3 +120,10 @@ async function refuses(texts: Record<string, string>, message: RegExp): Promise<
   assert.ok(result.kind === 'unknown');
   assert.match(result.message, message);
 }
+
+test('a root that is no directory is told as that, not as what a directory would lack', async () => {
+  const result = await recogniseTree({ ...memoryFiles({}), stat: async () => ({ type: 'file', size: 5 }) });
+  assert.deepEqual(result, { kind: 'unknown', message: 'this is no directory, expected the root of a source tree' });
+  const unreadable = await recogniseTree({ ...memoryFiles({}), stat: () => Promise.reject(new Error('permission denied')) });
+  assert.deepEqual(unreadable, { kind: 'unknown', message: 'permission denied' });
+});
