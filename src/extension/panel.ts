@@ -102,7 +102,8 @@ export function registerPanel(
 
   function adopt(adopted: vscode.WebviewPanel): void {
     panel = adopted;
-    panel.iconPath = vscode.Uri.joinPath(context.extensionUri, 'media', 'icon.svg');
+    const icon = (theme: string) => vscode.Uri.joinPath(context.extensionUri, 'media', `panel-${theme}.svg`);
+    panel.iconPath = { light: icon('light'), dark: icon('dark') };
     const attached = attach(panel.webview, 'panel');
     panel.onDidDispose(() => {
       attached.dispose();

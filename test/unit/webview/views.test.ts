@@ -48,6 +48,14 @@ suite('the webviews', () => {
     assert.equal(await page.locator('body').getAttribute('data-step'), String(MASKED));
   });
 
+  view('keeps the name of a lane within it, also one long word', { ...panel, width: 500, height: 700 }, async ({ page, tell }) => {
+    const lanes = sample.run.lanes.map((lane) => ({ ...lane, title: 'administratorsandothers' }));
+    await tell(runAt({ ...sample, run: { ...sample.run, lanes } }, MASKED));
+    const lane = page.locator('.lane').first();
+    const [within, name] = [await lane.boundingBox(), await lane.locator('span').boundingBox()];
+    assert.ok(name!.x + name!.width <= within!.x + within!.width + 1, `${name!.width} wide in ${within!.width}`);
+  });
+
   view('shows where the run stands and what changed', panel, async ({ page, tell }) => {
     await tell(runAt(sample, MASKED));
     assert.equal(await page.locator('h1').innerText(), sample.run.title);
