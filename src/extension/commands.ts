@@ -5,6 +5,7 @@ import { CATALOGUE, flowById, requireFlow } from '../flows/catalogue';
 import type { Told } from '../flows/export/told';
 import { presetInputs, type Flow, type ParameterSpec } from '../flows/flow';
 import { referenceOfStep } from '../flows/places';
+import { allNotes } from '../flows/scenario/notes';
 import type { Session } from '../flows/session';
 import { upstreamVersions } from '../sources/links';
 import type { Code } from './code/register';
@@ -12,6 +13,7 @@ import type { Comparing } from './comparison';
 import { debugFlow, reverse } from './debug/commands';
 import { showError } from './errors';
 import { exportRun } from './export';
+import { goToNote } from './goToNote';
 import { linkToStep } from './links';
 import type { Panel } from './panel';
 import { upstreamPage, type Reveal } from './reveal';
@@ -49,8 +51,10 @@ export function registerCommands(parts: Parts): vscode.Disposable[] {
     'virtflow.addNote': (given) => (session.run ? comments.add(given) : noRun()),
     'virtflow.editNote': (comment) => comments.edit(comment),
     'virtflow.saveNote': (comment) => comments.save(comment),
-    'virtflow.cancelNote': () => comments.cancel(),
+    'virtflow.cancelNote': (comment) => comments.cancel(comment),
     'virtflow.deleteNote': (comment) => comments.remove(comment),
+    'virtflow.goToNote': async () => (await goToNote(session, notes, code)) && show(parts),
+    'virtflow.goToStepOfNotes': (thread) => comments.goToStep(thread),
     'virtflow.debugFlow': (node) => debugFlow(session, node),
     'virtflow.reverseStepOver': () => reverse('reverseNext'),
     'virtflow.reverseStepInto': () => reverse('stepBack'),
@@ -284,7 +288,7 @@ async function copyLink(session: Session): Promise<void> {
 /** What is told of the run that is explored: by its flow or its scenario, and by the reader. */
 const toldIn = ({ chapters, scenario }: Session, { all }: Notes): Told => ({
   chapters,
-  notes: [...(scenario?.content.notes ?? []), ...all],
+  notes: allNotes(scenario, all),
 });
 
 function noRun(): void {

@@ -27,7 +27,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const sources = createSourceTrees();
   const outlines = registerOutlines(session);
   const notes = registerNotes(context.workspaceState);
-  const comments = registerStepComments(session, notes);
+  const comments = registerStepComments(session, notes, sources, outlines);
   const reveal = registerReveal(session, sources, outlines, comments);
   const problems = registerScenarioProblems();
   const scenarios = registerScenarios(session, problems);

@@ -7,9 +7,10 @@ import { plain } from '../flows/markdown';
 import { referenceOfStep } from '../flows/places';
 import type { Session } from '../flows/session';
 import { versionNear, webLink } from '../sources/links';
-import { remarkOn, type Remark } from '../sources/remark';
+import { remarkOn } from '../sources/remark';
 import { isVersion } from '../sources/versions';
 import { showError } from './errors';
+import { locate, type Target } from './locate';
 import type { Outlines } from './outline';
 import type { SourceTrees } from './sourceTrees';
 import type { StepComments } from './stepComments';
@@ -20,12 +21,6 @@ export interface Reveal extends vscode.Disposable {
   now(takeFocus: boolean): Promise<void>;
   /** Opens the place of another step, without going to it. */
   peek(step: number): Promise<void>;
-}
-
-interface Target {
-  readonly uri: vscode.Uri;
-  readonly line: number;
-  readonly remark: Remark | undefined;
 }
 
 /** Marks and annotates each step as the session moves. */
@@ -44,7 +39,7 @@ export function registerReveal(session: Session, sources: SourceTrees, outlines:
     const mine = ++latest;
     const { run, position } = session;
     if (run === undefined || position === NO_STEP) return;
-    const target = await locate(position);
+    const target = await targetOf(position);
     if (mine !== latest || target === undefined) return;
     const document = await openDocument(target.uri);
     if (mine !== latest || document === undefined) return;
@@ -59,11 +54,11 @@ export function registerReveal(session: Session, sources: SourceTrees, outlines:
     shown = { ...target, line };
     editor.revealRange(new vscode.Range(line, 0, line, 0), vscode.TextEditorRevealType.InCenterIfOutsideViewport);
     paint();
-    comments.show(document.uri, line, comment(session, target.remark));
+    comments.show(document.uri, line, comment(session, target));
   }
 
   async function peek(step: number): Promise<void> {
-    const target = await locate(step);
+    const target = await targetOf(step);
     const document = target && (await openDocument(target.uri));
     if (document === undefined) return;
     const line = Math.min(target!.line, document.lineCount - 1);
@@ -72,17 +67,10 @@ export function registerReveal(session: Session, sources: SourceTrees, outlines:
     paint();
   }
 
-  /** Where to stand: in the reader's tree, else in the outline; hardware and the guest's driver have nothing but an outline. */
-  async function locate(n: number): Promise<Target | undefined> {
+  async function targetOf(n: number): Promise<Target | undefined> {
     const { run } = session;
     if (run === undefined || n >= run.journal.length) return undefined;
-    const step = run.journal.step(n);
-    const reference = referenceOfStep(step);
-    const real = reference && (await sources.resolve(reference));
-    const remark = real && remarkOn(reference, real.tree, real.resolution);
-    if (real?.resolution.kind === 'found') return { uri: real.uri, line: real.resolution.line, remark };
-    const outline = outlines.find(step.site);
-    return outline && { ...outline, remark };
+    return locate(sources, outlines, run.journal.step(n).site);
   }
 
   function paint(): void {
@@ -118,15 +106,16 @@ export async function openDocument(uri: vscode.Uri): Promise<vscode.TextDocument
 }
 
 /** What a step is about, with its chapter and its place. Everything variable goes in as text; no link can run anything. */
-function comment(session: Session, remark: Remark | undefined): vscode.MarkdownString {
+function comment(session: Session, { real }: Target): vscode.MarkdownString {
   const markdown = new vscode.MarkdownString();
   const { run, position } = session;
   if (run === undefined) return markdown;
   markdown.appendMarkdown(annotation(run, position));
   const chapter = session.chapters.find((found) => found.step === position)?.chapter;
   if (chapter) markdown.appendMarkdown(`\n\n---\n\n**${plain(t(chapter.title))}**\n\n${t(chapter.prose)}`);
-  if (remark) markdown.appendMarkdown(`\n\n$(${remark.kind}) ${plain(remark.text)}`);
   const reference = referenceOfStep(run.journal.step(position));
+  const remark = reference && real && remarkOn(reference, real.tree, real.resolution);
+  if (remark) markdown.appendMarkdown(`\n\n$(${remark.kind}) ${plain(remark.text)}`);
   if (reference) markdown.appendMarkdown(`\n\n[${describeReference(reference)}](${upstreamPage(reference, run.inputs.parameters)})`);
   markdown.supportThemeIcons = true;
   return markdown;

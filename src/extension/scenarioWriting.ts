@@ -1,8 +1,7 @@
 import { t } from '@vscode/l10n';
 import * as vscode from 'vscode';
-import type { FlowRun } from '../flows/flow';
 import type { Note } from '../flows/scenario/format';
-import { notesOn } from '../flows/scenario/notes';
+import { allNotes, findNotes } from '../flows/scenario/notes';
 import { readScenario, type Scenario } from '../flows/scenario/scenario';
 import { scenarioText, withChapter, withInputsOf } from '../flows/scenario/write';
 import type { Session } from '../flows/session';
@@ -33,7 +32,7 @@ export async function saveRunAsScenario(session: Session, scenarios: Scenarios, 
   const text = scenarioText(run, {
     title,
     chapters: session.chapters,
-    notes: notesOfRun(run, [...(scenario?.content.notes ?? []), ...notes]),
+    notes: findNotes(run, allNotes(scenario, notes)).flatMap(({ kind, note }) => (kind === 'here' ? [note] : [])),
     scenario,
   });
   await vscode.workspace.fs.writeFile(file, new TextEncoder().encode(text));
@@ -72,14 +71,6 @@ async function scenarioFile({ file }: Scenarios): Promise<{ readonly document: v
   const read = readScenario(document.getText());
   if (read.kind === 'malformed') throw new Error(t('{0} has mistakes; correct them first', vscode.workspace.asRelativePath(file)));
   return { document, scenario: read.scenario };
-}
-
-/** Of these notes those on steps of a run, each once. */
-function notesOfRun(run: FlowRun, notes: readonly Note[]): readonly Note[] {
-  const wanted = new Set<Note>();
-  for (let step = 0; step < run.journal.length && wanted.size < notes.length; step++)
-    for (const note of notesOn(run, step, notes)) wanted.add(note);
-  return [...wanted];
 }
 
 const fileName = (title: string): string =>

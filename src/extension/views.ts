@@ -5,7 +5,7 @@ import { contextKind } from '../flows/contexts';
 import { presetOf, type FlowRun, type ParameterSpec } from '../flows/flow';
 import { referenceOfStep } from '../flows/places';
 import type { Note } from '../flows/scenario/format';
-import { notesOn } from '../flows/scenario/notes';
+import { allNotes, notesOn } from '../flows/scenario/notes';
 import type { Session } from '../flows/session';
 import { resultText, threadTitle } from '../flows/text';
 import type { ParameterView, PositionView, RunOutline, RunView } from '../webview/protocol';
@@ -71,7 +71,7 @@ export function positionView(session: Session, own: readonly Note[] = []): Posit
   const { position } = session;
   const step = run.journal.step(position);
   const reference = referenceOfStep(step);
-  const notes = notesOn(run, position, [...(session.scenario?.content.notes ?? []), ...own]);
+  const notes = notesOn(run, position, allNotes(session.scenario, own));
   const result = step.kind === 'return' ? resultText(step) : undefined;
   return {
     step: position,

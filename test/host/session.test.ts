@@ -104,4 +104,31 @@ suite('a flow in the editor', () => {
     await acceptingAll('virtflow.compareWith');
     equal((await place()).toString(), before.toString());
   });
+
+  test('a note is gone to from a flow that comes there, and from one that does not', async function () {
+    this.timeout(60_000);
+    const [folder] = vscode.workspace.workspaceFolders ?? [];
+    ok(folder, 'a folder is open');
+    const file = vscode.Uri.joinPath(folder.uri, '.vscode/virtflow-notes.json');
+    try {
+      await vscode.commands.executeCommand('virtflow.exploreFlow', 'vfio-intx', 'A worker drives the guest’s I/O APIC');
+      await vscode.commands.executeCommand('virtflow.addNote', 'Ask Paolo.');
+      equal(JSON.parse(new TextDecoder().decode(await vscode.workspace.fs.readFile(file))), {
+        version: 1,
+        notes: [{ at: { function: 'irqfd_inject' }, text: 'Ask Paolo.' }],
+      });
+      for (const flow of ['mdev-mtty', 'vfio-msi']) {
+        await vscode.commands.executeCommand('virtflow.exploreFlow', flow);
+        // A pick is dismissed when an editor takes the focus: then once more.
+        await until('the note’s line', async () => {
+          await acceptingAll('virtflow.goToNote');
+          const editor = active();
+          return editor?.document.lineAt(editor.selection.active.line).text.startsWith('irqfd_inject(');
+        });
+        equal((await place()).get('flow') === flow, flow === 'mdev-mtty');
+      }
+    } finally {
+      await vscode.workspace.fs.delete(file);
+    }
+  });
 });

@@ -6,6 +6,8 @@ import { isCase } from '../../flows/cases';
 import type { FlowRun } from '../../flows/flow';
 import type { Visit } from '../../flows/functions';
 import { caseText, stepsText } from '../../flows/functionText';
+import type { Place } from '../../flows/scenario/format';
+import { isAt } from '../../flows/scenario/moments';
 import type { Session } from '../../flows/session';
 import { siteKey, standing } from '../../flows/sites';
 import type { KnownCode } from './known';
@@ -30,12 +32,27 @@ const MOST_STEPS = 100;
  * @returns whether the session stands there now
  */
 export async function goToFlowStep(session: Session, code: KnownCode, keys: readonly unknown[]): Promise<boolean> {
-  const meant = await meantBy(code, keys);
+  const went = await goTo(session, await meantBy(code, keys));
+  if (went === undefined) void code.tellNothing();
+  return went ?? false;
+}
+
+/**
+ * Goes to a step that stands at a place, as notes name it; asks which one, unless there is but one.
+ * @returns whether the session stands there now; undefined if no flow comes there
+ */
+export async function goToPlace(session: Session, code: KnownCode, place: Place): Promise<boolean | undefined> {
+  const known = await code.functions();
+  const places = [...known.values()].flatMap(({ fn, places: all }) => all.map((each) => ({ ...each, fn })));
+  return goTo(
+    session,
+    places.filter((each) => isAt(each, place)),
+  );
+}
+
+async function goTo(session: Session, meant: Meant): Promise<boolean | undefined> {
   const targets = [...ofTheRun(session.run, meant), ...ofCases(session.run, meant)];
-  if (targets.length === 0) {
-    void code.tellNothing();
-    return false;
-  }
+  if (targets.length === 0) return undefined;
   const target = targets.length === 1 ? targets[0] : await pick(targets);
   if (target === undefined) return false;
   if (typeof target.to !== 'number') return exploreVisit(session, target.to);

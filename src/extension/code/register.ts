@@ -1,9 +1,10 @@
 import * as vscode from 'vscode';
+import type { Place } from '../../flows/scenario/format';
 import type { Session } from '../../flows/session';
 import type { Outlines } from '../outline';
 import type { SourceTrees } from '../sourceTrees';
 import { createLocate, registerCallHierarchy } from './callHierarchy';
-import { exploreVisit, goToFlowStep } from './goToStep';
+import { exploreVisit, goToFlowStep, goToPlace } from './goToStep';
 import { createHierarchyView, isNode } from './hierarchyView';
 import { registerHover } from './hover';
 import { createKnownCode } from './known';
@@ -14,6 +15,8 @@ import { registerStatus, showSourceTrees } from './status';
 export interface Code extends vscode.Disposable {
   /** Each says whether the session stands where it led. */
   goToFlowStep(keys: readonly unknown[]): Promise<boolean>;
+  /** Undefined if no flow comes there. */
+  goToPlace(place: Place): Promise<boolean | undefined>;
   goToNode(node: unknown): Promise<boolean>;
   readonly hierarchy: ReturnType<typeof createHierarchyView>;
   showSourceTrees(): Promise<void>;
@@ -32,6 +35,7 @@ export function registerCode(session: Session, sources: SourceTrees, outlines: O
   );
   return {
     goToFlowStep: (keys) => goToFlowStep(session, code, keys),
+    goToPlace: (place) => goToPlace(session, code, place),
     async goToNode(node) {
       const [visit] = isNode(node) ? (node.edge ?? node.known).visits : [];
       return visit !== undefined && exploreVisit(session, visit);

@@ -1,12 +1,12 @@
 import * as vscode from 'vscode';
-import { referenceOf, type World } from '../../engine/fn';
-import type { Reference } from '../../engine/reference';
+import type { World } from '../../engine/fn';
 import type { Session } from '../../flows/session';
+import { locate } from '../locate';
 import { OUTLINE_SCHEME, type Outlines } from '../outline';
 import type { SourceTrees } from '../sourceTrees';
 import { createDebugAdapter } from './adapter';
 import { DEBUG_TYPE, registerConfigurations } from './configuration';
-import type { Place, Places } from './places';
+import type { Places } from './places';
 
 /** The debugger in VS Code: its adapters run inside the extension, on the desktop and in a browser alike. */
 export function registerDebugger(session: Session, sources: SourceTrees, outlines: Outlines): vscode.Disposable {
@@ -26,18 +26,14 @@ const pathOf = (uri: vscode.Uri): string => (uri.scheme === 'file' ? uri.fsPath 
 const uriOf = (path: string): vscode.Uri => (/^[a-z][a-z0-9+.-]+:/i.test(path) ? vscode.Uri.parse(path) : vscode.Uri.file(path));
 
 function createPlaces(sources: SourceTrees, outlines: Outlines): Places {
-  async function find(reference: Reference): Promise<Place | undefined> {
-    const real = await sources.resolve(reference);
-    return real?.resolution.kind === 'found' ? { path: pathOf(real.uri), line: real.resolution.line + 1, outline: false } : undefined;
-  }
   return {
-    find,
+    async find(reference) {
+      const real = await sources.resolve(reference);
+      return real?.resolution.kind === 'found' ? { path: pathOf(real.uri), line: real.resolution.line + 1, outline: false } : undefined;
+    },
     async locate(stand) {
-      const reference = referenceOf(stand.fn, stand.anchor);
-      const real = reference && (await find(reference));
-      if (real) return real;
-      const outline = outlines.find(stand);
-      return outline && { path: pathOf(outline.uri), line: outline.line + 1, outline: true };
+      const target = await locate(sources, outlines, stand);
+      return target && { path: pathOf(target.uri), line: target.line + 1, outline: target.uri.scheme === OUTLINE_SCHEME };
     },
     async fileOf(path) {
       const uri = uriOf(path);

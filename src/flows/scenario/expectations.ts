@@ -6,7 +6,7 @@ import type { FlowRun } from '../flow';
 import { isProblem, parse } from '../syntax';
 import type { Expectation, Moment, Place } from './format';
 import { inOrder, meaning, type JsonFile, type Mistake, type Path } from './json';
-import { stepOf, stepsAt } from './moments';
+import { placeText, stepOf, stepsAt } from './moments';
 import { mistakesInRun, type Scenario } from './scenario';
 
 /** What a scenario expects of its run, held against it. */
@@ -110,8 +110,6 @@ function looked(run: FlowRun, formula: Formula, shown: Formula, at: Moment | und
   if (isProblem(result)) return [false, result.problem];
   return [result.value !== 0, isProblem(value) ? value.problem : t('it is {0}', printValue(run, value))];
 }
-
-const placeText = ({ function: name, anchor }: Place): string => (anchor === undefined ? name : `${name} › ${anchor}`);
 
 /** Something that holds at a moment, or else at the end. */
 function atMoment(what: string, at: Moment | undefined): string {

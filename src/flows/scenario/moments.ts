@@ -35,6 +35,13 @@ export function isMoment(run: FlowRun, step: number, moment: Moment): boolean {
   return moment.occurrence === undefined || stepOf(run, moment) === step;
 }
 
+/** Of the places that a step stands on the one that a moment names there; undefined for a return, where nothing stands. */
+export function siteOf(run: FlowRun, step: number, moment: Moment): Site | undefined {
+  const { at, places } = standing(run);
+  const sites = places[at[step] ?? 0] ?? [];
+  return 'step' in moment ? sites[0] : sites.find((site) => isAt(site, moment));
+}
+
 /** What a step of a run is called: only a return, where nothing stands, goes by its number. */
 export function momentOf(run: FlowRun, step: number): Moment {
   const place = placeOf(run, step);
@@ -135,7 +142,11 @@ function absence(run: FlowRun, moment: Place & { readonly occurrence?: number | 
 const isIn = ({ name, home }: FnInfo, wanted: string, file: string | undefined): boolean =>
   name === wanted && (file === undefined || home.path === file);
 
-function isAt({ fn, anchor }: Site, place: Place): boolean {
+/** A place in words: `irqfd_wakeup › schedule_work`. */
+export const placeText = ({ function: name, anchor }: Place): string => (anchor === undefined ? name : `${name} › ${anchor}`);
+
+/** Whether a site is the place that is named. */
+export function isAt({ fn, anchor }: Pick<Site, 'fn' | 'anchor'>, place: Place): boolean {
   if (!isIn(fn, place.function, place.file)) return false;
   if (anchor === undefined || place.anchor === undefined) return anchor === undefined && place.anchor === undefined;
   return isNamed(anchor, place.anchor);

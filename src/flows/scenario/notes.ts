@@ -1,8 +1,10 @@
 import { t } from '@vscode/l10n';
 import type { FlowRun } from '../flow';
+import type { Place as Site } from '../sites';
 import { notesShape, VERSION, type Note } from './format';
 import { readAs, readJson, type Mistake } from './json';
-import { isMoment } from './moments';
+import { isMoment, problemOfMoment, problemOfPlace, siteOf, stepOf } from './moments';
+import type { Scenario } from './scenario';
 import { changed } from './write';
 
 /** Notes: what readers write on steps, kept by function and identifier in a file of their workspace. */
@@ -18,6 +20,32 @@ export const NO_NOTES = `${JSON.stringify({ version: VERSION, notes: [] }, undef
 export function readNotes(text: string): ReadNotes {
   const { value, mistakes } = readAs(notesShape, readJson(text));
   return value === undefined || mistakes.length > 0 ? { kind: 'malformed', mistakes } : { kind: 'notes', notes: value.notes };
+}
+
+/** All notes that are told with a run: those of its scenario's author, then the reader's own. */
+export const allNotes = (scenario: Scenario | undefined, own: readonly Note[]): readonly Note[] => [
+  ...(scenario?.content.notes ?? []),
+  ...own,
+];
+
+/** A note, and where it is in a run: the first of its steps, and the place in source that it names there; or why the run, if there is one, does not come to it. */
+export type FoundNote =
+  | { readonly kind: 'here'; readonly note: Note; readonly step: number; readonly site: Site | undefined }
+  | { readonly kind: 'elsewhere'; readonly note: Note; readonly problem: string | undefined };
+
+/** Looks for each note in a run: those that are there in the order of its steps, then the others. */
+export function findNotes(run: FlowRun | undefined, notes: readonly Note[]): readonly FoundNote[] {
+  const found = notes.map((note) => findNote(run, note));
+  const order = (each: FoundNote): number => (each.kind === 'here' ? each.step : Infinity);
+  return found.toSorted((a, b) => (order(a) === order(b) ? 0 : order(a) - order(b)));
+}
+
+function findNote(run: FlowRun | undefined, note: Note): FoundNote {
+  const { at } = note;
+  if (run === undefined) return { kind: 'elsewhere', note, problem: 'step' in at ? undefined : problemOfPlace(at)?.message };
+  const step = stepOf(run, at);
+  if (step === undefined) return { kind: 'elsewhere', note, problem: problemOfMoment(run, at)?.message };
+  return { kind: 'here', note, step, site: siteOf(run, step, at) };
 }
 
 /** The notes on a step of a run: those on its place, and those on this time that the run comes there. */
