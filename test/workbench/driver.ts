@@ -97,7 +97,10 @@ function actions(host: Host, page: Page): Actions {
       async () => {
         await page.keyboard.press('F1');
         if (!(await appears(input, 1000))) return false;
-        return succeeds(input.fill(`>${title}`, { timeout: 1000 }).then(() => row.click({ timeout: 10_000 })));
+        if (await succeeds(input.fill(`>${title}`, { timeout: 1000 }).then(() => row.click({ timeout: 10_000 })))) return true;
+        // A palette that is open does not come to know what commands have been added since.
+        await page.keyboard.press('Escape');
+        return false;
       },
       Boolean,
       30_000,

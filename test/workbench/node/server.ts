@@ -35,7 +35,8 @@ export async function serveNode(options: NodeServerOptions = {}): Promise<Runnin
   const server = spawn(node, serverArguments(port, token, data), { stdio: ['ignore', 'pipe', 'pipe'] });
   const close = async () => {
     await stop(server);
-    rmSync(data, { recursive: true, force: true, maxRetries: 5 });
+    // Its extension host may write into its log for some seconds yet.
+    rmSync(data, { recursive: true, force: true, maxRetries: 10 });
   };
   try {
     await answering(server, `http://127.0.0.1:${port}/version`);
