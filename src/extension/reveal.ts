@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import { NO_STEP } from '../engine/journal';
 import { describeReference, type Project, type Reference } from '../engine/reference';
 import { annotation } from '../flows/annotation';
-import { plain } from '../flows/markdown';
+import { plain, withoutPictures } from '../flows/markdown';
 import { referenceOfStep } from '../flows/places';
 import type { Session } from '../flows/session';
 import { versionNear, webLink } from '../sources/links';
@@ -112,7 +112,7 @@ function comment(session: Session, { real }: Target): vscode.MarkdownString {
   if (run === undefined) return markdown;
   markdown.appendMarkdown(annotation(run, position));
   const chapter = session.chapters.find((found) => found.step === position)?.chapter;
-  if (chapter) markdown.appendMarkdown(`\n\n---\n\n**${plain(t(chapter.title))}**\n\n${t(chapter.prose)}`);
+  if (chapter) markdown.appendMarkdown(`\n\n---\n\n**${plain(t(chapter.title))}**\n\n${withoutPictures(t(chapter.prose))}`);
   const reference = referenceOfStep(run.journal.step(position));
   const remark = reference && real && remarkOn(reference, real.tree, real.resolution);
   if (remark) markdown.appendMarkdown(`\n\n$(${remark.kind}) ${plain(remark.text)}`);

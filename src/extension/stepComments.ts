@@ -1,6 +1,7 @@
 import { t } from '@vscode/l10n';
 import * as vscode from 'vscode';
 import type { FlowRun } from '../flows/flow';
+import { withoutPictures } from '../flows/markdown';
 import type { Note } from '../flows/scenario/format';
 import { placeOf } from '../flows/scenario/moments';
 import { allNotes, findNotes, notesOn, type FoundNote } from '../flows/scenario/notes';
@@ -34,11 +35,17 @@ export interface StepComments extends vscode.Disposable {
 class NoteComment implements vscode.Comment {
   readonly author = { name: t('Note') };
   readonly contextValue = 'note';
-  readonly body: vscode.MarkdownString;
   mode = vscode.CommentMode.Preview;
+  /** VS Code puts here what is written. */
+  body: vscode.MarkdownString;
 
   constructor(readonly note: Note) {
-    this.body = new vscode.MarkdownString(note.text);
+    this.body = new vscode.MarkdownString(withoutPictures(note.text));
+  }
+
+  edit(): void {
+    this.body = new vscode.MarkdownString(this.note.text);
+    this.mode = vscode.CommentMode.Editing;
   }
 }
 
@@ -66,7 +73,7 @@ export function registerStepComments(session: Session, notes: Notes, sources: So
     const comments = shown.map((note) =>
       notes.all.includes(note)
         ? new NoteComment(note)
-        : { author, mode: vscode.CommentMode.Preview, body: new vscode.MarkdownString(note.text) },
+        : { author, mode: vscode.CommentMode.Preview, body: new vscode.MarkdownString(withoutPictures(note.text)) },
     );
     return annotation === undefined ? comments : [annotation, ...comments];
   }
@@ -177,7 +184,7 @@ export function registerStepComments(session: Session, notes: Notes, sources: So
     },
     edit(comment) {
       if (!(comment instanceof NoteComment)) return;
-      comment.mode = vscode.CommentMode.Editing;
+      comment.edit();
       const thread = threadOf(comment);
       if (thread !== undefined) thread.comments = [...thread.comments];
     },

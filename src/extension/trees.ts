@@ -5,6 +5,7 @@ import { stackAt } from '../engine/timeline';
 import { CATALOGUE } from '../flows/catalogue';
 import { contextKind, type ContextKind } from '../flows/contexts';
 import { presetOf, type Chapter, type Flow, type FlowRun, type Preset } from '../flows/flow';
+import { withoutPictures } from '../flows/markdown';
 import type { Session } from '../flows/session';
 import { edgeTitle, resultText, threadTitle, writeText, writesOf } from '../flows/text';
 import { chainOf, type Chain, type ChainNode } from './chain';
@@ -94,7 +95,7 @@ function flowItem(node: FlowNode, session: Session): vscode.TreeItem {
     }
     case 'chapter': {
       const item = new vscode.TreeItem(t(node.chapter.title), vscode.TreeItemCollapsibleState.None);
-      item.tooltip = new vscode.MarkdownString(t(node.chapter.prose));
+      item.tooltip = new vscode.MarkdownString(withoutPictures(t(node.chapter.prose)));
       item.iconPath = new vscode.ThemeIcon('bookmark');
       if (node.step === undefined) item.description = session.run?.flow === node.flow ? t('not in this run') : '';
       item.command = { command: 'virtflow.exploreFlow', title: t('Go to Chapter'), arguments: [node.flow.id, node.chapter.title] };

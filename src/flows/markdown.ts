@@ -20,5 +20,8 @@ export const plain = (text: string): string =>
 export const unmarked = (text: string): string =>
   oneLine(text).replaceAll(MARKS, (mark) => String.fromCodePoint(mark.codePointAt(0)! + TO_WIDE));
 
+/** Markdown of anybody's with its pictures as links: one is fetched from wherever it is as soon as it is shown, and whoever is there knows. */
+export const withoutPictures = (markdown: string): string => markdown.replaceAll('![', '&#33;[');
+
 /** From an ASCII character to its full-width form. */
 const TO_WIDE = 0xfee0;

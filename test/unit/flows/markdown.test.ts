@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
 import MarkdownIt from 'markdown-it';
-import { oneLine, plain, unmarked } from '../../../src/flows/markdown';
+import { oneLine, plain, unmarked, withoutPictures } from '../../../src/flows/markdown';
 
 const markdown = new MarkdownIt('default', { html: true, linkify: false });
 
@@ -90,3 +90,10 @@ test('a title neither ends the link that CodeTour makes of it nor is anything bu
 });
 
 test('identifiers stay as they are', () => assert.equal(plain('vfio_intx_handler ends it.'), 'vfio_intx_handler ends it.'));
+
+test('no text of anybody’s shows a picture, however it is written; a link stays one', () => {
+  const piece = fc.constantFrom('!', '![', '[', ']', '(', ')', '](http://a/b.png)', '[c]: http://a', '\\', '&#33;', '`', '\n', 'x');
+  fc.assert(fc.property(fc.array(piece), (pieces) => assert.doesNotMatch(markdown.render(withoutPictures(pieces.join(''))), /<img/)));
+  assert.match(markdown.render('![x](http://a/b.png)'), /<img/);
+  assert.match(markdown.render(withoutPictures('![x](http://a/b.png)')), /!<a href="http:\/\/a\/b.png">x<\/a>/);
+});
