@@ -442,6 +442,27 @@ export const acrn_virtio_console = flow<World>({
       thread: 'other',
       body: finish_late,
     },
+    {
+      name: 'save-chips',
+      title: 'The guest saves its interrupt controllers',
+      description: 'It reads registers of the PIC, of the I/O APIC and of its local APIC, as before a suspend.',
+      thread: 'outside',
+      body: ({ guest }) => task_wakes(guest, 'to_save_chips'),
+    },
+    {
+      name: 'restart-apic',
+      title: 'The guest restarts its local APIC',
+      description: 'It switches it off by software and on again, and programs the timer anew.',
+      thread: 'outside',
+      body: ({ guest }) => task_wakes(guest, 'to_restart_apic'),
+    },
+    {
+      name: 'interrupt-itself',
+      title: 'The guest interrupts itself',
+      description: 'An inter-processor interrupt to its own CPU, twice: by the register for that, and by the command register.',
+      thread: 'outside',
+      body: ({ guest }) => task_wakes(guest, 'to_interrupt_itself'),
+    },
   ],
   presets: [
     {
@@ -507,6 +528,16 @@ The input lies in the used ring, and nobody knows. It is read only when the next
         { at: 0, name: 'serial-line-while-masking' },
         { at: 10_000, name: 'mask-pic' },
         { at: 10_001, name: 'serial-line' },
+      ],
+    },
+    {
+      id: 'pic-interrupt',
+      title: 'An interrupt through the vPIC',
+      prose: `A guest that still uses the PIC: the serial port pulses pin 4, \`vpic_notify_intr\` raises the chip’s output and asks the vCPU for an **ExtINT**. At the next VM entry \`vcpu_do_pending_extint\` asks the chip for its vector, injects it, and tells the chip that it was accepted: only then may the output rise again. The guest’s handler ends the interrupt at the chip with an \`OUT\`, which the hypervisor answers itself. The Service VM sees nothing of all this but the pulse.`,
+      parameters: {},
+      stimuli: [
+        { at: 0, name: 'use-pic' },
+        { at: 100_000, name: 'serial-line' },
       ],
     },
     {

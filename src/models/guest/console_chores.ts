@@ -1,12 +1,21 @@
 import { source } from '../../engine/fn';
 import { vlapic_timer_expired } from '../acrn/hypervisor/arch/x86/guest/vlapic';
+import { IRQ_WORK_VECTOR, LOCAL_TIMER_VECTOR, read_msr, write_msr, X2APIC } from '../hardware/vmx_cpu';
 import { hvc_write, type HvcStruct } from '../linux/drivers/tty/hvc/hvc_console';
 import type { ConsoleGuest } from './console_guest';
 
 /** What the User VM's Linux does besides serving its console: each is a task that sleeps until the guest's timer fires. */
 
 /** What a task of the guest does when its time has come. */
-export type Chore = 'to_write' | 'to_move_interrupt' | 'to_read_config' | 'to_use_pic' | 'to_mask_pic';
+export type Chore =
+  | 'to_write'
+  | 'to_move_interrupt'
+  | 'to_read_config'
+  | 'to_use_pic'
+  | 'to_mask_pic'
+  | 'to_save_chips'
+  | 'to_restart_apic'
+  | 'to_interrupt_itself';
 
 /** The pin that a device’s line is connected to, and the low half of its redirection entry. */
 export interface InterruptLine {
@@ -103,6 +112,50 @@ export const masks_pic = fn(
 );
 
 const IOAPIC_BASE = 0xfec00000;
+const READ_ISR = 0x0b;
+const ELCR = 0x4d0;
+
+export const saves_chips = fn(
+  'The guest notes what its interrupt controllers hold, as before it is suspended: the PIC’s mask and what is in service, which pins are level-triggered, a pin of the I/O APIC, the local APIC’s timer.',
+  function* saves_chips({ cells, cpu, vcpu }: ConsoleGuest) {
+    cells.to_save_chips -= 1;
+    yield* cpu.in(0x21, 1);
+    yield* cpu.out(0xa0, 1, READ_ISR);
+    yield* cpu.in(0xa0, 1);
+    const levels = yield* cpu.in(ELCR, 1);
+    yield* cpu.out(ELCR, 1, levels);
+    yield* cpu.store(IOAPIC_BASE, 4, 0x10);
+    yield* cpu.load(IOAPIC_BASE + 0x10, 4);
+    for (const register of [X2APIC.SPIV, X2APIC.LVTT, X2APIC.TMCCT]) yield* read_msr(vcpu, register);
+  },
+);
+
+const SPIV_OFF = 0xff;
+const SPIV_ON = 0x1ff;
+const TIMER_COUNT = 1_000_000;
+const DIVIDE_BY_16 = 3;
+
+export const restarts_apic = fn(
+  'The guest switches its local APIC off by software and on again, as around a suspend: that masks every local source, so the timer is programmed anew.',
+  function* restarts_apic({ cells, vcpu }: ConsoleGuest) {
+    cells.to_restart_apic -= 1;
+    yield* write_msr(vcpu, X2APIC.SPIV, SPIV_OFF);
+    yield* write_msr(vcpu, X2APIC.SPIV, SPIV_ON);
+    yield* write_msr(vcpu, X2APIC.ESR, 0);
+    yield* write_msr(vcpu, X2APIC.LVTT, LOCAL_TIMER_VECTOR);
+    yield* write_msr(vcpu, X2APIC.TDCR, DIVIDE_BY_16);
+    yield* write_msr(vcpu, X2APIC.TMICT, TIMER_COUNT);
+  },
+);
+
+export const interrupts_itself = fn(
+  'The guest wants something done in an interrupt: by the register for that, then by the command register with itself as the destination.',
+  function* interrupts_itself({ cells, vcpu }: ConsoleGuest) {
+    cells.to_interrupt_itself -= 1;
+    yield* write_msr(vcpu, X2APIC.SELF_IPI, IRQ_WORK_VECTOR);
+    yield* write_msr(vcpu, X2APIC.ICR, IRQ_WORK_VECTOR);
+  },
+);
 
 export const routes_line = fn(
   'The guest opens the device’s pin of the I/O APIC: selects a half of the entry, writes it. The hypervisor answers for that page itself.',

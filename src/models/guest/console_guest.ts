@@ -9,6 +9,7 @@ import {
   boot,
   instruction_boundary,
   interrupted,
+  IRQ_WORK_VECTOR,
   LOCAL_TIMER_VECTOR,
   set_IF,
   vm_exit,
@@ -21,12 +22,15 @@ import { virtcons_probe, type PortsDevice } from '../linux/drivers/char/virtio_c
 import type { IrqDesc } from '../linux/kernel/irq/irqdesc';
 import { process_one_work, type WorkqueueStruct } from '../linux/kernel/workqueue';
 import {
+  interrupts_itself,
   ISA_VECTORS,
   masks_pic,
   moves_interrupt,
   pic_interrupt,
   reads_config,
+  restarts_apic,
   routes_line,
+  saves_chips,
   uses_pic,
   writes_hello,
   type InterruptLine,
@@ -41,6 +45,9 @@ const GuestCells = struct('guest', 'The User VM’s Linux: what it has still to 
   to_read_config: int(),
   to_use_pic: int(),
   to_mask_pic: int(),
+  to_save_chips: int(),
+  to_restart_apic: int(),
+  to_interrupt_itself: int(),
   /** The interrupt of the input queue is being moved: its entry is masked. */
   moving: bool(),
   /** Interrupts are off, and the PIC’s pins are about to be masked. */
@@ -76,6 +83,13 @@ const timer_interrupt = fn('The guest’s timer: a program that sleeps gets its 
   yield* write_EOI(guest.vcpu);
 });
 
+const irq_work_interrupt = fn(
+  'An interrupt that the guest has sent to itself: what was to be done in one is done.',
+  function* irq_work_interrupt(guest: ConsoleGuest) {
+    yield* write_EOI(guest.vcpu);
+  },
+);
+
 /** Between two instructions: takes what is due. */
 const boundary = (guest: ConsoleGuest): Run =>
   instruction_boundary(guest.vcpu, (event) => (event.kind === 'fault' ? general_protection(guest) : handle(guest, event.vector)));
@@ -84,6 +98,7 @@ function* handle(guest: ConsoleGuest, vector: number): Run {
   const desc = guest.vector_irq.get(vector);
   if (desc !== undefined) yield* architecturally('hardirq', common_interrupt)(desc);
   else if (vector === LOCAL_TIMER_VECTOR) yield* architecturally('hardirq', timer_interrupt)(guest);
+  else if (vector === IRQ_WORK_VECTOR) yield* architecturally('hardirq', irq_work_interrupt)(guest);
   else if (vector >> 4 === ISA_VECTORS >> 4) yield* architecturally('hardirq', pic_interrupt)(guest);
 }
 
@@ -151,6 +166,9 @@ export function guest_context(guest: ConsoleGuest, portdev: PortsDevice, line: I
       else if (cells.to_read_config > 0) yield* reads_config(guest);
       else if (cells.to_use_pic > 0) yield* uses_pic(guest);
       else if (cells.to_mask_pic > 0) yield* masks_pic(guest);
+      else if (cells.to_save_chips > 0) yield* saves_chips(guest);
+      else if (cells.to_restart_apic > 0) yield* restarts_apic(guest);
+      else if (cells.to_interrupt_itself > 0) yield* interrupts_itself(guest);
       else yield* vm_exit(vcpu, { reason: 'VMX_EXIT_REASON_HLT' });
     }
   });

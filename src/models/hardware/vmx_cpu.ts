@@ -19,9 +19,11 @@ export const VMX_EXIT_REASONS = {
   VMX_EXIT_REASON_HLT: 0x0c,
   VMX_EXIT_REASON_VMCALL: 0x12,
   VMX_EXIT_REASON_IO_INSTRUCTION: 0x1e,
+  VMX_EXIT_REASON_RDMSR: 0x1f,
   VMX_EXIT_REASON_WRMSR: 0x20,
   VMX_EXIT_REASON_VIRTUALIZED_EOI: 0x2d,
   VMX_EXIT_REASON_EPT_VIOLATION: 0x30,
+  VMX_EXIT_REASON_APIC_WRITE: 0x38,
 } as const;
 
 /** An access of the guest that left it. */
@@ -39,7 +41,10 @@ export type VmxExit =
     }
   | { readonly reason: 'VMX_EXIT_REASON_VMCALL'; readonly call: Hypercall }
   | { readonly reason: 'VMX_EXIT_REASON_IO_INSTRUCTION' | 'VMX_EXIT_REASON_EPT_VIOLATION'; readonly access: GuestAccess }
+  | { readonly reason: 'VMX_EXIT_REASON_RDMSR'; readonly msr: number }
   | { readonly reason: 'VMX_EXIT_REASON_WRMSR'; readonly msr: number; readonly value: number }
+  /** Only in xAPIC mode: the guest has written a register in the APIC page. */
+  | { readonly reason: 'VMX_EXIT_REASON_APIC_WRITE'; readonly offset: number }
   | { readonly reason: 'VMX_EXIT_REASON_VIRTUALIZED_EOI'; readonly vector: number };
 
 const GuestCpuCells = struct('guest_cpu', 'A virtual CPU, as its guest sees it.', {
@@ -226,12 +231,40 @@ const virtualize_EOI = fn(
   },
 );
 
-const X2APIC_EOI = 0x80b;
+/** The MSRs of a local APIC’s registers, in x2APIC mode. */
+export const X2APIC = {
+  EOI: 0x80b,
+  SPIV: 0x80f,
+  ESR: 0x828,
+  ICR: 0x830,
+  LVTT: 0x832,
+  TMICT: 0x838,
+  TMCCT: 0x839,
+  TDCR: 0x83e,
+  SELF_IPI: 0x83f,
+} as const;
 
 export const write_EOI = fn('The guest writes its local APIC’s EOI register.', function* write_EOI(vcpu: AcrnVcpu) {
   if (posts(vcpu)) yield* virtualize_EOI(vcpu);
-  else yield* vm_exit(vcpu, { reason: 'VMX_EXIT_REASON_WRMSR', msr: X2APIC_EOI, value: 0 });
+  else yield* vm_exit(vcpu, { reason: 'VMX_EXIT_REASON_WRMSR', msr: X2APIC.EOI, value: 0 });
 });
+
+/** Registers that a CPU with posted interrupts answers for by itself; of the others it leaves the guest. */
+const keeps = (vcpu: AcrnVcpu, msr: number): boolean => posts(vcpu) && msr !== X2APIC.TMCCT;
+
+export const read_msr = fn('RDMSR of a register of the local APIC, in x2APIC mode.', function* read_msr(vcpu: AcrnVcpu, msr: number) {
+  if (!keeps(vcpu, msr)) yield* vm_exit(vcpu, { reason: 'VMX_EXIT_REASON_RDMSR', msr });
+});
+
+export const write_msr = fn(
+  'WRMSR of a register of the local APIC, in x2APIC mode. A CPU that posts interrupts sends one to itself without leaving the guest.',
+  function* write_msr(vcpu: AcrnVcpu, msr: number, value: number) {
+    if (posts(vcpu) && msr === X2APIC.SELF_IPI) {
+      bitmap_assign(vcpu.vlapic, 'apic_page.irr', value & 0xff, true);
+      evaluate(vcpu);
+    } else yield* vm_exit(vcpu, { reason: 'VMX_EXIT_REASON_WRMSR', msr, value });
+  },
+);
 
 export const vmcall = fn(
   'A guest’s kernel calls the hypervisor: an exit like any other, on the CPU that the caller runs on.',
@@ -245,6 +278,8 @@ export const vmcall = fn(
 
 /** Linux's vector for the local APIC's timer. */
 export const LOCAL_TIMER_VECTOR = 0xec;
+/** Linux's vector for work that it wants done in an interrupt. */
+export const IRQ_WORK_VECTOR = 0xf6;
 
 export const boot = fn(
   'What a guest’s boot has left: its local APIC enabled, in x2APIC mode, and its timer’s entry open.',

@@ -12,7 +12,6 @@ import {
   vlapic_inject_intr,
   vlapic_inject_msi,
   vlapic_receive_intr,
-  vlapic_reset,
   vlapic_set_apicbase,
   vlapic_set_intr,
   vlapic_set_local_intr,
@@ -216,7 +215,6 @@ const operation = fc.oneof(
   fc.record({ kind: fc.constant('enter' as const), cpu, IF: fc.boolean() }),
   fc.record({ kind: fc.constant('virtual eoi' as const), cpu, vector }),
   fc.record({ kind: fc.constant('timer' as const), cpu }),
-  fc.record({ kind: fc.constant('reset' as const), cpu }),
 );
 
 for (const apicv of ['basic', 'advanced'] as const) {
@@ -267,9 +265,6 @@ for (const apicv of ['basic', 'advanced'] as const) {
                   break;
                 case 'timer':
                   yield* vlapic_timer_expired(vcpu);
-                  break;
-                case 'reset':
-                  yield* vlapic_reset(vcpu);
                   break;
               }
               assert.ok(vcpu.vlapic.isrv === 0 || bitmap_test(vcpu.vlapic, 'apic_page.isr', vcpu.vlapic.isrv), 'isrv is in service');

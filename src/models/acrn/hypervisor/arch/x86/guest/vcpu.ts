@@ -50,17 +50,6 @@ export const vcpu_clear_eoi_exit_bitmap = fn(
   },
 );
 
-export const vcpu_reset_eoi_exit_bitmaps = fn(
-  'Forgets all vectors whose EOI shall exit, as the local APIC is reset.',
-  function* vcpu_reset_eoi_exit_bitmaps(vcpu: AcrnVcpu) {
-    at('eoi_exit_bitmap');
-    for (const word of [0, 1, 2, 3, 4, 5, 6, 7] as const) {
-      if (vcpu[`arch.eoi_exit_bitmap[${word}]`] !== 0) vcpu[`arch.eoi_exit_bitmap[${word}]`] = 0;
-    }
-    yield* vcpu_make_request(vcpu, 'ACRN_REQUEST_EOI_EXIT_BITMAP_UPDATE');
-  },
-);
-
 export const context_switch_in = fn(
   'The scheduler gives the physical CPU to a vCPU: its VMCS is loaded, so that a kick finds it.',
   function* context_switch_in(vcpu: AcrnVcpu) {

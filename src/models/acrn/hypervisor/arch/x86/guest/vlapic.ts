@@ -9,7 +9,7 @@ import { ACRN_REQUESTS, type AcrnVcpu } from '../../../include/arch/x86/asm/gues
 import { VPIC_WIRE_MODES, type AcrnVm } from '../../../include/arch/x86/asm/guest/vm';
 import { on_pcpu, type Pcpu } from '../../../include/arch/x86/asm/per_cpu';
 import { send_single_ipi } from '../lapic';
-import { vcpu_clear_eoi_exit_bitmap, vcpu_reset_eoi_exit_bitmaps, vcpu_set_eoi_exit_bitmap } from './vcpu';
+import { vcpu_clear_eoi_exit_bitmap, vcpu_set_eoi_exit_bitmap } from './vcpu';
 import { vcpu_inject_extint, vcpu_inject_nmi, vcpu_make_request, VMX_INT_INFO_VALID } from './virq';
 import * as lapic_registers from '../../../../../hardware/registers/lapic';
 
@@ -893,44 +893,6 @@ export const apic_write_vmexit_handler = fn(
       default:
         return -EACCES;
     }
-  },
-);
-
-const vlapic_reset_tmr = fn('Every vector is edge-triggered again.', function* vlapic_reset_tmr(vcpu: AcrnVcpu) {
-  at('tmr');
-  for (const word of [0, 1, 2, 3, 4, 5, 6, 7] as const) vcpu.vlapic[`apic_page.tmr[${word}]`] = 0;
-  yield* vcpu_reset_eoi_exit_bitmaps(vcpu);
-});
-
-export const vlapic_reset = fn(
-  'Resets the local APIC, as a power-on does: xAPIC mode, off by software, every local source masked.',
-  function* vlapic_reset(vcpu: AcrnVcpu) {
-    const { vlapic } = vcpu;
-    vlapic.msr_apicbase = (0xfee00000 | APICBASE_ENABLED) >>> 0;
-    atCall('memset');
-    for (const cell of [
-      'apic_page.tpr',
-      'apic_page.ppr',
-      'apic_page.ldr',
-      'apic_page.esr',
-      'apic_page.icr_lo',
-      'apic_page.icr_hi',
-    ] as const)
-      vlapic[cell] = 0;
-    for (const word of [0, 1, 2, 3, 4, 5, 6, 7] as const) {
-      vlapic[`apic_page.isr[${word}]`] = 0;
-      vlapic[`apic_page.irr[${word}]`] = 0;
-    }
-    vlapic['apic_page.id'] = (vlapic.vapic_id << 24) >>> 0;
-    vlapic['apic_page.dfr'] = 0xffffffff;
-    vlapic['apic_page.svr'] = APIC_SVR_VECTOR;
-    yield* vlapic_mask_lvts(vcpu);
-    yield* vlapic_reset_tmr(vcpu);
-    vlapic['apic_page.icr_timer'] = 0;
-    vlapic['apic_page.dcr_timer'] = 0;
-    yield* vlapic_write_dcr(vlapic);
-    vlapic.svr_last = vlapic['apic_page.svr'];
-    vlapic.isrv = 0;
   },
 );
 

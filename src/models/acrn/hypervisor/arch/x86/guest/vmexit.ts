@@ -4,10 +4,10 @@ import type { VmxExit } from '../../../../../hardware/vmx_cpu';
 import { wait_event } from '../../../common/event';
 import type { AcrnVcpu } from '../../../include/arch/x86/asm/guest/vcpu';
 import { external_interrupt_vmexit_handler, interrupt_window_vmexit_handler } from './virq';
-import { veoi_vmexit_handler, vlapic_has_pending_intr } from './vlapic';
+import { apic_write_vmexit_handler, veoi_vmexit_handler, vlapic_has_pending_intr } from './vlapic';
 import { vmcall_vmexit_handler } from './vmcall';
 import { ept_violation_vmexit_handler, pio_instr_vmexit_handler } from './vmx_io';
-import { wrmsr_vmexit_handler } from './vmsr';
+import { rdmsr_vmexit_handler, wrmsr_vmexit_handler } from './vmsr';
 
 /** VM exits: a handler for each reason. */
 
@@ -30,9 +30,11 @@ const handlers: Handlers = {
   VMX_EXIT_REASON_HLT: hlt_vmexit_handler,
   VMX_EXIT_REASON_VMCALL: vmcall_vmexit_handler,
   VMX_EXIT_REASON_IO_INSTRUCTION: pio_instr_vmexit_handler,
+  VMX_EXIT_REASON_RDMSR: rdmsr_vmexit_handler,
   VMX_EXIT_REASON_WRMSR: wrmsr_vmexit_handler,
   VMX_EXIT_REASON_VIRTUALIZED_EOI: veoi_vmexit_handler,
   VMX_EXIT_REASON_EPT_VIOLATION: ept_violation_vmexit_handler,
+  VMX_EXIT_REASON_APIC_WRITE: apic_write_vmexit_handler,
 };
 const dispatch_table: { readonly [R in VmxExit['reason']]: Pointer<[vcpu: AcrnVcpu], number> } = ops('dispatch_table', handlers);
 
@@ -42,6 +44,7 @@ export const vmexit_handler = fn(
     const exit = vcpu.cpu.exit!;
     at('exit_qualification');
     if (exit.reason === 'VMX_EXIT_REASON_VIRTUALIZED_EOI') vcpu.exit_qualification = exit.vector;
+    if (exit.reason === 'VMX_EXIT_REASON_APIC_WRITE') vcpu.exit_qualification = exit.offset;
     return yield* through('vmexit', 'handler', dispatch_table[exit.reason])(vcpu);
   },
 );
