@@ -1,6 +1,7 @@
 import { CATALOGUE, requireFlow } from '../flows/catalogue';
 import { type Flow, type FlowRun } from '../flows/flow';
 import { claimsOf, everyRun } from '../flows/places';
+import { claimsOfUnpassed } from '../flows/unpassed';
 import { checkSources, type CheckReport, type Drift } from '../sources/check';
 import { printIndex, readLines, withVersion, type LineIndex } from '../sources/lineIndex';
 import committed from '../sources/lines.json';
@@ -13,7 +14,10 @@ export async function checkSourcesCommand(
 ): Promise<number> {
   const flows = ids.length === 0 ? CATALOGUE : ids.map(requireFlow);
   const resolvers = await openSomeTrees(options);
-  const reports = await checkSources(resolvers, claimsOf(everyRunOf(flows)));
+  const runs = claimsOf(everyRunOf(flows));
+  const others = ids.length === 0 ? claimsOfUnpassed() : undefined;
+  const claims = { references: [...runs.references, ...(others?.references ?? [])], edges: [...runs.edges, ...(others?.edges ?? [])] };
+  const reports = await checkSources(resolvers, claims);
   process.stdout.write(options.json ? `${JSON.stringify(reports, undefined, 2)}\n` : `${reports.map(describe).join('\n\n')}\n`);
   return reports.some(({ failures }) => failures.length > 0) ? 1 : 0;
 }

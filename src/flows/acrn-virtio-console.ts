@@ -533,11 +533,12 @@ The input lies in the used ring, and nobody knows. It is read only when the next
     {
       id: 'pic-interrupt',
       title: 'An interrupt through the vPIC',
-      prose: `A guest that still uses the PIC: the serial port pulses pin 4, \`vpic_notify_intr\` raises the chip’s output and asks the vCPU for an **ExtINT**. At the next VM entry \`vcpu_do_pending_extint\` asks the chip for its vector, injects it, and tells the chip that it was accepted: only then may the output rise again. The guest’s handler ends the interrupt at the chip with an \`OUT\`, which the hypervisor answers itself. The Service VM sees nothing of all this but the pulse.`,
+      prose: `A guest that still uses the PIC: the serial port pulses pin 4, \`vpic_notify_intr\` raises the chip’s output and asks the vCPU for an **ExtINT**. At the next VM entry \`vcpu_do_pending_extint\` asks the chip for its vector, injects it, and tells the chip that it was accepted: only then may the output rise again. The guest’s handler ends the interrupt at the chip with an \`OUT\`, which the hypervisor answers itself. The Service VM sees nothing of all this but the pulse. At last the guest reads what its chips hold.`,
       parameters: {},
       stimuli: [
         { at: 0, name: 'use-pic' },
         { at: 100_000, name: 'serial-line' },
+        { at: 100_001, name: 'save-chips' },
       ],
     },
     {

@@ -11,6 +11,7 @@ import {
   guest_interrupts_itself,
   guest_interrupts_others,
   guest_masks_pin,
+  guest_reads_pin,
   guest_unmasks_pin,
   guest_uses_clusters,
   MESSAGE_VECTOR,
@@ -361,6 +362,13 @@ export const ioapic = flow<World>({
       description: 'CPU 0 clears bit 8 of the spurious-vector register.',
       thread: 'guest0',
       body: ({ guest }) => guest_disables_apic(guest),
+    },
+    {
+      name: 'read-pin',
+      title: 'The guest reads the pin’s entry',
+      description: 'CPU 0 selects the redirection entry and reads its lower half: what it wrote, and what the I/O APIC notes there.',
+      thread: 'guest0',
+      body: ({ guest }) => guest_reads_pin(guest),
     },
   ],
   presets: [

@@ -9,6 +9,7 @@ import { kvm_vcpu_thread_fn } from '../models/qemu/accel/kvm/kvm-accel-ops';
 import { pipefifo_fops } from '../models/linux/fs/pipe';
 import { running } from '../engine/running';
 import { pc_guest, pc_guest_context, type Mistake, type Overlap, type PcGuest } from '../models/guest/pc';
+import { virtual_wire } from '../models/guest/apic_program';
 import { auto_eoi, nested, polling, rotating, special_mask, type PicProgram } from '../models/guest/pic_programs';
 import { kvm_cpu } from '../models/guest/kvm_cpu';
 import { tcg_cpu } from '../models/guest/tcg_cpu';
@@ -38,6 +39,7 @@ const PROGRAMS: Readonly<Record<string, PicProgram | undefined>> = {
   'special-mask': special_mask,
   'auto-eoi': auto_eoi,
   polling,
+  'virtual-wire': virtual_wire,
 };
 
 function setUp(parameters: Parameters): World {
@@ -140,6 +142,7 @@ export const pic = flow<World>({
         { value: 'special-mask', title: 'Special mask mode: what is masked holds nobody back' },
         { value: 'auto-eoi', title: 'Automatic EOI on both chips' },
         { value: 'polling', title: 'Polling: no interrupts at all' },
+        { value: 'virtual-wire', title: 'Virtual wire: the pair behind a local APIC that has vectors of its own' },
       ],
     },
     {

@@ -1,3 +1,6 @@
+import { allFunctions, referenceOf, type FnInfo } from '../engine/fn';
+import type { Claims, Reference, SourceEdge } from '../engine/reference';
+import { siteKey } from './sites';
 import committed from './unpassed.json';
 
 /**
@@ -19,3 +22,20 @@ export const UNPASSED: readonly Unpassed[] = committed;
 
 /** A list of them as it is committed: one in a line. */
 export const printUnpassed = (all: readonly Unpassed[]): string => `[\n${all.map((each) => `  ${JSON.stringify(each)}`).join(',\n')}\n]\n`;
+
+/** What the models claim of source where no run does: that each function is there, and that its callers call it. */
+export function claimsOfUnpassed(): Claims {
+  const references = new Map<string, Reference>(
+    allFunctions().flatMap((fn: FnInfo) => {
+      const reference = referenceOf(fn);
+      return reference === undefined ? [] : [[siteKey(fn, undefined), reference] as const];
+    }),
+  );
+  const edges = UNPASSED.flatMap(({ fn, callers }) =>
+    callers.flatMap((from): readonly SourceEdge[] => {
+      const [caller, callee] = [references.get(from), references.get(fn)];
+      return caller === undefined || callee === undefined ? [] : [{ kind: 'direct', caller, callee: callee.symbol }];
+    }),
+  );
+  return { references: UNPASSED.flatMap(({ fn }) => references.get(fn) ?? []), edges };
+}

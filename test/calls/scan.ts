@@ -51,7 +51,9 @@ export function mentionsInModels(): readonly Mention[] {
 function mentionsOf(declaration: Declaration, namings: ReadonlyMap<Declaration, readonly Naming[]>): readonly Mention[] {
   switch (declaration.kind) {
     case 'table':
-      return namings.get(declaration)!.flatMap(({ to }) => (to.kind === 'function' ? [{ of: to.key, storedIn: declaration.symbol }] : []));
+      return reached(declaration, namings).flatMap(({ to }) =>
+        to.kind === 'function' ? [{ of: to.key, storedIn: declaration.symbol }] : [],
+      );
     case 'function':
       return reached(declaration, namings).flatMap(({ to, calls }): readonly Mention[] => {
         if (to.kind !== 'function') return [];

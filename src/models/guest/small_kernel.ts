@@ -91,6 +91,11 @@ const write_entry_half = fn(
   },
 );
 
+const load = fn('A load from a device: it exits.', function* load({ vcpu }: GuestCpu, phys_addr: number) {
+  yield* instruction_boundary(vcpu.cpu);
+  yield* vm_exit(vcpu.cpu, { kind: 'mmio', phys_addr, is_write: false, value: 0 });
+});
+
 /** The lower half of the device's entry. */
 function deviceEntry({ level, destination }: SmallKernel, vector: number, masked: boolean): number {
   const logical = destination === 'cpu0' || destination === 'cpu1' ? 0 : 1 << 11;
@@ -241,6 +246,14 @@ export const guest_frees_pin = fn(
   function* guest_frees_pin(kernel: SmallKernel) {
     yield* write_entry_half(first(kernel), DEVICE_PIN, 0, deviceEntry({ ...kernel, level: false }, DEVICE_VECTOR, true));
     yield* write_entry_half(first(kernel), DEVICE_PIN, 0, deviceEntry({ ...kernel, level: true }, DEVICE_VECTOR, false));
+  },
+);
+
+export const guest_reads_pin = fn(
+  'The guest reads the device’s entry back, as a kernel does that prints it: there remote IRR shows.',
+  function* guest_reads_pin(kernel: SmallKernel) {
+    yield* store(first(kernel), IOAPIC, 0x10 + 2 * DEVICE_PIN);
+    yield* load(first(kernel), IOAPIC + 0x10);
   },
 );
 

@@ -4,6 +4,7 @@ import * as fc from 'fast-check';
 import { anchorKey, anchorOfKey, PROJECTS, type Reference } from '../../../src/engine/reference';
 import { CATALOGUE } from '../../../src/flows/catalogue';
 import { claimsOf, everyRun } from '../../../src/flows/places';
+import { claimsOfUnpassed } from '../../../src/flows/unpassed';
 import { historyOf, placesInTree, placesOf, type History, type Place } from '../../../src/sources/history';
 import { before, from } from '../../../src/sources/history/backports';
 import { renamed } from '../../../src/sources/history/renamed';
@@ -150,7 +151,11 @@ describe('the history of Linux', () => {
 });
 
 describe('each fact of upstream’s history', () => {
-  const { references, edges } = claimsOf(CATALOGUE.flatMap((flow) => [...everyRun(flow, {})]));
+  const [runs, others] = [claimsOf(CATALOGUE.flatMap((flow) => [...everyRun(flow, {})])), claimsOfUnpassed()];
+  const [references, edges] = [
+    [...runs.references, ...others.references],
+    [...runs.edges, ...others.edges],
+  ];
   const claimed = new Set<string>();
   const claim = ({ project, path, symbol, anchor }: Reference): void => {
     for (const key of ['*', symbol, ...(anchor ? [`${symbol} ${anchorKey(anchor)}`] : [])]) claimed.add(`${project} ${path} ${key}`);

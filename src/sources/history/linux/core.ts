@@ -3,6 +3,7 @@ import { before, from } from '../backports';
 import { each } from '../each';
 
 const HRTIMER_COMMON: readonly Fact[] = [{ since: '7.3', symbol: 'hrtimer_start_range_ns_common' }];
+const ALL_AT_ONCE = 'until 6.2 the interrupts of a domain are allocated all at once: none is added later';
 const CALLED_DIRECTLY = 'since 6.2 the table holds a function only where a domain brings its own: else the default one is called directly';
 
 const TEMPLATE: Fact = { since: '6.2', path: 'drivers/pci/msi/irqdomain.c', symbol: 'pci_msi_template' };
@@ -104,6 +105,10 @@ export const core: History['files'] = {
     '__free_irq call __synchronize_irq': [{ until: '6.6', anchor: 'call __synchronize_hardirq' }],
   },
   'kernel/irq/msi.c': {
+    __msi_domain_alloc_irq_at: [
+      { until: '6.2', nowhere: ALL_AT_ONCE },
+      { until: '6.9', symbol: 'msi_domain_alloc_irq_at' },
+    ],
     '__msi_domain_alloc_irqs call msi_init_virq': [{ until: '5.17', anchor: 'call irq_domain_activate_irq' }],
     __msi_domain_alloc_locked: ALLOC,
     '__msi_domain_alloc_locked call __msi_domain_alloc_irqs': through(ALLOC, 'name domain_alloc_irqs'),
@@ -111,6 +116,7 @@ export const core: History['files'] = {
       anchor: 'call irq_domain_free_irqs',
       absent: 'before 5.14, 5.13.12 and 5.10.60 an interrupt that is still activated is freed as it is',
     }),
+    msi_domain_alloc_irq_at: [{ until: '6.2', nowhere: ALL_AT_ONCE }],
     msi_domain_alloc_irqs_all_locked: ALLOC,
     'msi_domain_alloc_irqs_all_locked call msi_domain_alloc_locked': through(ALLOC, 'name domain_alloc_irqs'),
     msi_domain_alloc_irqs_descs_locked: [

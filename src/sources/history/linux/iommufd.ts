@@ -79,6 +79,7 @@ export const iommufd: History['files'] = {
       { since: '6.7', until: '6.12', symbol: 'iommufd_hwpt_paging_attach' },
     ],
     iommufd_device_auto_get_domain: ATTACHES,
+    iommufd_device_do_attach: ATTACHES,
     iommufd_device_bind: JOINS,
     'iommufd_device_bind call device_iommu_capable': BIND_IOMMU,
     'iommufd_device_bind call iommu_device_claim_dma_owner': BIND_IOMMU,
@@ -219,6 +220,7 @@ export const iommufd: History['files'] = {
     iopt_table_remove_domain: DETACHES,
     iopt_unfill_domain: type1('vfio_iommu_unmap_unpin_all'),
     iopt_unmap_all: type1('vfio_iommu_unmap_unpin_all'),
+    iopt_unmap_iova: type1('vfio_dma_do_unmap'),
     iopt_unmap_iova_range: type1('vfio_remove_dma'),
   },
   'drivers/iommu/iommufd/ioas.c': {
@@ -226,6 +228,7 @@ export const iommufd: History['files'] = {
     iommufd_ioas_alloc_ioctl: type1('vfio_iommu_type1_open'),
     iommufd_ioas_destroy: type1('vfio_iommu_type1_release'),
     iommufd_ioas_map: type1('vfio_iommu_type1_map_dma'),
+    iommufd_ioas_unmap: type1('vfio_iommu_type1_unmap_dma'),
   },
   'drivers/iommu/iommufd/main.c': {
     iommufd_fops: container('vfio_fops'),
@@ -240,6 +243,7 @@ export const iommufd: History['files'] = {
     __iopt_area_unfill_domain: UNMAPS,
     batch_to_domain: type1('vfio_iommu_map'),
     iopt_alloc_pages: MAPS,
+    iopt_area_fill_domain: REPLAYS,
     iopt_area_fill_domains: type1('vfio_pin_map_dma'),
     iopt_area_unfill_domain: UNMAPS,
     iopt_area_unfill_domains: UNMAPS,

@@ -51,6 +51,7 @@ const SCAN_IRQ: readonly Fact[] = [
 export const kvm: History['files'] = {
   'arch/x86/kvm/i8259.c': {
     picdev_elcr_ops: [{ until: '5.15', symbol: 'picdev_eclr_ops' }],
+    picdev_elcr_read: [{ until: '5.15', symbol: 'picdev_eclr_read' }],
     picdev_elcr_write: [{ until: '5.15', symbol: 'picdev_eclr_write' }],
   },
   'arch/x86/kvm/ioapic.c': {
@@ -105,6 +106,7 @@ export const kvm: History['files'] = {
     ],
   },
   'arch/x86/kvm/lapic.c': {
+    __kvm_apic_set_base: [{ until: '6.12.1', symbol: 'kvm_lapic_set_base' }],
     '__kvm_apic_update_irr call xchg': [{ since: '6.16', anchor: 'call pi_harvest_pir' }],
     'apic_clear_isr name APIC_ISR': [{ since: '6.17', anchor: 'call apic_vector_to_isr' }],
     'apic_set_isr name APIC_ISR': [{ since: '6.17', anchor: 'call apic_vector_to_isr' }],
@@ -117,9 +119,11 @@ export const kvm: History['files'] = {
       },
     ],
     kvm_apic_ack_interrupt: [{ until: '6.12', symbol: 'kvm_get_apic_interrupt' }],
+    kvm_apic_set_base: [{ until: '6.12.1', path: 'arch/x86/kvm/x86.c', symbol: 'kvm_set_apic_base' }],
     kvm_get_apic_interrupt: [{ since: '6.12', symbol: 'kvm_apic_ack_interrupt' }],
     'kvm_get_apic_interrupt call kvm_apic_has_interrupt': [{ since: '6.12', path: 'arch/x86/kvm/irq.c', symbol: 'kvm_cpu_get_interrupt' }],
     kvm_irq_delivery_to_apic_fast: [{ since: '7.0', symbol: '__kvm_irq_delivery_to_apic_fast' }],
+    kvm_lapic_msr_read: [{ until: '5.18', symbol: 'kvm_x2apic_msr_read' }],
     kvm_lapic_msr_write: [{ until: '5.18', symbol: 'kvm_x2apic_msr_write' }],
     'kvm_lapic_msr_write call kvm_lapic_reg_write': [{ until: '5.18', symbol: 'kvm_x2apic_msr_write', anchor: WRITES_COMMAND }],
     'kvm_lapic_msr_write call kvm_x2apic_icr_write': [{ until: '5.18', symbol: 'kvm_x2apic_msr_write', anchor: WRITES_COMMAND }],
@@ -131,10 +135,22 @@ export const kvm: History['files'] = {
       { since: '6.18', symbol: '__kvm_x2apic_icr_write' },
     ],
     'kvm_x2apic_icr_write name data': [{ until: '5.18', symbol: 'kvm_lapic_reg_write', anchor: 'name val after APIC_ICR' }],
+    'kvm_x2apic_msr_read call kvm_lapic_msr_read': [{ until: '5.18', anchor: 'call kvm_lapic_reg_read' }],
     'kvm_x2apic_msr_write call kvm_lapic_msr_write': [{ until: '5.18', anchor: WRITES_COMMAND }],
     pv_eoi_test_and_clr_pending: [{ until: '5.16', symbol: 'pv_eoi_get_pending' }],
     'pv_eoi_test_and_clr_pending call __clear_bit': [{ until: '5.16', symbol: 'pv_eoi_clr_pending' }],
     'pv_eoi_test_and_clr_pending call pv_eoi_put_user': [{ until: '5.16', symbol: 'pv_eoi_clr_pending' }],
+  },
+  'arch/x86/kvm/smm.h': {
+    kvm_inject_smi: [
+      {
+        until: '6.2',
+        path: 'arch/x86/kvm/lapic.c',
+        symbol: '__apic_accept_irq',
+        anchor: 'name KVM_REQ_SMI',
+        absent: 'until 6.2 __apic_accept_irq itself requests KVM_REQ_SMI',
+      },
+    ],
   },
   'arch/x86/kvm/svm/avic.c': {
     avic_pi_update_irte: [{ until: '5.18', symbol: 'svm_update_pi_irte' }],
@@ -279,6 +295,14 @@ export const kvm: History['files'] = {
     'vmx_exit_handlers_fastpath name exit_reason': [{ since: '6.16', anchor: 'call vmx_get_exit_reason' }],
     'vmx_handle_exit call __vmx_handle_exit': [{ until: '5.12', anchor: 'name exit_reason' }],
     vmx_hardware_setup: [{ until: '6.10', symbol: 'hardware_setup' }],
+    vmx_hwapic_irr_update: [
+      {
+        since: '6.14',
+        symbol: 'vmx_sync_pir_to_irr',
+        anchor: 'call vmx_set_rvi',
+        absent: 'since 6.14 the CPU is told the highest requested vector only where posted ones are taken',
+      },
+    ],
     'vmx_sync_pir_to_irr call vmx_set_rvi': [{ until: '5.15', anchor: 'call vmx_hwapic_irr_update' }],
   },
   'arch/x86/kvm/x86.c': {
@@ -378,7 +402,10 @@ export const kvm: History['files'] = {
       { until: '5.18', anchor: 'call kvm_set_msr' },
       { since: '6.18', symbol: '__kvm_emulate_wrmsr', anchor: 'call kvm_emulate_msr_write' },
     ],
+    kvm_get_msr_common: [TO_MSRS],
     kvm_set_msr_common: [TO_MSRS],
+    kvm_vm_ioctl_get_irqchip: MOVED_TO_IRQ,
+    kvm_vm_ioctl_set_irqchip: MOVED_TO_IRQ,
     kvm_set_msr_ignored_check: [TO_MSRS],
     'kvm_set_msr_ignored_check call __kvm_set_msr': [{ since: '6.12', symbol: '_kvm_set_msr' }],
     'kvm_set_msr_ignored_check call kvm_do_msr_access': [{ until: '6.12', anchor: 'call __kvm_set_msr', absent: NO_ACCESSOR }],

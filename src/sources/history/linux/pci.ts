@@ -7,6 +7,7 @@ const SETS_AND_CLEARS = 'until 5.15 one function set and cleared the mask bit, a
 const ONE_SETUP = 'until 5.17 msix_capability_init did this itself';
 const UNMASKED = 'before 5.14, 5.13.12 and 5.10.60 an entry was written without being masked';
 const NO_CLAIM = 'until 5.19 a driver that is bound kept nobody from giving the group’s DMA away';
+const ALL_AT_ONCE = 'until 6.2 a device’s MSI-X vectors are allocated all at once: none is added later';
 const BEFORE_COPIES = 'before 7.2, 6.12.y and 6.1.y identifiers were compared with the device, not with a copy';
 
 /** When an entry of MSI-X came to be masked while it is written: 5.14, and stable releases of August 2021. */
@@ -26,6 +27,7 @@ export const pci: History['files'] = {
       { until: '6.2', path: 'drivers/pci/msi/msi.c' },
     ],
     pci_alloc_irq_vectors: [{ until: '6.2', path: 'include/linux/pci.h' }],
+    pci_msix_alloc_irq_at: [{ until: '6.2', nowhere: ALL_AT_ONCE }],
   },
   'drivers/pci/msi/irqdomain.c': {
     '*': [{ until: '5.17', path: 'drivers/pci/msi.c' }],

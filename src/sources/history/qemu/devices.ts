@@ -1,4 +1,5 @@
 import type { Fact, History } from '../../history';
+import { each } from '../each';
 
 const X86_COMMON: readonly Fact[] = [{ since: '9.1', path: 'hw/i386/x86-common.c' }];
 const X86_CPU: readonly Fact[] = [{ since: '9.1', path: 'hw/i386/x86-cpu.c' }];
@@ -104,11 +105,33 @@ export const devices: History['files'] = {
     'pc_q35_init name ich9_route_intx_pin_to_irq': [{ since: '8.0', ...LPC }],
   },
   'hw/i386/x86.c': {
+    cpu_get_current_apic: X86_CPU,
     cpu_get_pic_interrupt: X86_CPU,
     gsi_handler: X86_COMMON,
     ioapic_init_gsi: X86_COMMON,
     pic_irq_request: X86_CPU,
     x86_allocate_cpu_irq: X86_CPU,
+  },
+  'hw/intc/apic.c': {
+    'apic_mem_read call apic_get_ppr': [{ since: '9.0', symbol: 'apic_register_read' }],
+    'apic_mem_read call cpu_get_current_apic': [{ since: '9.0', until: '10.2', symbol: 'apic_register_read' }],
+    'apic_mem_write call cpu_get_current_apic': [{ since: '9.0', until: '10.2', symbol: 'apic_register_write' }],
+    ...each(
+      [
+        'apic_mem_write call apic_check_pic',
+        'apic_mem_write call apic_deliver',
+        'apic_mem_write call apic_eoi',
+        'apic_mem_write call apic_update_irq',
+        'apic_mem_write name lvt',
+        'apic_mem_write write dest_mode',
+        'apic_mem_write write icr',
+        'apic_mem_write write icr after apic_deliver',
+        'apic_mem_write write log_dest',
+        'apic_mem_write write spurious_vec',
+        'apic_mem_write write tpr',
+      ],
+      { since: '9.0', symbol: 'apic_register_write' },
+    ),
   },
   'hw/intc/apic_common.c': {
     apic_report_irq_delivered: [{ since: '8.0', path: 'hw/intc/kvm_irqcount.c', symbol: 'kvm_report_irq_delivered' }],
@@ -130,6 +153,7 @@ export const devices: History['files'] = {
       { until: '7.1', symbol: 'piix3_create' },
       { since: '8.2', symbol: 'pci_piix_realize', anchor: 'name piix_set_pci_irq' },
     ],
+    piix3_route_intx_pin_to_irq: [{ since: '8.2', path: 'hw/isa/piix.c', symbol: 'piix_route_intx_pin_to_irq' }],
     piix3_set_irq: [{ since: '8.2', path: 'hw/isa/piix.c', symbol: 'piix_set_pci_irq' }],
     piix3_set_irq_level: [{ since: '8.2', path: 'hw/isa/piix.c', symbol: 'piix_set_pci_irq_level' }],
     piix3_set_irq_level_internal: [{ since: '8.2', path: 'hw/isa/piix.c', symbol: 'piix_set_pci_irq_level_internal' }],

@@ -16,6 +16,7 @@ import {
 
 const AS_ALL_OTHERS = 'until 5.16 mediated devices get a group from mdev, and are registered as all others';
 const NO_ATTACH = 'until 6.6 no device is put into an address space by itself: its group is, when its container gets a backend';
+const NO_DETACH = 'until 6.6 a device is detached only as it is unbound';
 const NO_IOMMUFD = 'until 6.2 VFIO knows no iommufd: the backend of the group’s container takes the device’s DMA';
 const NO_DEVICE_SETS = 'until 5.15 vfio-pci finds the devices that are reset together by itself, with vfio_pci_reflck';
 const COUNTED_BY_DRIVER = 'until 5.15 a driver counts the opens of its device, and locks, by itself';
@@ -68,6 +69,10 @@ export const device: History['files'] = {
       { until: '6.2', symbol: 'vfio_device_open', anchor: 'name open_device', absent: NO_CDEV },
       { until: '6.6', symbol: 'vfio_device_first_open', anchor: 'name open_device', absent: NO_CDEV },
     ],
+    vfio_df_ioctl_detach_pt: [
+      { until: '6.1', symbol: 'vfio_fops_release', absent: NO_ATTACH },
+      { until: '6.6', path: 'drivers/vfio/container.c', symbol: 'vfio_fops_release', absent: NO_ATTACH },
+    ],
     vfio_df_unbind_iommufd: [{ until: '6.6', symbol: 'vfio_device_fops_release', absent: NO_CDEV }],
   },
   'drivers/vfio/iommufd.c': {
@@ -85,6 +90,10 @@ export const device: History['files'] = {
       symbol: 'vfio_iommu_type1_attach_group',
       absent: NO_IOMMUFD,
     }),
+    vfio_iommufd_physical_detach_ioas: [
+      { until: '6.2', symbol: 'vfio_iommu_type1_detach_group', absent: NO_IOMMUFD },
+      { until: '6.6', symbol: 'vfio_iommufd_physical_unbind', absent: NO_DETACH },
+    ],
     vfio_iommufd_physical_unbind: [{ until: '6.2', symbol: 'vfio_iommu_type1_detach_group', absent: NO_IOMMUFD }],
   },
   'drivers/vfio/vfio_main.c': {

@@ -1025,33 +1025,21 @@ export const kvm_x2apic_msr_read = fn(
 const __kvm_apic_set_base = fn(
   'Switches the local APIC off or on or to x2APIC mode, and moves its page.',
   function* __kvm_apic_set_base(vcpu: KvmVcpu, value: number) {
-    yield* switch_base(vcpu, value);
+    const { apic } = vcpu;
+    const changed = vcpu['arch.apic_base'] ^ value;
+    vcpu['arch.apic_base'] = value;
+    if (changed & MSR_IA32_APICBASE_ENABLE) {
+      if (value & MSR_IA32_APICBASE_ENABLE) yield* kvm_apic_set_xapic_id(apic, vcpu.vcpu_id);
+      else mark_map_dirty(apic);
+    }
+    if (changed & X2APIC_ENABLE) {
+      if (value & X2APIC_ENABLE) yield* kvm_apic_set_x2apic_id(apic, vcpu.vcpu_id);
+      // Until 6.3 leaving x2APIC mode left the ID as it was.
+      else if (since('linux', '6.3') && value & MSR_IA32_APICBASE_ENABLE) yield* kvm_apic_set_xapic_id(apic, vcpu.vcpu_id);
+    }
+    apic.base_address = (value & MSR_IA32_APICBASE_BASE) >>> 0;
   },
 );
-
-export const kvm_lapic_set_base = fn(
-  'Switches the local APIC off or on or to x2APIC mode, and moves its page. Since 6.12 __kvm_apic_set_base().',
-  function* kvm_lapic_set_base(vcpu: KvmVcpu, value: number) {
-    yield* switch_base(vcpu, value);
-  },
-);
-
-/** What both do. */
-function* switch_base(vcpu: KvmVcpu, value: number) {
-  const { apic } = vcpu;
-  const changed = vcpu['arch.apic_base'] ^ value;
-  vcpu['arch.apic_base'] = value;
-  if (changed & MSR_IA32_APICBASE_ENABLE) {
-    if (value & MSR_IA32_APICBASE_ENABLE) yield* kvm_apic_set_xapic_id(apic, vcpu.vcpu_id);
-    else mark_map_dirty(apic);
-  }
-  if (changed & X2APIC_ENABLE) {
-    if (value & X2APIC_ENABLE) yield* kvm_apic_set_x2apic_id(apic, vcpu.vcpu_id);
-    // Until 6.3 leaving x2APIC mode left the ID as it was.
-    else if (since('linux', '6.3') && value & MSR_IA32_APICBASE_ENABLE) yield* kvm_apic_set_xapic_id(apic, vcpu.vcpu_id);
-  }
-  apic.base_address = (value & MSR_IA32_APICBASE_BASE) >>> 0;
-}
 
 export const kvm_apic_set_base = fn(
   'The guest writes IA32_APIC_BASE. 1, for a #GP, if it asks for a mode that cannot be reached from the present one.',

@@ -65,15 +65,13 @@ import {
   kvm_apic_accept_pic_intr,
   kvm_apic_set_base,
   kvm_lapic_reset,
-  kvm_lapic_set_base,
   kvm_lapic_sync_from_vapic,
   kvm_lapic_sync_to_vapic,
-  kvm_recalculate_apic_map,
   kvm_x2apic_icr_write,
   kvm_x2apic_msr_read,
   kvm_x2apic_msr_write,
 } from './lapic';
-import { apic_x2apic_mode, isValidBase, kvm_apic_present, type KvmLapic } from './lapic_state';
+import { apic_x2apic_mode, kvm_apic_present, type KvmLapic } from './lapic_state';
 
 /** The x86 part of KVM's main loop: requests, injection, entry, exit, emulation. */
 
@@ -508,23 +506,12 @@ const post_kvm_run_save = fn(
   },
 );
 
-const kvm_set_apic_base = fn(
-  'The guest writes IA32_APIC_BASE. 1, for a #GP, if it asks for a mode that cannot be reached from the present one. Since 6.12 kvm_apic_set_base().',
-  function* kvm_set_apic_base(vcpu: KvmVcpu, data: number) {
-    at('new_mode');
-    if (!isValidBase(vcpu['arch.apic_base'], data)) return 1;
-    yield* kvm_lapic_set_base(vcpu, data);
-    yield* kvm_recalculate_apic_map(vcpu.kvm);
-    return 0;
-  },
-);
-
 export const kvm_set_msr_common = fn(
   'A guest writes an MSR that VT-x and AMD-V treat alike. 1 if it is to get a #GP for it.',
   function* kvm_set_msr_common(vcpu: KvmVcpu, msr: number, data: bigint): Run<number> {
     if (msr === MSR_IA32_APICBASE) {
       const base = Number(data & 0xffffffffn);
-      return since('linux', '6.12') ? yield* kvm_apic_set_base(vcpu, base) : yield* kvm_set_apic_base(vcpu, base);
+      return yield* kvm_apic_set_base(vcpu, base);
     }
     if (msr >= APIC_BASE_MSR && msr <= APIC_BASE_MSR + 0xff) return yield* kvm_x2apic_msr_write(vcpu, msr, data);
     at('msr');
@@ -618,7 +605,7 @@ const mmio_size = ({ cpu: { exit } }: KvmVcpu): number => (exit?.kind === 'mmio'
 const vcpu_mmio_write = fn(
   'Offers an MMIO write to the devices in the kernel: the vCPU’s own local APIC, then the bus.',
   function* vcpu_mmio_write(vcpu: KvmVcpu, addr: number, val: number) {
-    if ((yield* kvm_iodevice_write(vcpu, vcpu.apic.dev, addr, mmio_size(vcpu), val)) === 0) return true;
+    if (lapic_in_kernel(vcpu) && (yield* kvm_iodevice_write(vcpu, vcpu.apic.dev, addr, mmio_size(vcpu), val)) === 0) return true;
     return (yield* kvm_io_bus_write(vcpu, 'KVM_MMIO_BUS', addr, mmio_size(vcpu), val)) === 0;
   },
 );
@@ -630,7 +617,7 @@ const write_mmio = fn('An emulated write to what is not memory.', function* writ
 const vcpu_mmio_read = fn(
   'Offers an MMIO read to the devices in the kernel: the vCPU’s own local APIC, then the bus.',
   function* vcpu_mmio_read(vcpu: KvmVcpu, addr: number, val: IoBuffer) {
-    if ((yield* kvm_iodevice_read(vcpu, vcpu.apic.dev, addr, mmio_size(vcpu), val)) === 0) return true;
+    if (lapic_in_kernel(vcpu) && (yield* kvm_iodevice_read(vcpu, vcpu.apic.dev, addr, mmio_size(vcpu), val)) === 0) return true;
     return (yield* kvm_io_bus_read(vcpu, 'KVM_MMIO_BUS', addr, mmio_size(vcpu), val)) === 0;
   },
 );

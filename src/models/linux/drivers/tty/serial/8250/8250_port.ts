@@ -224,13 +224,8 @@ const serial8250_set_termios = fn('Puts speed and format into the UART.', functi
   yield* serial8250_do_set_termios(port);
 });
 
-const __do_stop_tx = fn('Turns the transmitter’s interrupt off.', function* __do_stop_tx(p: UartPort) {
-  yield* clear_THRI(p);
-});
-
 const __stop_tx = fn('Nothing is left to send: turns the transmitter’s interrupt off.', function* __stop_tx(p: UartPort) {
-  if (since('linux', '6.1')) yield* clear_THRI(p);
-  else yield* __do_stop_tx(p);
+  yield* clear_THRI(p);
 });
 
 /** serial8250_clear_THRI(). */
