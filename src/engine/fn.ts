@@ -38,6 +38,8 @@ export interface Link {
   readonly kind: EdgeKind;
   /** The identifier in the caller that does it: an inline or macro that wraps the callee, or a pointer's name. */
   readonly token?: string;
+  /** Behind which identifiers of the caller it stands, as an anchor's. */
+  readonly after?: string;
   /** Where the pointer that is called through got its value. */
   readonly registration?: Registration;
 }

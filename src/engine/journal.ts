@@ -286,8 +286,9 @@ function linkTable(): { readonly all: readonly Link[]; readonly idOf: Recorder['
       let ids = byToken.get(link.token);
       if (ids === undefined) byToken.set(link.token, (ids = []));
       for (const id of ids) {
-        const { registration } = all[id]!;
-        if (registration?.path === link.registration?.path && registration?.symbol === link.registration?.symbol) return id;
+        const { after, registration } = all[id]!;
+        const isSame = registration?.path === link.registration?.path && registration?.symbol === link.registration?.symbol;
+        if (isSame && after === link.after) return id;
       }
       const id = all.push(link) - 1;
       ids.push(id);

@@ -34,6 +34,8 @@ interface Frame {
   readonly step: number;
   readonly depth: number;
   readonly caller: Frame | undefined;
+  /** What comes next stands behind these identifiers. */
+  behind: string | undefined;
 }
 
 interface Activity {
@@ -121,6 +123,8 @@ export interface Machine {
   leave(result: unknown): void;
   at(anchor: Anchor, note: string | undefined): void;
   signal(anchor: Anchor, link: Link, note: string | undefined): number;
+  /** Says behind which identifiers of the executing function its next step, or the call that it makes next, stands. */
+  behind(identifiers: string): void;
   /** The function that is executing. */
   here(): FnInfo;
   /** The index of the thread that is executing. */
@@ -223,28 +227,33 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
       open = false;
       const caller = activity.frame;
       const depth = caller === undefined ? 0 : caller.depth + 1;
-      const used = caller === undefined && link.kind === 'call' ? ROOT : link;
+      const used = caller === undefined && link.kind === 'call' ? ROOT : behindWhat(caller, link);
       const sites = recording ? recorder.sitesOf(fn) : NO_SITES;
       const step = record('enter', sites.whole, recording ? recorder.link(used) : 0, caller?.step ?? NO_STEP, depth, NaN);
-      activity.frame = { fn, sites, step, depth, caller };
+      activity.frame = { fn, sites, step, depth, caller, behind: undefined };
       options.onEnter?.(step, args);
     },
     leave(result) {
       open = false;
-      const { sites, step, depth, caller } = frame();
+      const { fn, sites, step, depth, caller, behind } = frame();
+      if (behind !== undefined) throw new Error(`${fn.name} ended where something was to come behind ${behind}`);
       const value = typeof result === 'number' ? result : typeof result === 'boolean' ? Number(result) : NaN;
       record('return', sites.whole, 0, step, depth, value);
       activity!.frame = caller;
     },
     at(anchor, note) {
       const { sites, step, depth } = frame();
-      record('at', sites.at(anchor, note), 0, step, depth, NaN);
+      record('at', sites.at(behindWhat(frame(), anchor), note), 0, step, depth, NaN);
       open = true;
     },
     signal(anchor, link, note) {
       const { sites, step, depth } = frame();
       open = true;
-      return record('signal', sites.at(anchor, note), recording ? recorder.link(link) : 0, step, depth, NaN);
+      return record('signal', sites.at(behindWhat(frame(), anchor), note), recording ? recorder.link(link) : 0, step, depth, NaN);
+    },
+    behind(identifiers) {
+      open = false;
+      frame().behind = identifiers;
     },
     here: () => frame().fn,
     get currentThread() {
@@ -306,6 +315,14 @@ export function createMachine(options: MachineOptions, setUp: () => void): Machi
       values[cell.id] = value;
     },
   };
+
+  /** What comes next in a frame, behind what was said for it. */
+  function behindWhat<T extends { readonly after?: string }>(caller: Frame | undefined, next: T): T {
+    if (caller?.behind === undefined) return next;
+    const after = caller.behind;
+    caller.behind = undefined;
+    return { ...next, after };
+  }
 
   const stimulusIsDue = (): boolean => (stimuli[0]?.at ?? Infinity) <= steps;
 

@@ -18,11 +18,17 @@ export function atCall(token: string, note?: string): void {
 }
 
 /**
- * Stands on a write whose identifier is assigned to more than once: the first time behind `after`, which may be several identifiers,
- * each looked for behind the one before: `last_irr last_irr` is the second.
+ * Says where what comes next stands, a step, a write or a call: a body that does the same more than once means the first time behind
+ * `identifiers`, each of which is looked for behind the one before: `last_irr last_irr` is the second.
  */
+export function behind(identifiers: string): void {
+  running().behind(identifiers);
+}
+
+/** Stands on a write whose identifier is assigned to more than once: the first time behind `after`. Writes that follow belong to this step. */
 export function atWrite(token: string, after: string, note?: string): void {
-  running().at({ token, as: 'write', after }, note);
+  behind(after);
+  running().at({ token, as: 'write' }, note);
 }
 
 /**

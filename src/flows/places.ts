@@ -12,8 +12,10 @@ export const referenceOfStep = (step: Step): Reference | undefined => referenceO
 
 /** The identifier in the caller that reached a function: the call, the wrapper that stands in its place, or the pointer's name. */
 export function callAnchor({ link, site }: Step): Anchor | undefined {
-  if (link?.kind === 'call') return { token: link.token ?? site.fn.name, as: 'call' };
-  return link?.token === undefined ? undefined : { token: link.token, as: 'name' };
+  if (link === undefined) return undefined;
+  const token = link.token ?? (link.kind === 'call' ? site.fn.name : undefined);
+  if (token === undefined) return undefined;
+  return { token, as: link.kind === 'call' ? 'call' : 'name', ...(link.after === undefined ? {} : { after: link.after }) };
 }
 
 /** The reference of the place in a frame's function from which `callee` was reached. */

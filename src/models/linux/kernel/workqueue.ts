@@ -2,7 +2,7 @@ import { bool, int, struct, type InstanceOf } from '../../../engine/cell';
 import { addressOf, source, through, via, type Fn, type Pointer } from '../../../engine/fn';
 import type { Run } from '../../../engine/machine';
 import { running } from '../../../engine/running';
-import { atCall, causedBy, preempt, signal, sleep, until } from '../../../engine/steps';
+import { atCall, behind, causedBy, preempt, signal, sleep, until } from '../../../engine/steps';
 
 /** Work items: what a context that may not sleep leaves for a kernel thread to do. */
 
@@ -51,6 +51,7 @@ export const process_one_work = fn(
     wq.current_work = work;
     atCall('set_work_pool_and_clear_pending');
     work.WORK_STRUCT_PENDING = false;
+    behind('set_work_pool_and_clear_pending');
     yield* through('workqueue', 'current_func', work.func)();
     wq.current_work = undefined;
   },

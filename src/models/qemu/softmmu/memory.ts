@@ -1,5 +1,5 @@
 import { addressOf, architecturally, source, through, type Pointer } from '../../../engine/fn';
-import { at, atCall } from '../../../engine/steps';
+import { at, atCall, behind } from '../../../engine/steps';
 import { read_register, write_register, type PciFunction } from '../../hardware/pci_function';
 import {
   generate_memory_topology,
@@ -43,6 +43,7 @@ const address_space_set_flatview = fn(
     at('old_view');
     if (old_view.length === new_view.length && old_view.every((mr, n) => mr === new_view[n])) return;
     yield* address_space_update_topology_pass(as, old_view, new_view, false);
+    behind('address_space_update_topology_pass');
     yield* address_space_update_topology_pass(as, old_view, new_view, true);
     atCall('qatomic_rcu_set');
     as.current_map = new_view;
@@ -91,7 +92,10 @@ export const memory_region_transaction_commit = fn(
       }
       memory.memory_region_update_pending = false;
     } else if (memory.ioeventfd_update_pending) {
-      for (const as of memory.address_spaces) yield* address_space_update_ioeventfds(memory, as);
+      for (const as of memory.address_spaces) {
+        behind('address_space_update_ioeventfds');
+        yield* address_space_update_ioeventfds(memory, as);
+      }
     }
     if (memory.ioeventfd_update_pending) memory.ioeventfd_update_pending = false;
   },

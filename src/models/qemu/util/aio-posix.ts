@@ -1,5 +1,5 @@
 import { source, through } from '../../../engine/fn';
-import { at, atCall } from '../../../engine/steps';
+import { at, atCall, behind } from '../../../engine/steps';
 import type { EventfdCtx } from '../../linux/fs/eventfd';
 import { aio_handler, type AioContext, type AioHandler, type IOHandler } from '../include/block/aio';
 import type { IOThreadContext } from '../iothread';
@@ -31,6 +31,7 @@ export const aio_set_fd_handler = fn(
       if (node === undefined) return;
       node['pfd.events'] = 0;
     } else {
+      behind('find_aio_handler');
       at('new_node');
       ctx.aio_handlers.unshift(aio_handler(name, fd, io_read));
     }

@@ -95,6 +95,7 @@ export const core: History['files'] = {
     'eventfd_signal call eventfd_signal_mask': before(...MASKS, { anchor: 'call wake_up_locked_poll' }),
   },
   'kernel/irq/chip.c': {
+    'handle_edge_irq call mask_ack_irq after mask_ack_irq': [{ since: '6.16', anchor: 'call mask_ack_irq' }],
     'handle_edge_irq write istate after irqd_irq_disabled': [{ since: '6.16', anchor: 'write istate after irq_can_handle' }],
     'handle_fasteoi_irq write istate': [{ until: '6.12', anchor: 'write istate after irqd_irq_disabled' }],
     'handle_fasteoi_irq name irq_eoi': [{ since: '6.16', symbol: 'cond_unmask_eoi_irq' }],

@@ -59,6 +59,9 @@ export const drivers: History['files'] = {
       }),
     ],
     '__device_release_driver call blocking_notifier_call_chain': [{ since: '6.3', anchor: 'call bus_notify' }],
+    '__device_release_driver call blocking_notifier_call_chain after BUS_NOTIFY_UNBIND_DRIVER': [
+      { since: '6.3', anchor: 'call bus_notify after BUS_NOTIFY_UNBIND_DRIVER' },
+    ],
     '__device_release_driver call device_remove': [{ until: '5.18', anchor: 'call remove' }],
     '__device_release_driver call device_unbind_cleanup': [{ until: '5.18', anchor: 'call devres_release_all' }],
     '__device_release_driver name dma_cleanup': [
@@ -114,6 +117,15 @@ export const drivers: History['files'] = {
     'serial8250_do_set_termios call uart_port_unlock_irqrestore': UNLOCKED,
     'serial8250_do_set_termios name fcr': [{ since: '6.17', symbol: 'serial8250_set_fcr' }],
     'serial8250_do_set_termios name serial_port_out': [{ since: '6.17', symbol: 'serial8250_set_ier' }],
+    'serial8250_do_set_termios name serial_port_out after serial8250_set_divisor fcr': [
+      { since: '6.17', symbol: 'serial8250_set_fcr', anchor: 'name serial_port_out after serial_port_out' },
+    ],
+    'serial8250_do_set_termios name serial_port_out after serial8250_set_divisor lcr': [
+      { since: '6.17', symbol: 'serial8250_set_fcr', anchor: 'name serial_port_out after serial_port_out serial_port_out' },
+    ],
+    'serial8250_do_set_termios name serial_port_out after serial8250_set_divisor UART_FCR_ENABLE_FIFO UART_FCR_ENABLE_FIFO': [
+      { since: '6.17', symbol: 'serial8250_set_fcr', anchor: 'name serial_port_out after serial_port_out serial_port_out serial_port_out' },
+    ],
     'serial8250_do_set_termios write lcr': [{ since: '6.17', anchor: 'write lcr after uart_port_lock_irqsave' }],
     'serial8250_do_startup call disable_irq_nosync': [
       { since: '7.0', symbol: 'serial8250_THRE_test', anchor: 'call disable_irq' },
@@ -150,8 +162,12 @@ export const drivers: History['files'] = {
     uart_change_line_settings: before('6.4', ['6.1'], { symbol: 'uart_change_speed' }),
     'uart_write call uart_port_lock': from('6.18', ['6.12'], { anchor: 'call uart_port_ref_lock' }),
     'uart_write call uart_port_ref_lock': before('6.18', ['6.12'], { anchor: 'call uart_port_lock' }),
-    'uart_write call uart_port_unlock': from('6.18', ['6.12'], { anchor: 'call uart_port_unlock_deref' }),
-    'uart_write call uart_port_unlock_deref': before('6.18', ['6.12'], { anchor: 'call uart_port_unlock' }),
+    'uart_write call uart_port_unlock after __uart_start': from('6.18', ['6.12'], {
+      anchor: 'call uart_port_unlock_deref after __uart_start',
+    }),
+    'uart_write call uart_port_unlock_deref after __uart_start': before('6.18', ['6.12'], {
+      anchor: 'call uart_port_unlock after __uart_start',
+    }),
   },
   'drivers/virtio/virtio.c': {
     virtio_reset_device: [
@@ -186,6 +202,9 @@ export const drivers: History['files'] = {
     'virtqueue_add call virtqueue_add_split': BY_LAYOUT,
     virtqueue_add_desc_split: [{ until: '5.14', symbol: 'virtqueue_add_split' }],
     'virtqueue_add_split call virtqueue_add_desc_split': [{ until: '5.14', anchor: 'write flags' }],
+    'virtqueue_add_split call virtqueue_add_desc_split after virtqueue_add_desc_split': [
+      { until: '5.14', anchor: 'write flags after VRING_DESC_F_NEXT' },
+    ],
     'virtqueue_add_split write flags': [
       { until: '5.14', anchor: 'write flags after VRING_DESC_F_WRITE' },
       { since: '7.0', anchor: 'write flags after sg_count sg_count' },

@@ -254,6 +254,11 @@ export const iommu: History['files'] = {
       { until: '6.8', symbol: '__iommu_map_pages' },
       { since: '7.1', symbol: 'iommu_map_nosync', anchor: 'name map_range' },
     ],
+    '__iommu_map name map_pages after iommu_pgsize': [
+      { until: '5.15', anchor: 'name map after iommu_pgsize' },
+      { until: '6.8', symbol: '__iommu_map_pages' },
+      { since: '7.1', symbol: 'iommu_map_nosync', anchor: 'name map_range' },
+    ],
     __iommu_map_pages: [
       { until: '5.15', symbol: '__iommu_map', anchor: 'name map after iommu_pgsize', absent: ONE_PAGE_SIZE },
       {
@@ -301,6 +306,11 @@ export const iommu: History['files'] = {
     ],
     '__iommu_unmap name unmap_pages': [
       { until: '5.15', anchor: 'name unmap' },
+      { until: '6.8', symbol: '__iommu_unmap_pages' },
+      { since: '7.1', anchor: 'name unmap_range' },
+    ],
+    '__iommu_unmap name unmap_pages after iommu_pgsize': [
+      { until: '5.15', anchor: 'name unmap after iommu_pgsize' },
       { until: '6.8', symbol: '__iommu_unmap_pages' },
       { since: '7.1', anchor: 'name unmap_range' },
     ],

@@ -82,6 +82,7 @@ export const iommufd: History['files'] = {
     iommufd_device_do_attach: ATTACHES,
     iommufd_device_bind: JOINS,
     'iommufd_device_bind call device_iommu_capable': BIND_IOMMU,
+    'iommufd_device_bind call device_iommu_capable after device_iommu_capable': BIND_IOMMU,
     'iommufd_device_bind call iommu_device_claim_dma_owner': BIND_IOMMU,
     'iommufd_device_bind call iommu_group_has_isolated_msi': [
       { since: '6.3', until: '6.5', symbol: 'iommufd_device_setup_msi' },

@@ -386,7 +386,9 @@ export const kvm: History['files'] = {
     ],
     kvm_arch_update_irqfd_routing: MOVED_TO_IRQ,
     'kvm_arch_update_irqfd_routing name pi_update_irte': [POSTED_BYPASS],
-    'kvm_arch_vcpu_ioctl_run name wants_to_run': before('6.11', ['6.1'], { anchor: 'name immediate_exit' }),
+    'kvm_arch_vcpu_ioctl_run name wants_to_run after complete_userspace_io': before('6.11', ['6.1'], {
+      anchor: 'name immediate_exit after complete_userspace_io',
+    }),
     kvm_check_and_inject_events: [{ until: '6.1', symbol: 'inject_pending_event' }],
     kvm_do_msr_access: [{ until: '6.12', symbol: 'kvm_set_msr_ignored_check', absent: NO_ACCESSOR }, TO_MSRS],
     'kvm_do_msr_access name msr_access_fn': [
@@ -421,6 +423,10 @@ export const kvm: History['files'] = {
     'kvm_vcpu_has_events name pv_unhalted': [{ since: '6.15', symbol: 'kvm_arch_vcpu_runnable' }],
     kvm_vm_ioctl_irq_line: MOVED_TO_IRQ,
     read_emultor: [{ since: '7.1', symbol: 'emulator_read_emulated' }],
+    'vcpu_block call kvm_arch_vcpu_runnable after kvm_arch_vcpu_runnable': [
+      { until: '6.1', anchor: 'name KVM_REQ_UNHALT', absent: 'until 6.1 KVM_REQ_UNHALT says that the vCPU was woken for something to do' },
+    ],
+    'vcpu_block name mp_state after pv_unhalted': [{ since: '6.15', anchor: 'call kvm_set_mp_state' }],
     'vcpu_block name pv_unhalted': [{ since: '6.15', path: 'arch/x86/kvm/x86.h', symbol: 'kvm_set_mp_state' }],
     // In 5.10 the table's member is just “run”, which the function names before.
     'vcpu_enter_guest name vcpu_run': [{ until: '5.12', anchor: 'call run' }],

@@ -76,9 +76,15 @@ export const pci: History['files'] = {
       { until: '5.15', anchor: 'call __pci_msix_desc_mask_irq' },
       { since: '6.2', symbol: 'pci_write_msg_msix' },
     ],
+    '__pci_write_msi_msg call pci_msix_write_vector_ctrl after writel': [
+      ...before(...MASKED_FIRST, { anchor: 'call writel', absent: UNMASKED }),
+      { until: '5.15', anchor: 'call __pci_msix_desc_mask_irq after writel' },
+      { since: '6.2', symbol: 'pci_write_msg_msix' },
+    ],
     '__pci_write_msi_msg call pci_read_config_word': [{ since: '6.2', symbol: 'pci_write_msg_msi' }],
     '__pci_write_msi_msg call pci_write_config_dword': [{ since: '6.2', symbol: 'pci_write_msg_msi' }],
     '__pci_write_msi_msg call pci_write_config_word': [{ since: '6.2', symbol: 'pci_write_msg_msi' }],
+    '__pci_write_msi_msg call pci_write_config_word after pci_write_config_dword': [{ since: '6.2', symbol: 'pci_write_msg_msi' }],
     '__pci_write_msi_msg call pci_write_msg_msi': [{ until: '6.2', anchor: 'call pci_read_config_word', absent: WRITES_ITSELF }],
     '__pci_write_msi_msg call pci_write_msg_msix': [{ until: '6.2', anchor: 'call writel', absent: WRITES_ITSELF }],
     '__pci_write_msi_msg call writel': [{ since: '6.2', symbol: 'pci_write_msg_msix' }],
@@ -89,6 +95,7 @@ export const pci: History['files'] = {
     'msi_capability_init call msi_setup_msi_desc': [{ until: '5.17', anchor: 'call msi_setup_entry' }, guarded('__msi_capability_init')],
     'msi_capability_init call pci_intx_for_msi': [guarded('__msi_capability_init')],
     'msi_capability_init call pci_msi_mask': [{ until: '5.15', anchor: 'call msi_mask_irq' }, guarded('__msi_capability_init')],
+    'msi_capability_init call pci_msi_set_enable after pci_msi_set_enable': [guarded('__msi_capability_init', 'call pci_msi_set_enable')],
     'msi_capability_init call pci_msi_setup_msi_irqs': [guarded('__msi_capability_init')],
     'msi_capability_init call pci_msi_unmask': [
       { until: '5.15', anchor: 'call msi_mask_irq after pci_msi_setup_msi_irqs' },

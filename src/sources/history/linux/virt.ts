@@ -62,6 +62,7 @@ export const virt: History['files'] = {
   },
   'virt/kvm/kvm_main.c': {
     __kvm_set_memory_region: [{ since: '6.14', symbol: 'kvm_set_memory_region' }],
+    '__kvm_set_memory_region call kvm_set_memslot after kvm_set_memslot': [{ until: '5.17', anchor: 'call kvm_set_memslot' }],
     kvm_activate_memslot: [{ ...INSTALL, absent: ONE_LIST }],
     'kvm_activate_memslot call kvm_swap_active_memslots': [INSTALL],
     kvm_create_memslot: [{ ...SET_MEMSLOT, anchor: 'call update_memslots', absent: ONE_LIST }],

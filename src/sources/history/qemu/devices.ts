@@ -64,7 +64,13 @@ export const devices: History['files'] = {
     'virtio_blk_data_plane_start call memory_region_transaction_commit': ONE_BY_ONE,
     'virtio_blk_data_plane_start call virtio_queue_aio_attach_host_notifier': [{ since: '9.0', symbol: 'virtio_blk_ioeventfd_attach' }],
     'virtio_blk_data_plane_start name batch_notifications': [{ since: '8.2', nowhere: NO_BATCHES }],
+    'virtio_blk_data_plane_start call aio_context_acquire after aio_context_acquire': [
+      { until: '6.0', anchor: 'call aio_context_acquire' },
+    ],
     'virtio_blk_data_plane_start write starting': [{ since: '9.0', anchor: 'write ioeventfd_starting' }],
+    'virtio_blk_data_plane_start write starting after set_guest_notifiers': [
+      { since: '9.0', anchor: 'write ioeventfd_starting after set_guest_notifiers' },
+    ],
   },
   'hw/block/virtio-blk.c': {
     'virtio_blk_handle_output call virtio_blk_handle_vq': [{ until: '7.0', symbol: 'virtio_blk_handle_output_do' }],
@@ -137,10 +143,13 @@ export const devices: History['files'] = {
     apic_report_irq_delivered: [{ since: '8.0', path: 'hw/intc/kvm_irqcount.c', symbol: 'kvm_report_irq_delivered' }],
     'apic_report_irq_delivered call trace_apic_report_irq_delivered': [{ since: '8.0', anchor: 'call trace_kvm_report_irq_delivered' }],
   },
+  'hw/intc/i8259.c': {
+    'pic_read_irq call pic_intack after pic_intack pic_intack': [{ until: '6.0', anchor: 'call pic_intack after pic_intack' }],
+  },
   'hw/isa/isa-bus.c': {
     isa_bus_irqs: [{ since: '8.0', symbol: 'isa_bus_register_input_irqs' }],
     'isa_bus_irqs name irqs': [{ since: '8.0', anchor: 'name irqs_in' }],
-    'isa_get_irq name irqs': [{ since: '8.0', symbol: 'isa_bus_get_irq', anchor: 'name irqs_in' }],
+    'isa_get_irq name irqs': [{ since: '8.0', symbol: 'isa_bus_get_irq', anchor: 'name irqs_in after irqs_in' }],
   },
   'hw/isa/piix3.c': {
     '*': [{ since: '8.2', path: 'hw/isa/piix.c' }],

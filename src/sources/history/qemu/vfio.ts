@@ -87,9 +87,16 @@ export const vfio: History['files'] = {
     'vfio_connect_container call vfio_kvm_device_add_group': [
       { since: '10.1', symbol: 'vfio_container_group_add', anchor: 'call vfio_group_add_kvm_device' },
     ],
-    'vfio_connect_container name error': [{ since: '10.1', path: LISTENER, symbol: 'vfio_listener_register' }],
+    'vfio_connect_container call vfio_kvm_device_add_group after vfio_kvm_device_add_group': [
+      { since: '10.1', symbol: 'vfio_container_group_add', anchor: 'call vfio_group_add_kvm_device' },
+    ],
+    'vfio_connect_container name error after memory_listener_register': [
+      { since: '10.1', path: LISTENER, symbol: 'vfio_listener_register', anchor: 'name error after memory_listener_register' },
+    ],
     'vfio_connect_container name qemu_open_old': [{ since: '9.1', anchor: 'name qemu_open' }],
-    'vfio_connect_container write container': [{ since: '10.1', symbol: 'vfio_container_group_add' }],
+    'vfio_connect_container write container after vfio_kvm_device_add_group vfio_kvm_device_add_group': [
+      { since: '10.1', symbol: 'vfio_container_group_add', anchor: 'write container' },
+    ],
     'vfio_disable_irqindex name ioctl': SET_IRQS,
     vfio_disable_irqindex: ofDevice('vfio_device_irq_disable'),
     vfio_disconnect_container: ofContainer(['8.2'], ['10.1', { symbol: 'vfio_container_disconnect' }]),
@@ -102,6 +109,10 @@ export const vfio: History['files'] = {
     ],
     'vfio_get_device name num_irqs': [{ since: '10.1', path: DEVICE, symbol: 'vfio_device_prepare' }],
     'vfio_get_device name ioctl': [{ since: '10.1', path: 'hw/vfio/cpr-legacy.c', symbol: 'vfio_cpr_group_get_device_fd' }],
+    'vfio_get_device name ioctl after ioctl': [
+      { since: '10.1', path: HELPERS, symbol: 'vfio_get_device_info', anchor: 'name ioctl' },
+      { since: '8.2', path: COMMON, symbol: 'vfio_get_device_info', anchor: 'name ioctl' },
+    ],
     vfio_get_device: ofContainer(['8.2'], ['10.1', { symbol: 'vfio_device_get' }]),
     vfio_get_group: ofContainer(['8.2'], ['10.1', { symbol: 'vfio_group_get' }]),
     'vfio_get_group name qemu_open_old': [
@@ -115,6 +126,7 @@ export const vfio: History['files'] = {
     vfio_host_win_add: ofContainer(['8.2', { symbol: 'vfio_get_info_iova_range', absent: NO_WINDOWS }]),
     vfio_init_container: ofContainer(['8.2'], ['9.0', { symbol: 'vfio_set_iommu' }], ['9.1', { symbol: 'vfio_create_container' }]),
     'vfio_init_container name ioctl': [{ since: '9.1', symbol: 'vfio_set_iommu' }],
+    'vfio_init_container name ioctl after ioctl': [{ since: '9.1', symbol: 'vfio_set_iommu' }],
     'vfio_init_container write iommu_type': [{ since: '9.1', anchor: 'write iommu_type after object_new' }],
     vfio_kvm_device_add_group: ofContainer(['8.2'], ['10.1', { symbol: 'vfio_group_add_kvm_device' }]),
     'vfio_kvm_device_add_group call kvm_vm_ioctl': ofKvmDevice('vfio_kvm_device_add_fd'),
@@ -189,6 +201,9 @@ export const vfio: History['files'] = {
     'vfio_msix_vector_do_use call kvm_irqchip_commit_route_changes': [WITH_VECTOR],
     'vfio_enable_vectors name ioctl': [{ since: '10.1', path: DEVICE, symbol: 'vfio_device_io_set_irqs' }],
     vfio_intx_eoi: exported('vfio_pci_intx_eoi'),
+    'vfio_msix_vector_do_use call vfio_add_kvm_msi_virq after vfio_add_kvm_msi_virq': [
+      { until: '7.1', anchor: 'call vfio_add_kvm_msi_virq' },
+    ],
     'vfio_msix_vector_do_use call event_notifier_init': [
       { since: '10.1', symbol: 'vfio_pci_vector_init', anchor: 'call vfio_notifier_init' },
     ],
@@ -225,6 +240,11 @@ export const vfio: History['files'] = {
     'vfio_realize call readlink': ofContainer(['8.2', { symbol: 'vfio_device_groupid' }], ['10.1', { symbol: 'vfio_device_get_groupid' }]),
     'vfio_realize call vfio_get_device': ofAttach('vfio_attach_device', 'vfio_get_device', 'vfio_device_get'),
     'vfio_realize call vfio_get_group': ofAttach('vfio_attach_device', 'vfio_get_group', 'vfio_group_get'),
-    'vfio_realize call vfio_put_group': ofAttach('vfio_detach_device', 'vfio_put_group', 'vfio_group_put'),
+    'vfio_realize call vfio_put_group': ofAttach('vfio_attach_device', 'vfio_put_group', 'vfio_group_put'),
+    'vfio_realize call vfio_put_group after vfio_get_device': ofContainer(
+      ['8.2', { symbol: 'vfio_attach_device' }],
+      ['9.0', { symbol: 'vfio_legacy_attach_device' }],
+      ['10.1', { symbol: 'vfio_legacy_attach_device', anchor: 'call vfio_group_put' }],
+    ),
   },
 };

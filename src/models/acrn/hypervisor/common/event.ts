@@ -1,7 +1,7 @@
 import { bool, int, struct, type InstanceOf } from '../../../../engine/cell';
 import { source } from '../../../../engine/fn';
 import { running } from '../../../../engine/running';
-import { atCall, causedBy, signal, until } from '../../../../engine/steps';
+import { atCall, behind, causedBy, signal, until } from '../../../../engine/steps';
 
 /** Events of the hypervisor's scheduler: one thread waits, anybody signals, a signal before the wait is remembered. */
 
@@ -31,6 +31,7 @@ export const wait_event = fn(
       if (event.wokenBy >= 0) causedBy(event.wokenBy);
     }
     event.set = false;
+    behind('sleep_thread');
     event.waiting_thread = 0;
   },
 );

@@ -1,6 +1,6 @@
 import { source, through } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
-import { at, atCall, preempt, until } from '../../../../engine/steps';
+import { at, atCall, behind, preempt, until } from '../../../../engine/steps';
 import { arch_fire_hsm_interrupt, emulate_pio_complete } from '../arch/x86/guest/vmx_io';
 import { wait_event } from '../common/event';
 import type { AcrnVcpu } from '../include/arch/x86/asm/guest/vcpu';
@@ -144,7 +144,9 @@ const hv_emulate_pio = fn(
     const handler = vcpu.vm.emul_pio.find(({ port_start, port_end }) => vcpu.req.address >= port_start && vcpu.req.address < port_end);
     if (handler === undefined) return -ENODEV;
     const { address, size, value } = vcpu.req;
-    if (vcpu.req.direction === ACRN_IOREQ_DIR_READ) yield* through('function pointer', 'io_read', handler.io_read)(vcpu, address, size);
+    const reads = vcpu.req.direction === ACRN_IOREQ_DIR_READ;
+    behind(reads ? 'ACRN_IOREQ_DIR_READ io_read' : 'ACRN_IOREQ_DIR_WRITE io_write');
+    if (reads) yield* through('function pointer', 'io_read', handler.io_read)(vcpu, address, size);
     else yield* through('function pointer', 'io_write', handler.io_write)(vcpu, address, size, value);
     return 0;
   },
@@ -156,7 +158,9 @@ const hv_emulate_mmio = fn(
     at('emul_mmio');
     const { address } = vcpu.req;
     const handler = vcpu.vm.emul_mmio.find(({ range_start, range_end }) => address >= range_start && address < range_end);
-    return handler === undefined ? -ENODEV : yield* through('function pointer', 'read_write', handler.read_write)(vcpu.req);
+    if (handler === undefined) return -ENODEV;
+    behind('ENODEV read_write');
+    return yield* through('function pointer', 'read_write', handler.read_write)(vcpu.req);
   },
 );
 

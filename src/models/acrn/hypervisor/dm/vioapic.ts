@@ -1,6 +1,6 @@
 import { hex, struct, type InstanceOf } from '../../../../engine/cell';
 import { boundPointer, source } from '../../../../engine/fn';
-import { at, atCall, atWrite } from '../../../../engine/steps';
+import { at, atCall, atWrite, behind } from '../../../../engine/steps';
 import { ptirq_intx_ack, ptirq_intx_pin_remap } from '../arch/x86/guest/assign';
 import { vlapic_receive_intr } from '../arch/x86/guest/vlapic';
 import { ioapic_rte, REMOTE_IRR, rteBits, type IoapicRte } from '../include/arch/x86/asm/apicreg';
@@ -70,9 +70,13 @@ const vioapic_set_pinstate = fn(
     const rte = vioapic.rtbl[pin];
     if (rte === undefined) return;
     const changes = isHigh(vioapic, pin) !== (level === 1);
-    atCall(level === 0 ? 'bitmap_clear_nolock' : 'bitmap_set_nolock');
+    const change = level === 0 ? 'bitmap_clear_nolock' : 'bitmap_set_nolock';
+    atCall(change);
     if (changes) vioapic[word(pin)] ^= 1 << (pin & 31);
-    if (changes && rteBits(rte).activeLow === (level === 0)) yield* vioapic_generate_intr(vm, vioapic, pin);
+    if (changes && rteBits(rte).activeLow === (level === 0)) {
+      behind(change);
+      yield* vioapic_generate_intr(vm, vioapic, pin);
+    }
   },
 );
 
@@ -188,6 +192,7 @@ const vioapic_process_eoi = fn(
       vioapic.rtbl.flatMap((rte, pin) => (rteBits(rte).vector === vector && rteBits(rte).remote_irr ? [pin] : []));
     for (const pin of inService()) yield* ptirq_intx_ack(vm, vioapic.chipinfo.gsi_base + pin, 'INTX_CTLR_IOAPIC');
     for (const pin of inService()) {
+      behind('ptirq_intx_ack remote_irr');
       at('remote_irr');
       vioapic.rtbl[pin]!['u.lo_32'] &= ~REMOTE_IRR;
       if (yield* vioapic_need_intr(vioapic, pin)) yield* vioapic_generate_intr(vm, vioapic, pin);

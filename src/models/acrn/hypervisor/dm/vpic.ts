@@ -1,6 +1,6 @@
 import { bool, int, means, struct, type InstanceOf } from '../../../../engine/cell';
 import { source } from '../../../../engine/fn';
-import { at, atWrite } from '../../../../engine/steps';
+import { at, atWrite, behind } from '../../../../engine/steps';
 import { ptirq_intx_ack, ptirq_intx_pin_remap } from '../arch/x86/guest/assign';
 import { vcpu_inject_extint } from '../arch/x86/guest/virq';
 import { APIC_LVT_LINT0, BROADCAST_CPU_ID, vlapic_set_local_intr } from '../arch/x86/guest/vlapic';
@@ -130,6 +130,7 @@ const vpic_notify_intr = fn(
       yield* vpic_set_pinstate(vpic, 2, 1);
       yield* vpic_set_pinstate(vpic, 2, 0);
     }
+    behind('intr_raised');
     const pin = yield* vpic_get_highest_irrpin(primary);
     if (primary.intr_raised || pin === INVALID_INTERRUPT_PIN) return;
     atWrite('intr_raised', 'vpic2vm');
@@ -157,6 +158,7 @@ const vpic_icw1 = fn(
     i8259.poll = false;
     i8259.smm = 0;
     if (val & ICW1_SNGL || !(val & ICW1_IC4)) return -1;
+    behind('smm');
     i8259.icw_num += 1;
     return 0;
   },

@@ -1,7 +1,7 @@
 import { addressOf, bound, source, through } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
 import { holding } from '../../../../engine/mutex';
-import { at, atCall } from '../../../../engine/steps';
+import { at, atCall, behind } from '../../../../engine/steps';
 import { since } from '../../../version';
 import { EBUSY } from '../../errno';
 import type { Device, DeviceDriver } from '../../include/linux/device';
@@ -164,6 +164,7 @@ const __device_release_driver = fn(
     if (dev.bus?.dma_cleanup !== undefined) yield* through('function pointer', 'dma_cleanup', dev.bus.dma_cleanup)();
     atCall('device_unbind_cleanup');
     dev.driver = undefined;
+    behind('BUS_NOTIFY_UNBIND_DRIVER');
     yield* notify(dev, BUS_NOTIFY_UNBOUND_DRIVER);
   },
 );

@@ -1,7 +1,7 @@
 import { hex, struct, type InstanceOf } from '../../../../engine/cell';
 import { boundPointer, source } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
-import { at, atCall } from '../../../../engine/steps';
+import { at, atCall, behind } from '../../../../engine/steps';
 import { spin_lock_irqsave, spin_unlock_irqrestore, type GuestCpu } from '../../../guest/cpu';
 import { since } from '../../../version';
 import {
@@ -93,6 +93,7 @@ const virtio_queue_rq = fn(
       return BLK_STS_DEV_RESOURCE;
     }
     const notify = last && (yield* virtqueue_kick_prepare(vq));
+    behind('virtqueue_kick_prepare');
     yield* spin_unlock_irqrestore(cpu, flags);
     if (notify) yield* virtqueue_notify(vq);
     return BLK_STS_OK;

@@ -1,7 +1,7 @@
 import { bool, int, pointer, struct, type InstanceOf } from '../../../../engine/cell';
 import { bound, source } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
-import { at, atCall } from '../../../../engine/steps';
+import { at, atCall, behind } from '../../../../engine/steps';
 import { spin_lock_irqsave, spin_unlock_irqrestore, type GuestCpu } from '../../../guest/cpu';
 import { EPIPE } from '../../errno';
 import { virtio_device_ready, type VirtioDevice } from '../../include/linux/virtio_config';
@@ -324,6 +324,7 @@ export const virtcons_probe = fn(
     yield* virtio_device_ready(portdev.vdev);
     if (portdev.use_multiport) yield* fill_queue(portdev.c_ivq);
     else yield* add_port(portdev, 0);
+    behind('add_port');
     yield* __send_control_msg(portdev, VIRTIO_CONSOLE_BAD_ID, 'VIRTIO_CONSOLE_DEVICE_READY', 1);
     return 0;
   },

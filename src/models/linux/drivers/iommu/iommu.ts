@@ -2,7 +2,7 @@ import { int, oneOf, pointer, struct, type Instance, type InstanceOf } from '../
 import { addressOf, bound, source, through, via, type Pointer } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
 import { holding, Mutex, MUTEX } from '../../../../engine/mutex';
-import { at, atCall } from '../../../../engine/steps';
+import { at, atCall, atWrite, behind } from '../../../../engine/steps';
 import type { ContextEntry, IoPageTable } from '../../../hardware/dma_remapping';
 import { since } from '../../../version';
 import { EBUSY, EINVAL, ENODEV, EPERM } from '../../errno';
@@ -281,7 +281,7 @@ const __iommu_group_alloc_blocking_domain = fn(
     if (iommu === undefined) return -EINVAL;
     const alloc = since('linux', '6.6') ? __iommu_group_domain_alloc : __iommu_domain_alloc;
     const domain = (yield* alloc(iommu, IOMMU_DOMAIN_BLOCKED)) ?? (yield* alloc(iommu, IOMMU_DOMAIN_UNMANAGED));
-    at('blocking_domain');
+    atWrite('blocking_domain', 'return');
     group.blocking_domain = domain;
     return domain === undefined ? -EINVAL : 0;
   },
@@ -513,6 +513,7 @@ const __iommu_map = fn(
   function* __iommu_map(domain: IommuDomain, iova: number, paddr: number, size: number, prot: number) {
     if (!since('linux', '6.8')) return yield* __iommu_map_pages(domain, iova, paddr, size, prot);
     atCall('iommu_pgsize');
+    behind('iommu_pgsize');
     return yield* through('function pointer', 'map_pages', domain.ops.map_pages)(domain, iova, paddr, size, prot);
   },
 );
@@ -550,6 +551,7 @@ const __iommu_unmap = fn(
   function* __iommu_unmap(domain: IommuDomain, iova: number, size: number) {
     if (!since('linux', '6.8')) return yield* __iommu_unmap_pages(domain, iova, size);
     atCall('iommu_pgsize');
+    behind('iommu_pgsize');
     return yield* through('function pointer', 'unmap_pages', domain.ops.unmap_pages)(domain, iova, size);
   },
 );

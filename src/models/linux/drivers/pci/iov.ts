@@ -1,5 +1,5 @@
 import { source, through, via } from '../../../../engine/fn';
-import { at, atCall } from '../../../../engine/steps';
+import { at, atCall, behind } from '../../../../engine/steps';
 import { EBUSY, EINVAL, ENOENT, ENOSYS, ERANGE } from '../../errno';
 import { BUS_NOTIFY_ADD_DEVICE, blocking_notifier_call_chain } from '../../kernel/notifier';
 import { bus_notify } from '../base/bus';
@@ -87,6 +87,7 @@ export const sriov_numvfs_store = fn(
     at('sriov_configure');
     if (configure === undefined) return -ENOENT;
     if (num_vfs > 0 && pdev['sriov.num_VFs'] > 0) return -EBUSY;
+    behind(num_vfs === 0 ? 'sriov_configure' : 'sriov_configure sriov_configure');
     const ret = yield* through('function pointer', 'sriov_configure', configure)(pdev, num_vfs);
     return ret < 0 ? ret : buf.length;
   },

@@ -1,5 +1,5 @@
 import { boundPointer, source, through, via, type Pointer } from '../../../../engine/fn';
-import { at, atCall } from '../../../../engine/steps';
+import { at, atCall, behind } from '../../../../engine/steps';
 import { since } from '../../../version';
 import { EEXIST, ENODEV } from '../../errno';
 import { bus_type, device, device_driver, type BusType, type Device, type DeviceBus, type DeviceDriver } from '../../include/linux/device';
@@ -130,10 +130,10 @@ const pci_device_remove = fn(
     if (driver?.remove !== undefined) {
       yield* pm_runtime_get('pm_runtime_get_sync', dev);
       yield* pm_runtime_barrier(dev);
+      behind('remove');
       yield* through('function pointer', 'remove', driver.remove)(pdev);
       pm_runtime_put_noidle(dev);
     }
-    at('driver');
     pdev.driver = undefined;
     yield* pm_runtime_put_sync(dev);
   },
@@ -165,6 +165,7 @@ const pci_pm_runtime_suspend = fn(
       const error = yield* through('function pointer', 'runtime_suspend', pm.runtime_suspend)(pdev.dev);
       if (error !== 0) return error;
     }
+    behind('runtime_suspend');
     yield* pci_save_state(pdev);
     if (pdev.driver !== undefined) yield* pci_finish_runtime_suspend(pdev);
     return 0;

@@ -1,7 +1,7 @@
 import { boundPointer, source, through } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
 import { holding, MUTEX, RWSEM_READ, RWSEM_WRITE } from '../../../../engine/mutex';
-import { at, atCall, atWrite } from '../../../../engine/steps';
+import { at, atCall, atWrite, behind } from '../../../../engine/steps';
 import { EINVAL, ENODEV } from '../../errno';
 import { file, fput, get_file } from '../../fs/file_table';
 import type { VfioDevice } from '../../include/linux/vfio';
@@ -38,6 +38,7 @@ export const vfio_register_iommu_driver = fn(
     return yield* holding(vfio.iommu_drivers_lock, MUTEX, function* () {
       atCall('list_add');
       vfio.iommu_drivers_list.push(vfio_iommu_driver(driver_ops));
+      behind('list_add');
       return 0;
     });
   },
@@ -99,7 +100,9 @@ const vfio_ioctl_set_iommu = fn(
     return yield* holding(container.group_lock, RWSEM_WRITE, function* () {
       at('group_list');
       if (container.group_list.length === 0 || container.iommu_driver !== undefined) return -EINVAL;
-      return yield* holding(container.vfio.iommu_drivers_lock, MUTEX, () => choose_driver(container, arg));
+      const ret = yield* holding(container.vfio.iommu_drivers_lock, MUTEX, () => choose_driver(container, arg));
+      behind('up_write');
+      return ret;
     });
   },
 );
@@ -181,6 +184,7 @@ export const vfio_container_attach_group = fn(
   'A group joins the container. From here on its devices belong to this user alone: they are cut off from the host’s memory, before they are given any other.',
   function* vfio_container_attach_group(container: VfioContainer, group: VfioGroup) {
     return yield* holding(container.group_lock, RWSEM_WRITE, function* () {
+      behind('down_write');
       at('type');
       if (group.type === VFIO_IOMMU) {
         const ret = yield* iommu_group_claim_dma_owner(group.iommu_group, group);

@@ -2,7 +2,7 @@ import type { Instance } from '../../../../engine/cell';
 import { boundPointer, source, through, via } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
 import { acquire, holding, MUTEX, release } from '../../../../engine/mutex';
-import { at, atCall, atWrite } from '../../../../engine/steps';
+import { at, atCall, atWrite, behind } from '../../../../engine/steps';
 import { since } from '../../../version';
 import { device as linux_device, type Device } from '../../include/linux/device';
 import { EBUSY, EINVAL, ENODEV, ENOTTY } from '../../errno';
@@ -208,6 +208,7 @@ export const vfio_device_remove_group = fn(
         at('container');
         if (group.container !== undefined) yield* vfio_group_detach_container(group);
       });
+      behind('mutex_unlock');
     });
     yield* iommu_group_put(group.iommu_group);
   },
@@ -238,7 +239,11 @@ const vfio_device_get_from_name = fn(
       for (const device of group.device_list) {
         const { match } = device.ops;
         at('match');
-        const ret = match === undefined ? Number(device.dev.name === buf) : yield* through('function pointer', 'match', match)(buf);
+        let ret = Number(device.dev.name === buf);
+        if (match !== undefined) {
+          behind('match');
+          ret = yield* through('function pointer', 'match', match)(buf);
+        }
         if (ret < 0) return ret;
         if (ret > 0 && (yield* try_get(device))) return device;
       }
@@ -283,6 +288,7 @@ const vfio_group_ioctl_get_status = fn(
       let flags = 0;
       if (has_iommu(group)) flags = VFIO_GROUP_FLAGS_CONTAINER_SET | VFIO_GROUP_FLAGS_VIABLE;
       else if (!(yield* iommu_group_dma_owner_claimed(group.iommu_group))) flags = VFIO_GROUP_FLAGS_VIABLE;
+      behind('iommu_group_dma_owner_claimed');
       at('flags');
       status.flags = flags;
       return 0;
@@ -305,6 +311,7 @@ const vfio_df_group_open = fn(
     return yield* holding(group.group_lock, MUTEX, function* () {
       atCall('vfio_group_has_iommu');
       if (!has_iommu(group)) return -EINVAL;
+      behind('vfio_group_has_iommu');
       return yield* holding(device.dev_set!.lock, MUTEX, function* () {
         at('open_count');
         if (device.open_count === 0) yield* vfio_device_group_get_kvm_safe(device);
@@ -323,13 +330,15 @@ const vfio_df_group_open = fn(
 
 export const vfio_df_group_close = fn('Closes a device that was opened by its group.', function* vfio_df_group_close(df: VfioDeviceFile) {
   const { device } = df;
-  yield* holding(device.group!.group_lock, MUTEX, () =>
-    holding(device.dev_set!.lock, MUTEX, function* () {
+  yield* holding(device.group!.group_lock, MUTEX, function* () {
+    behind('mutex_lock');
+    yield* holding(device.dev_set!.lock, MUTEX, function* () {
       yield* vfio_df_close(df);
       at('open_count');
       if (device.open_count === 0) yield* vfio_device_put_kvm(device);
-    }),
-  );
+    });
+    behind('mutex_unlock');
+  });
 });
 
 const vfio_device_open_file = fn('Opens a device and makes a file for it.', function* vfio_device_open_file(device: VfioDevice): Run<

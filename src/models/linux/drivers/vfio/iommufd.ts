@@ -1,5 +1,5 @@
 import { source, through } from '../../../../engine/fn';
-import { at } from '../../../../engine/steps';
+import { at, behind } from '../../../../engine/steps';
 import { EINVAL } from '../../errno';
 import type { VfioDevice } from '../../include/linux/vfio';
 import { iommufd_device_attach, iommufd_device_bind, iommufd_device_detach, iommufd_device_unbind } from '../iommu/iommufd/device';
@@ -24,7 +24,10 @@ export const vfio_df_iommufd_unbind = fn(
   function* vfio_df_iommufd_unbind({ device }: VfioDeviceFile) {
     const { unbind_iommufd } = device.ops;
     at('unbind_iommufd');
-    if (unbind_iommufd !== undefined) yield* through('function pointer', 'unbind_iommufd', unbind_iommufd)(device);
+    if (unbind_iommufd !== undefined) {
+      behind('unbind_iommufd');
+      yield* through('function pointer', 'unbind_iommufd', unbind_iommufd)(device);
+    }
   },
 );
 

@@ -2,7 +2,7 @@ import { bool, hex, int, struct, type InstanceOf } from '../../../../engine/cell
 import { addressOf, bound, source, through, type Pointer } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
 import { holding, Mutex, MUTEX } from '../../../../engine/mutex';
-import { at, atCall } from '../../../../engine/steps';
+import { at, atCall, behind } from '../../../../engine/steps';
 import { since } from '../../../version';
 import { EEXIST, EFAULT, EINVAL, EIO, ENOSPC, ENOTTY, EPERM } from '../../errno';
 import type { Device } from '../../include/linux/device';
@@ -269,6 +269,7 @@ const vfio_dma_do_map = fn(
       if (iommu.dma_avail === 0) return -ENOSPC;
       if (!iova_dma_valid(iommu, iova, iova + size - 1)) return -EINVAL;
       const dma: VfioDma = Object.assign(VfioDmaCells(`0x${iova.toString(16)}`), { mm });
+      behind('vfio_iommu_iova_dma_valid');
       at('dma_avail');
       iommu.dma_avail -= 1;
       dma.iova = iova;
@@ -328,7 +329,10 @@ const vfio_unmap_unpin = fn(
         continue;
       }
       let len = PAGE_SIZE;
-      while (iova + len < end && (yield* iommu_iova_to_phys(first.domain, iova + len)) === phys + len) len += PAGE_SIZE;
+      for (; iova + len < end; len += PAGE_SIZE) {
+        behind('iommu_iova_to_phys');
+        if ((yield* iommu_iova_to_phys(first.domain, iova + len)) !== phys + len) break;
+      }
       const unmapped = yield* unmap_unpin_fast(first, iova, len, phys, regions);
       if (unmapped === 0) break;
       iova += unmapped;
@@ -353,11 +357,13 @@ const vfio_dma_do_unmap = fn(
   'VFIO_IOMMU_UNMAP_DMA: removes every mapping in a range. With the v2 interface a range that cuts a mapping in two is refused.',
   function* vfio_dma_do_unmap(iommu: VfioIommu, iova: number, size: number) {
     return yield* holding(iommu.lock, MUTEX, function* () {
+      behind('mutex_lock');
       at('pgsize');
       if (size === 0 || (size | iova) & (PAGE_SIZE - 1)) return -EINVAL;
       if (iommu.v2) {
         const first = find_dma(iommu, iova, 1);
         if (first !== undefined && first.iova !== iova) return -EINVAL;
+        behind('vfio_find_dma');
         const last = find_dma(iommu, iova + size - 1, 1);
         if (last !== undefined && last.iova + last.size !== iova + size) return -EINVAL;
       }
@@ -449,9 +455,13 @@ const vfio_iommu_resv_exclude = fn(
           continue;
         }
         if (start > range.start) yield* vfio_iommu_iova_insert(iova, range.start, start - 1);
-        if (end < range.end) yield* vfio_iommu_iova_insert(iova, end + 1, range.end);
+        if (end < range.end) {
+          behind('vfio_iommu_iova_insert');
+          yield* vfio_iommu_iova_insert(iova, end + 1, range.end);
+        }
       }
     }
+    behind('vfio_iommu_iova_insert');
     at('iova');
     return iova.length === 0 ? -EINVAL : 0;
   },
@@ -588,6 +598,7 @@ function* prepare_domain(iommu: VfioIommu, domain: VfioDomain, group: VfioIommuG
     iommu.domain_list.unshift(domain);
   } else {
     yield* iommu_detach_group(domain.domain, group.iommu_group);
+    behind('iommu_detach_group');
     yield* iommu_attach_group(compatible.domain, group.iommu_group);
     compatible.group_list.push(group);
     yield* iommu_domain_free(domain.domain);
@@ -653,8 +664,10 @@ function* detach_physical_group(iommu: VfioIommu, iommu_group: IommuGroup): Run 
 
 function* remove_domain(iommu: VfioIommu, domain: VfioDomain): Run {
   if (iommu.domain_list.length === 1) {
-    if (iommu.emulated_iommu_groups.length === 0) yield* vfio_iommu_unmap_unpin_all(iommu);
-    else yield* vfio_iommu_unmap_unpin_reaccount(iommu);
+    if (iommu.emulated_iommu_groups.length === 0) {
+      behind('iommu_detach_group');
+      yield* vfio_iommu_unmap_unpin_all(iommu);
+    } else yield* vfio_iommu_unmap_unpin_reaccount(iommu);
   }
   yield* iommu_domain_free(domain.domain);
   iommu.domain_list.splice(iommu.domain_list.indexOf(domain), 1);
@@ -747,6 +760,7 @@ const vfio_iommu_type1_get_info = fn(
       yield* vfio_iommu_dma_avail_build_caps(iommu, caps);
       yield* vfio_iommu_iova_build_caps(iommu, caps);
     });
+    behind('mutex_unlock');
     at('flags');
     info.flags = VFIO_IOMMU_INFO_PGSIZES | VFIO_IOMMU_INFO_CAPS;
     if (info.argsz < SIZEOF_INFO + caps.size) info.argsz = SIZEOF_INFO + caps.size;

@@ -3,7 +3,7 @@ import { boundPointer, source, through, via } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
 import { acquire, holding, Mutex, MUTEX, release } from '../../../../engine/mutex';
 import { running } from '../../../../engine/running';
-import { at, atCall, atWrite } from '../../../../engine/steps';
+import { at, atCall, atWrite, behind } from '../../../../engine/steps';
 import { since } from '../../../version';
 import { EINVAL, ENOTTY } from '../../errno';
 import { file, type File } from '../../fs/file_table';
@@ -226,6 +226,7 @@ const vfio_init_device = fn(
     vfio.device_ida += 1;
     const { init } = device.ops;
     at('init');
+    behind('init');
     return init === undefined ? 0 : yield* through('function pointer', 'init', init)();
   },
 );
@@ -249,6 +250,7 @@ export const vfio_assign_device_set = fn(
     }
     const joined = dev_set;
     yield* holding(joined.lock, MUTEX, function* () {
+      behind('mutex_lock dev_set');
       at('dev_set');
       device.dev_set = joined;
       joined.device_list.push(device);
@@ -296,7 +298,10 @@ const vfio_device_release = fn(
     yield* vfio_release_device_set(vfio, device);
     const { release } = device.ops;
     at('release');
-    if (release !== undefined) yield* through('function pointer', 'release', release)();
+    if (release !== undefined) {
+      behind('release');
+      yield* through('function pointer', 'release', release)();
+    }
   },
 );
 
@@ -448,11 +453,13 @@ export const vfio_df_open = fn(
     const { device } = df;
     at('open_count');
     if (device.open_count !== 0 && df.group === undefined) return -EINVAL;
+    behind('open_count');
     at('open_count');
     device.open_count += 1;
     if (device.open_count > 1) return 0;
     const ret = yield* vfio_df_device_first_open(df);
     if (ret !== 0) {
+      behind('vfio_df_device_first_open');
       at('open_count');
       device.open_count -= 1;
     }
@@ -465,6 +472,7 @@ export const vfio_df_close = fn('Closes a device.', function* vfio_df_close(df: 
   atCall('vfio_assert_device_open');
   if (device.open_count === 0) return;
   if (device.open_count === 1) yield* vfio_df_device_last_close(df);
+  behind('vfio_df_device_last_close');
   at('open_count');
   device.open_count -= 1;
 });
@@ -539,7 +547,10 @@ export const vfio_unregister_group_dev = fn(
     for (let count = 0; device['comp.done'] === 0; count++) {
       const { request } = device.ops;
       at('request');
-      if (request !== undefined) yield* through('function pointer', 'request', request)(count);
+      if (request !== undefined) {
+        behind('request');
+        yield* through('function pointer', 'request', request)(count);
+      }
       yield* wait_for_completion(device, REQUEST_AGAIN_MS);
     }
     if (!since('linux', '6.2')) yield* unlist(device);

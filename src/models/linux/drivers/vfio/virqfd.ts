@@ -1,6 +1,6 @@
 import { pointer, struct, type Instance, type InstanceOf } from '../../../../engine/cell';
 import { addressOf, bound, source, through, type Pointer } from '../../../../engine/fn';
-import { at, atCall } from '../../../../engine/steps';
+import { at, atCall, behind } from '../../../../engine/steps';
 import {
   eventfd_ctx_do_read,
   eventfd_ctx_fileget,
@@ -112,6 +112,7 @@ export const vfio_virqfd_enable = fn(
       wait: { func: addressOf(bound(virqfd_wakeup, () => virqfd)), exclusive: false },
     });
     virqfd.eventfd = yield* eventfd_ctx_fileget(fd);
+    behind('eventfd');
     at('pvirqfd');
     if (pvirqfd.unmask !== undefined) return -EBUSY;
     pvirqfd.unmask = virqfd;

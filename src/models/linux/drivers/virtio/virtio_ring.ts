@@ -1,7 +1,7 @@
 import { bool, int, means, struct, type InstanceOf } from '../../../../engine/cell';
 import { source, through, type Pointer } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
-import { at, atCall, atWrite } from '../../../../engine/steps';
+import { at, atCall, atWrite, behind } from '../../../../engine/steps';
 import { EIO, ENOSPC } from '../../errno';
 import {
   elements,
@@ -115,6 +115,7 @@ const virtqueue_add_split = fn(
     }
     for (const sg of in_sgs) {
       prev = i;
+      behind('virtqueue_add_desc_split');
       i = yield* virtqueue_add_desc_split(vq, i, sg, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE);
     }
     desc[prev]!.flags &= ~VRING_DESC_F_NEXT;

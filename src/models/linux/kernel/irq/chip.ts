@@ -1,5 +1,5 @@
 import { source, through } from '../../../../engine/fn';
-import { atCall, atWrite } from '../../../../engine/steps';
+import { atCall, atWrite, behind } from '../../../../engine/steps';
 import { handle_irq_event } from './handle';
 import { irq_domain_activate_irq } from './irqdomain';
 import { IRQS_PENDING, type IrqDesc } from './irqdesc';
@@ -23,8 +23,15 @@ export const unmask_irq = fn('Unmasks the line at its controller.', function* un
 const __irq_disable = fn(
   'Marks the line disabled. Only with `mask` is the controller touched now; otherwise the next interrupt will find it disabled and mask it.',
   function* __irq_disable(desc: IrqDesc, mask: boolean) {
-    if (!desc['irq_data.IRQD_IRQ_DISABLED']) setFlag(desc, 'irq_data.IRQD_IRQ_DISABLED', true, 'irq_state_set_disabled');
-    if (mask) yield* mask_irq(desc);
+    if (desc['irq_data.IRQD_IRQ_DISABLED']) {
+      if (mask) yield* mask_irq(desc);
+      return;
+    }
+    setFlag(desc, 'irq_data.IRQD_IRQ_DISABLED', true, 'irq_state_set_disabled');
+    if (mask) {
+      behind('irq_state_set_disabled');
+      yield* mask_irq(desc);
+    }
   },
 );
 
@@ -36,7 +43,10 @@ export const irq_disable = fn(
 );
 
 export const irq_enable = fn('Enables a line: unmasks it where it had been masked.', function* irq_enable(desc: IrqDesc) {
-  if (desc['irq_data.IRQD_IRQ_DISABLED']) setFlag(desc, 'irq_data.IRQD_IRQ_DISABLED', false, 'irq_state_clr_disabled');
+  if (desc['irq_data.IRQD_IRQ_DISABLED']) {
+    setFlag(desc, 'irq_data.IRQD_IRQ_DISABLED', false, 'irq_state_clr_disabled');
+    behind('irq_state_clr_disabled');
+  }
   yield* unmask_irq(desc);
 });
 
@@ -129,6 +139,7 @@ export const handle_edge_irq = fn(
     if (desc.action === undefined || desc['irq_data.IRQD_IRQ_DISABLED']) {
       atWrite('istate', 'irqd_irq_disabled');
       desc.istate |= IRQS_PENDING;
+      behind('mask_ack_irq');
       yield* mask_ack_irq(desc);
       return;
     }

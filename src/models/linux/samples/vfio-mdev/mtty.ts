@@ -1,7 +1,7 @@
 import { bool, hex, int, oneOf, pointer, struct, type Field, type InstanceOf } from '../../../../engine/cell';
 import { boundPointer, source, via, type Link, type Pointer } from '../../../../engine/fn';
 import { acquire, Mutex, release } from '../../../../engine/mutex';
-import { at, atCall, atWrite, until } from '../../../../engine/steps';
+import { at, atCall, atWrite, behind, until } from '../../../../engine/steps';
 import { since } from '../../../version';
 import { device_register } from '../../drivers/base/core';
 import { mdev_register_device, mdev_register_parent } from '../../drivers/vfio/mdev/mdev_core';
@@ -238,6 +238,7 @@ function* trigger_masked(mdev_state: MdevState) {
   } else if (irq_index === VFIO_PCI_INTX_IRQ_INDEX) {
     at('intx_mask', mdev_state.intx_mask ? 'Masked: this interrupt is dropped, and nothing remembers it.' : undefined);
     if (intx_evtfd === undefined || mdev_state.intx_mask) return;
+    behind('intx_mask');
     yield* signal(intx_evtfd);
     mdev_state.intx_mask = true;
   }
@@ -357,7 +358,10 @@ function* write_TX(mdev_state: MdevState, port: SerialPort, data: number) {
   } else {
     atWrite('overrun', 'overrun');
     port.overrun = true;
-    if (port['uart_reg[UART_IER]'] & UART_IER_RLSI) yield* mtty_trigger_interrupt(mdev_state);
+    if (port['uart_reg[UART_IER]'] & UART_IER_RLSI) {
+      behind('UART_IER_RLSI');
+      yield* mtty_trigger_interrupt(mdev_state);
+    }
   }
   release(mdev_state.rxtx_lock, 'mutex_unlock');
 }
@@ -369,9 +373,14 @@ function* write_IER(mdev_state: MdevState, port: SerialPort, data: number) {
     return;
   }
   port['uart_reg[UART_IER]'] = data;
+  behind('uart_reg');
   yield* acquire(mdev_state.rxtx_lock, 'mutex_lock');
   at('UART_IER_THRI', 'An empty FIFO is ready to send: to ask for that interrupt is to get it.');
-  if (data & UART_IER_THRI && is_empty(port)) yield* mtty_trigger_interrupt(mdev_state);
+  if (data & UART_IER_THRI && is_empty(port)) {
+    behind('UART_IER_THRI');
+    yield* mtty_trigger_interrupt(mdev_state);
+  }
+  behind('UART_IER_THRI');
   release(mdev_state.rxtx_lock, 'mutex_unlock');
 }
 
@@ -380,6 +389,7 @@ const is_empty = (port: SerialPort): boolean => port.rxtx.head === port.rxtx.tai
 
 function* write_FCR(mdev_state: MdevState, port: SerialPort, data: number) {
   port.fcr = data;
+  behind('fcr');
   yield* acquire(mdev_state.rxtx_lock, 'mutex_lock');
   if (data & (UART_FCR_CLEAR_RCVR | UART_FCR_CLEAR_XMIT)) {
     at('UART_FCR_CLEAR_RCVR');
@@ -387,9 +397,11 @@ function* write_FCR(mdev_state: MdevState, port: SerialPort, data: number) {
     port.rxtx.head = 0;
     port.rxtx.tail = 0;
   }
+  behind('UART_FCR_CLEAR_RCVR');
   release(mdev_state.rxtx_lock, 'mutex_unlock');
   at('UART_FCR_TRIGGER_MASK');
   port.intr_trigger_level = trigger_level(data & UART_FCR_TRIGGER_MASK);
+  behind('UART_FCR_TRIGGER_MASK');
   at('intr_trigger_level', 'Whatever was asked for, the level is 1: there is no timer that could bring up what stays below a higher one.');
   port.intr_trigger_level = 1;
   port.max_fifo_size = data & UART_FCR_ENABLE_FIFO ? MAX_FIFO_SIZE : 1;
@@ -413,9 +425,15 @@ function* write_MCR(mdev_state: MdevState, port: SerialPort, data: number) {
   port['uart_reg[UART_MCR]'] = data;
   if (!(port['uart_reg[UART_IER]'] & UART_IER_MSI)) return;
   at('UART_MCR_OUT2');
-  if (data & UART_MCR_OUT2) yield* mtty_trigger_interrupt(mdev_state);
+  if (data & UART_MCR_OUT2) {
+    behind('UART_MCR_OUT2');
+    yield* mtty_trigger_interrupt(mdev_state);
+  }
   at('UART_MCR_RTS');
-  if (data & (UART_MCR_RTS | UART_MCR_DTR)) yield* mtty_trigger_interrupt(mdev_state);
+  if (data & (UART_MCR_RTS | UART_MCR_DTR)) {
+    behind('UART_MCR_RTS');
+    yield* mtty_trigger_interrupt(mdev_state);
+  }
 }
 
 const handle_bar_read = fn(
@@ -477,9 +495,11 @@ function* read_RX(mdev_state: MdevState, port: SerialPort) {
 
 /** Computes a register from the FIFO’s state, which must not change meanwhile. */
 function* locked(mdev_state: MdevState, port: SerialPort, token: string, compute: (port: SerialPort) => number) {
+  behind(token);
   yield* acquire(mdev_state.rxtx_lock, 'mutex_lock');
   at(token);
   const value = compute(port);
+  behind(token);
   release(mdev_state.rxtx_lock, 'mutex_unlock');
   return value;
 }
@@ -632,10 +652,14 @@ function* set_irqs_until_6_6(mdev_state: MdevState, { index, flags, data }: Vfio
     return 0;
   }
   if (flags & VFIO_IRQ_SET_DATA_NONE) {
-    if (mdev_state.msi_evtfd !== undefined) yield* eventfd_ctx_put(mdev_state.msi_evtfd);
+    if (mdev_state.msi_evtfd !== undefined) {
+      behind('VFIO_PCI_MSI_IRQ_INDEX');
+      yield* eventfd_ctx_put(mdev_state.msi_evtfd);
+    }
     atWrite('irq_index', 'VFIO_PCI_MSI_IRQ_INDEX', 'Back to INTx, whether or not INTx was ever set up.');
     mdev_state.irq_index = VFIO_PCI_INTX_IRQ_INDEX;
   } else if (flags & VFIO_IRQ_SET_DATA_EVENTFD && data !== undefined && mdev_state.msi_evtfd === undefined) {
+    behind('VFIO_PCI_MSI_IRQ_INDEX');
     const evt = yield* eventfd_ctx_fdget(data);
     mdev_state.msi_evtfd = evt;
     atWrite('irq_index', 'VFIO_PCI_MSI_IRQ_INDEX irq_index');
@@ -665,6 +689,7 @@ function* set_intx(mdev_state: MdevState, set: VfioIrqSet) {
     at(mask ? 'VFIO_IRQ_SET_ACTION_MASK' : 'VFIO_IRQ_SET_ACTION_UNMASK');
     if (!is_intx || count !== 1) return -EINVAL;
     if (flags & VFIO_IRQ_SET_DATA_EVENTFD) {
+      behind(mask ? 'VFIO_IRQ_SET_ACTION_MASK' : 'VFIO_IRQ_SET_ACTION_UNMASK');
       at('ENOTTY', 'No eventfd can mask or unmask. QEMU then leaves KVM’s irqfd alone and handles INTx by itself.');
       return -ENOTTY;
     }
@@ -704,6 +729,7 @@ function* set_msi(mdev_state: MdevState, set: VfioIrqSet) {
   if (flags & VFIO_IRQ_SET_DATA_EVENTFD) {
     yield* mtty_disable_msi(mdev_state);
     if (data === undefined) return 0;
+    behind('VFIO_PCI_MSI_IRQ_INDEX');
     const evt = yield* eventfd_ctx_fdget(data);
     mdev_state.msi_evtfd = evt;
     atWrite('irq_index', 'mtty_disable_msi');
@@ -714,8 +740,11 @@ function* set_msi(mdev_state: MdevState, set: VfioIrqSet) {
 }
 
 /** The loop-back test of VFIO’s interface: user space raises the interrupt itself. */
-function* trigger_by_hand(mdev_state: MdevState, { flags, bool: trigger }: VfioIrqSet) {
-  if (flags & VFIO_IRQ_SET_DATA_NONE || (flags & VFIO_IRQ_SET_DATA_BOOL && trigger === true)) yield* mtty_trigger_interrupt(mdev_state);
+function* trigger_by_hand(mdev_state: MdevState, { index, flags, bool: trigger }: VfioIrqSet) {
+  if (flags & VFIO_IRQ_SET_DATA_NONE || (flags & VFIO_IRQ_SET_DATA_BOOL && trigger === true)) {
+    if (index === VFIO_PCI_MSI_IRQ_INDEX) behind('VFIO_PCI_MSI_IRQ_INDEX');
+    yield* mtty_trigger_interrupt(mdev_state);
+  }
   return 0;
 }
 
@@ -725,6 +754,7 @@ const mtty_get_region_info = fn(
     if (info.index >= VFIO_PCI_NUM_REGIONS) return -EINVAL;
     yield* acquire(mdev_state.ops_lock, 'mutex_lock');
     const size = region_size(mdev_state, info.index);
+    behind('mutex_lock');
     at('region_info');
     if (info.index === 0 || info.index === 1) mdev_state[`region_info[${info.index}].size`] = size;
     info.size = size;

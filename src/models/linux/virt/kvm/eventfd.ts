@@ -1,7 +1,7 @@
 import { bool, hex, int, means, pointer, struct, type InstanceOf } from '../../../../engine/cell';
 import { addressOf, bound, source, through } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
-import { at, atCall } from '../../../../engine/steps';
+import { at, atCall, behind } from '../../../../engine/steps';
 import { since } from '../../../version';
 import { kvm_arch_irqfd_allowed } from '../../arch/x86/kvm/irq';
 import { kvm_arch_post_irq_ack_notifier_list_update } from '../../arch/x86/kvm/ioapic';
@@ -101,8 +101,10 @@ const irqfd_inject = fn(
     at('resampler');
     if (irqfd.resampler === undefined) {
       yield* kvm_set_irq(irqfd.kvm, KVM_USERSPACE_IRQ_SOURCE_ID, irqfd.gsi, 1, false);
+      behind('kvm_set_irq');
       yield* kvm_set_irq(irqfd.kvm, KVM_USERSPACE_IRQ_SOURCE_ID, irqfd.gsi, 0, false);
     } else {
+      behind('kvm_set_irq kvm_set_irq');
       yield* kvm_set_irq(irqfd.kvm, KVM_IRQFD_RESAMPLE_IRQ_SOURCE_ID, irqfd.gsi, 1, false);
     }
   },
@@ -156,6 +158,7 @@ const irqfd_shutdown = fn(
       if (irqfd.resamplefd !== undefined) yield* eventfd_ctx_put(irqfd.resamplefd);
     }
     yield* irq_bypass_unregister_consumer(irqfd.consumer);
+    behind('irq_bypass_unregister_consumer');
     yield* eventfd_ctx_put(irqfd.eventfd!);
   },
 );
@@ -320,6 +323,7 @@ function* joinResampler(kvm: Kvm, irqfd: KvmKernelIrqfd): Run {
   let resampler = kvm.irqfds.resampler_list.find(({ notifier }) => notifier.gsi === gsi);
   if (resampler === undefined) {
     const cells = ResamplerCells(`gsi ${gsi}`);
+    behind('INIT_LIST_HEAD INIT_LIST_HEAD');
     cells['notifier.gsi'] = gsi;
     const ack = addressOf(
       bound(
@@ -331,6 +335,7 @@ function* joinResampler(kvm: Kvm, irqfd: KvmKernelIrqfd): Run {
     kvm.irqfds.resampler_list.unshift(made);
     yield* kvm_register_irq_ack_notifier(kvm, made.notifier);
     resampler = made;
+    behind('kvm_register_irq_ack_notifier');
   }
   irqfd.resampler = resampler;
   resampler.list.unshift(irqfd);
@@ -503,7 +508,10 @@ const kvm_deassign_ioeventfd = fn(
   function* kvm_deassign_ioeventfd(kvm: Kvm, args: KvmIoeventfd) {
     const bus_idx = busOf(args);
     const ret = yield* kvm_deassign_ioeventfd_idx(kvm, bus_idx, args);
-    if (args.len === 0 && bus_idx === 'KVM_MMIO_BUS') yield* kvm_deassign_ioeventfd_idx(kvm, 'KVM_FAST_MMIO_BUS', args);
+    if (args.len === 0 && bus_idx === 'KVM_MMIO_BUS') {
+      behind('kvm_deassign_ioeventfd_idx');
+      yield* kvm_deassign_ioeventfd_idx(kvm, 'KVM_FAST_MMIO_BUS', args);
+    }
     return ret;
   },
 );
@@ -519,6 +527,7 @@ const kvm_assign_ioeventfd = fn(
     if (len === 0 && flags & KVM_IOEVENTFD_FLAG_DATAMATCH) return -EINVAL;
     const ret = yield* kvm_assign_ioeventfd_idx(kvm, bus_idx, args);
     if (ret !== 0 || len !== 0 || bus_idx !== 'KVM_MMIO_BUS') return ret;
+    behind('kvm_assign_ioeventfd_idx');
     return yield* kvm_assign_ioeventfd_idx(kvm, 'KVM_FAST_MMIO_BUS', args);
   },
 );

@@ -1,7 +1,7 @@
 import { architecturally, boundPointer, source, through, via } from '../../../../engine/fn';
 import { NO_STEP } from '../../../../engine/journal';
 import { running } from '../../../../engine/running';
-import { at, atCall, causedBy, until } from '../../../../engine/steps';
+import { at, atCall, behind, causedBy, until } from '../../../../engine/steps';
 import { since } from '../../../version';
 import { kvm_apic_eoi } from '../../arch/x86/kernel/kvm';
 import { kvm_pic, type PicProgramming } from '../../arch/x86/kvm/i8259';
@@ -203,6 +203,7 @@ const __kvm_set_memory_region = fn(
     if (memslot === undefined) return -EINVAL;
     if (memory_size === 0) return memslot.npages === 0 ? -EINVAL : yield* kvm_set_memslot(kvm, memslot, 'KVM_MR_DELETE');
     memslot.npages = memory_size / PAGE_SIZE;
+    behind('kvm_set_memslot');
     return yield* kvm_set_memslot(kvm, memslot, 'KVM_MR_CREATE');
   },
 );
@@ -226,6 +227,7 @@ const kvm_device_release = fn('The file of a device is closed.', function* kvm_d
   const { devices } = dev.kvm;
   atCall(since('linux', '6.12') ? 'list_del_rcu' : 'list_del');
   devices.splice(devices.indexOf(dev), 1);
+  behind('release');
   yield* through('function pointer', 'release', dev.ops.release)(dev);
   atCall('kvm_put_kvm');
 });

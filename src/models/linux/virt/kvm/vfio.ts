@@ -1,7 +1,7 @@
 import { bool, struct, type InstanceOf } from '../../../../engine/cell';
 import { addressOf, source, through } from '../../../../engine/fn';
 import { holding, Mutex, MUTEX } from '../../../../engine/mutex';
-import { at, atCall } from '../../../../engine/steps';
+import { at, atCall, behind } from '../../../../engine/steps';
 import { since } from '../../../version';
 import { kvm_arch_end_assignment, kvm_arch_start_assignment } from '../../arch/x86/kvm/x86';
 import {
@@ -63,6 +63,7 @@ function* look_at_coherency({ private: kv }: KvmDevice) {
     noncoherent = !(yield* kvm_vfio_file_enforced_coherent(file));
     if (noncoherent) break;
   }
+  behind('kvm_vfio_file_enforced_coherent noncoherent');
   at('noncoherent');
   if (noncoherent === kv.noncoherent) return;
   kv.noncoherent = noncoherent;

@@ -1,6 +1,6 @@
 import { interrupting, source, through } from '../../../../engine/fn';
 import { acquire, release } from '../../../../engine/mutex';
-import { at, atCall, causedBy, preempt } from '../../../../engine/steps';
+import { at, atCall, behind, causedBy, preempt } from '../../../../engine/steps';
 import {
   KVM_IOEVENTFD_FLAG_DATAMATCH,
   KVM_IOEVENTFD_FLAG_DEASSIGN,
@@ -79,6 +79,7 @@ const kvm_set_phys_mem = fn(
     atCall('kvm_alloc_slot');
     mem.memory_size = section.size;
     mem.start_addr = section.addr;
+    behind('kvm_set_user_memory_region');
     yield* kvm_set_user_memory_region(kml, mem);
   },
 );
@@ -367,6 +368,7 @@ export const kvm_cpu_exec = fn(
         ret = EXCP_INTERRUPT;
       } else ret = yield* handle_exit(q, cpu);
     }
+    behind('kvm_arch_handle_exit');
     yield* acquire(q.qemu_global_mutex, 'qemu_mutex_lock_iothread');
     return ret;
   },

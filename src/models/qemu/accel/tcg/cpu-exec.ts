@@ -1,7 +1,7 @@
 import { architecturally, source, through } from '../../../../engine/fn';
 import { NO_STEP } from '../../../../engine/journal';
 import { acquire, release } from '../../../../engine/mutex';
-import { at, atCall, causedBy, signal, until } from '../../../../engine/steps';
+import { at, atCall, behind, causedBy, signal, until } from '../../../../engine/steps';
 import type { TranslatedCode } from '../../../hardware/translated_code';
 import { CPU_INTERRUPT_POLL, type X86CPU } from '../../include/hw/core/cpu';
 import { cpu_reset_interrupt } from '../../hw/core/cpu-common';
@@ -44,6 +44,7 @@ const cpu_handle_interrupt = fn(
     if (cpu.interrupt_request !== 0) {
       yield* acquire(cpu.board.qemu_global_mutex, 'qemu_mutex_lock_iothread');
       yield* through('function pointer', 'cpu_exec_interrupt', x86_tcg_ops.cpu_exec_interrupt)(cpu, cpu.interrupt_request);
+      behind('cpu_exec_interrupt');
       release(cpu.board.qemu_global_mutex, 'qemu_mutex_unlock_iothread');
     }
     if (!cpu.exit_request) return false;

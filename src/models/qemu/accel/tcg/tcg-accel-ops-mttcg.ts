@@ -1,7 +1,7 @@
 import { source } from '../../../../engine/fn';
 import { acquire, release } from '../../../../engine/mutex';
 import { running } from '../../../../engine/running';
-import { atCall, preempt, until } from '../../../../engine/steps';
+import { atCall, behind, preempt, until } from '../../../../engine/steps';
 import type { TranslatedCode } from '../../../hardware/translated_code';
 import { cpu_exit } from '../../hw/core/cpu-common';
 import type { X86CPU } from '../../include/hw/core/cpu';
@@ -24,6 +24,7 @@ export const mttcg_cpu_thread_fn = fn(
       release(q.qemu_global_mutex, 'qemu_mutex_unlock_iothread');
       yield* preempt();
       yield* tcg_cpus_exec(q, cpu, code);
+      behind('qemu_mutex_lock_iothread');
       yield* acquire(q.qemu_global_mutex, 'qemu_mutex_lock_iothread');
       atCall('qatomic_mb_set');
       if (cpu.exit_request) cpu.exit_request = false;

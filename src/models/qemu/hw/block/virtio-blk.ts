@@ -1,7 +1,7 @@
 import { bool, struct, type InstanceOf } from '../../../../engine/cell';
 import { source } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
-import { at, atCall } from '../../../../engine/steps';
+import { at, atCall, behind } from '../../../../engine/steps';
 import { VIRTIO_CONFIG_S_DRIVER_OK } from '../../../linux/include/linux/virtio_config';
 import { VIRTIO_BLK_S_OK, VIRTIO_BLK_S_UNSUPP, type VirtioBlkOuthdr } from '../../../linux/include/uapi/linux/virtio_blk';
 import type { Vring, VringBuffer } from '../../../linux/include/uapi/linux/virtio_ring';
@@ -84,6 +84,7 @@ const virtio_blk_handle_request = fn(
     }
     at('VIRTIO_BLK_T_GET_ID');
     data.content = req.dev.serial;
+    behind('VIRTIO_BLK_T_GET_ID');
     yield* virtio_blk_req_complete(req, VIRTIO_BLK_S_OK);
   },
 );
@@ -96,6 +97,7 @@ const virtio_blk_handle_vq = fn(
       yield* virtio_queue_set_notification(vq, false);
       for (let req = yield* virtio_blk_get_request(s, vq); req !== undefined; req = yield* virtio_blk_get_request(s, vq))
         yield* virtio_blk_handle_request(req);
+      behind('virtio_queue_set_notification');
       yield* virtio_queue_set_notification(vq, true);
     } while (!(yield* virtio_queue_empty(vq)));
     atCall('aio_context_release');

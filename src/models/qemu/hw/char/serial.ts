@@ -1,6 +1,6 @@
 import { bool, hex, struct, type InstanceOf } from '../../../../engine/cell';
 import { source } from '../../../../engine/fn';
-import { at, atCall, atWrite } from '../../../../engine/steps';
+import { at, atCall, atWrite, behind } from '../../../../engine/steps';
 import { qemu_irq_lower, qemu_irq_raise } from '../../include/hw/irq';
 import type { IRQState } from '../core/irq';
 import * as uart_registers from '../../../hardware/registers/uart';
@@ -107,7 +107,10 @@ const serial_ioport_write = fn(
           atWrite('thr_ipending', empty ? 'UART_IER_THRI' : 'UART_IER_THRI thr_ipending');
           s.thr_ipending = empty;
         }
-        if (changed !== 0) yield* serial_update_irq(s);
+        if (changed !== 0) {
+          behind('ier');
+          yield* serial_update_irq(s);
+        }
       }
     }
   },
@@ -131,6 +134,7 @@ const serial_ioport_read = fn(
         const ret = s.iir;
         if (ret === UART_IIR_THRI) {
           s.thr_ipending = false;
+          behind('thr_ipending');
           yield* serial_update_irq(s);
         }
         return ret;

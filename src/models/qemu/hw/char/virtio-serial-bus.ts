@@ -1,6 +1,6 @@
 import { bool, struct, type InstanceOf } from '../../../../engine/cell';
 import { source, through, type Pointer } from '../../../../engine/fn';
-import { at, atCall } from '../../../../engine/steps';
+import { at, atCall, behind } from '../../../../engine/steps';
 import { VIRTIO_CONFIG_S_DRIVER_OK } from '../../../linux/include/linux/virtio_config';
 import { CONTROL_SIZE, type VirtioConsoleControl, type VirtioConsoleEvent } from '../../../linux/include/uapi/linux/virtio_console';
 import type { Vring } from '../../../linux/include/uapi/linux/virtio_ring';
@@ -81,6 +81,7 @@ const do_flush_queued_data = fn(
   function* do_flush_queued_data(port: VirtIOSerialPort, vq: VirtQueue) {
     while (!port.throttled) {
       port.elem ??= yield* virtqueue_pop(vq);
+      behind('virtqueue_pop');
       at('elem');
       if (port.elem === undefined) break;
       for (const { content } of port.elem.out_sg)
@@ -143,8 +144,14 @@ const handle_control_message = fn(
     atCall('find_port_by_id');
     if (port === undefined) return;
     if (event === 'VIRTIO_CONSOLE_PORT_READY') {
-      if (port.klass.is_console) yield* send_control_event(vser, port.id, 'VIRTIO_CONSOLE_CONSOLE_PORT', 1);
-      if (port.host_connected) yield* send_control_event(vser, port.id, 'VIRTIO_CONSOLE_PORT_OPEN', 1);
+      if (port.klass.is_console) {
+        behind('find_port_by_id');
+        yield* send_control_event(vser, port.id, 'VIRTIO_CONSOLE_CONSOLE_PORT', 1);
+      }
+      if (port.host_connected) {
+        behind('find_port_by_id send_control_event');
+        yield* send_control_event(vser, port.id, 'VIRTIO_CONSOLE_PORT_OPEN', 1);
+      }
     } else if (event === 'VIRTIO_CONSOLE_PORT_OPEN') {
       port.guest_connected = value !== 0;
       const { set_guest_connected } = port.klass;
@@ -206,6 +213,7 @@ const set_status = fn(
   function* set_status(vser: VirtIOSerial, _vdev: VirtIODevice, status: number) {
     const [port] = vser.ports;
     if (port !== undefined && !vser.multiport && status & VIRTIO_CONFIG_S_DRIVER_OK && !port.guest_connected) port.guest_connected = true;
+    behind('guest_connected');
     at('VIRTIO_CONFIG_S_DRIVER_OK');
     if (!(status & VIRTIO_CONFIG_S_DRIVER_OK)) yield* guest_reset(vser);
   },

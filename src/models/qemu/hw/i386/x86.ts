@@ -1,6 +1,6 @@
 import { addressOf, bound, source, via, type Pointer } from '../../../../engine/fn';
 import { running } from '../../../../engine/running';
-import { at, atCall } from '../../../../engine/steps';
+import { at, atCall, behind } from '../../../../engine/steps';
 import { memory_region_add_subregion, type AddressSpace, type MemoryRegion } from '../../include/exec/memory';
 import { device_set_realized } from '../core/qdev';
 import type { Board } from '../../board';
@@ -89,6 +89,7 @@ export const gsi_handler = fn(
   'Drives a GSI: below 16 the PIC’s input and the I/O APIC’s, from 16 on the I/O APIC’s alone. With both chips in the kernel, either call reaches both.',
   function* gsi_handler(s: GSIState, n: number, level: 0 | 1) {
     if (n < ISA_NUM_IRQS) yield* qemu_set_irq(s.i8259_irq[n], level);
+    behind('qemu_set_irq');
     yield* qemu_set_irq(s.ioapic_irq[n], level);
   },
 );

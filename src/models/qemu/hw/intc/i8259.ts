@@ -1,5 +1,5 @@
 import { addressOf, bound, source, through } from '../../../../engine/fn';
-import { at, atCall, atWrite } from '../../../../engine/steps';
+import { at, atCall, atWrite, behind } from '../../../../engine/steps';
 import type { Board } from '../../board';
 import type { PICCommonState } from '../../include/hw/isa/i8259_internal';
 import { qemu_irq_lower, qemu_irq_raise } from '../../include/hw/irq';
@@ -37,6 +37,7 @@ const pic_get_irq = fn(
       at('special_fully_nested_mode', 'the slave may interrupt itself through the master');
       inService &= ~(1 << 2);
     }
+    behind('get_priority');
     return priority < (yield* get_priority(s, inService)) ? (priority + s.priority_add) & 7 : -1;
   },
 );
@@ -101,6 +102,7 @@ export const pic_read_irq = fn(
       return s.irq_base + 7;
     }
     if (irq !== 2) {
+      behind('pic_intack pic_intack');
       yield* pic_intack(s, irq);
       return s.irq_base + irq;
     }
@@ -110,6 +112,7 @@ export const pic_read_irq = fn(
       atWrite('irq2', 'pic_intack', 'spurious IRQ 15: the master has input 2 in service for it');
       irq2 = 7;
     }
+    behind('pic_intack');
     yield* pic_intack(s, irq);
     return slave_pic.irq_base + irq2;
   },
@@ -139,6 +142,7 @@ function* write_odd(s: PICCommonState, val: number) {
   switch (s.init_state) {
     case 0:
       s.imr = val;
+      behind('imr');
       return yield* pic_update_irq(s);
     case 1:
       s.irq_base = val & 0xf8;
@@ -186,16 +190,19 @@ function* write_OCW2(s: PICCommonState, cmd: number, irq: number) {
     case 3:
       atWrite('isr', 'pic_update_irq');
       s.isr &= ~(1 << irq);
+      behind('pic_update_irq');
       return yield* pic_update_irq(s);
     case 6:
       atWrite('priority_add', 'pic_update_irq');
       s.priority_add = (irq + 1) & 7;
+      behind('pic_update_irq pic_update_irq');
       return yield* pic_update_irq(s);
     case 7:
       atWrite('isr', 'pic_update_irq pic_update_irq pic_update_irq');
       s.isr &= ~(1 << irq);
       atWrite('priority_add', 'pic_update_irq pic_update_irq pic_update_irq');
       s.priority_add = (irq + 1) & 7;
+      behind('pic_update_irq pic_update_irq pic_update_irq');
       return yield* pic_update_irq(s);
   }
 }
@@ -261,7 +268,9 @@ export const i8259_init = fn(
     master.int_out[0] = parent_irq;
     at('isa_pic');
     board.isa_pic = master;
+    behind('i8259_init_chip');
     const slave = yield* i8259_init_chip(i8259_class_init.realize, bus, false);
+    behind('qdev_connect_gpio_out');
     atCall('qdev_connect_gpio_out');
     slave.int_out[0] = master.gpio_in[2];
     at('slave_pic');

@@ -1,5 +1,5 @@
 import { bound, source, via, type Pointer } from '../../../../engine/fn';
-import { atCall } from '../../../../engine/steps';
+import { atCall, behind } from '../../../../engine/steps';
 import type { MemoryRegion } from '../../include/exec/memory';
 import { device_set_realized } from '../core/qdev';
 import { isa_register_ioport, type ISABus } from '../isa/isa-bus';
@@ -32,6 +32,7 @@ const pic_common_realize = fn(
   'Puts a chip’s two registers and its ELCR at their ports.',
   function* pic_common_realize(isa: ISABus, base_io: MemoryRegion | undefined, elcr_io: MemoryRegion | undefined) {
     yield* isa_register_ioport(isa, base_io);
+    behind('isa_register_ioport');
     yield* isa_register_ioport(isa, elcr_io);
   },
 );

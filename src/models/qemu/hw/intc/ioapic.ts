@@ -1,5 +1,5 @@
 import { addressOf, bound, source } from '../../../../engine/fn';
-import { at, atCall, atWrite } from '../../../../engine/steps';
+import { at, atCall, atWrite, behind } from '../../../../engine/steps';
 import { kvm_resample_fd_notify, kvm_irqchip_commit_routes, kvm_irqchip_update_msi_route, kvm_set_irq } from '../../accel/kvm/kvm-all';
 import type { Board } from '../../board';
 import { io_region } from '../../include/exec/memory';
@@ -82,8 +82,12 @@ const ioapic_service = fn(
         entry.low.value |= IOAPIC_LVT_REMOTE_IRR;
       }
       if (kvm_irqchip_is_split(board)) {
+        if (info.level) behind('kvm_set_irq kvm_set_irq');
         yield* kvm_set_irq(board.kvm_state!, pin, 1);
-        if (!info.level) yield* kvm_set_irq(board.kvm_state!, pin, 0);
+        if (!info.level) {
+          behind('kvm_set_irq');
+          yield* kvm_set_irq(board.kvm_state!, pin, 0);
+        }
       } else yield* address_space_st('stl_le_phys', board.qemu_global_mutex, board.ioapic_as, info.addr, info.data, 4);
     }
   },
@@ -117,6 +121,7 @@ const ioapic_set_irq = fn(
     } else if (level && !(entry.low.value & IOAPIC_LVT_MASKED)) {
       atWrite('irr', 'ioapic_service irr');
       s.irr |= mask;
+      behind('ioapic_service');
       yield* ioapic_service(s);
     } else at('IOAPIC_LVT_MASKED', level ? 'an edge on a masked pin is lost' : 'the end of an edge means nothing');
   },

@@ -1,5 +1,5 @@
 import { source, through } from '../../../../engine/fn';
-import { at, atCall } from '../../../../engine/steps';
+import { at, atCall, behind } from '../../../../engine/steps';
 import { MSIX_ENTRY_OFFSET, PCI_MSIX_ENTRY_SIZE, type MsixField } from '../../../hardware/msi';
 import {
   PCI_MSIX_ENTRY_CTRL_MASKBIT,
@@ -76,6 +76,7 @@ const msix_fire_vector_notifier = fn(
       return;
     }
     const msg = yield* msix_get_message(dev, vector);
+    behind('msix_get_message');
     yield* through('function pointer', 'msix_vector_use_notifier', notifiers.use)(vector, msg);
   },
 );

@@ -1,6 +1,6 @@
 import { source, through, type Pointer } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
-import { at, atCall, preempt } from '../../../../engine/steps';
+import { at, atCall, behind, preempt } from '../../../../engine/steps';
 import { since } from '../../../version';
 import { vfio_fops } from '../../../linux/drivers/vfio/container';
 import { vfio_group_fops, type GroupIoctl } from '../../../linux/drivers/vfio/group';
@@ -247,7 +247,10 @@ const vfio_init_container = fn(
     const iommu_type = yield* vfio_get_iommu_type(container);
     if (iommu_type < 0) return iommu_type;
     let ret = yield* group_ioctl(group, { cmd: 'VFIO_GROUP_SET_CONTAINER', fd: container.fd! });
-    if (ret === 0) ret = yield* container_ioctl(container, { cmd: 'VFIO_SET_IOMMU', iommu_type });
+    if (ret === 0) {
+      behind('ioctl');
+      ret = yield* container_ioctl(container, { cmd: 'VFIO_SET_IOMMU', iommu_type });
+    }
     if (ret === 0) container.iommu_type = iommu_type;
     return ret;
   },
@@ -260,6 +263,7 @@ const vfio_get_iommu_info = fn(
     for (;;) {
       const { argsz } = info;
       const ret = yield* container_ioctl(container, { cmd: 'VFIO_IOMMU_GET_INFO', info });
+      behind('ioctl');
       at('argsz');
       if (ret !== 0 || info.argsz <= argsz) return ret;
     }
@@ -285,6 +289,7 @@ const vfio_connect_container = fn(
     };
     atCall('g_malloc0');
     const container: VFIOContainer = vfio_container({ space, host, listener }, fd);
+    behind('O_RDWR');
     if ((yield* container_ioctl(container, { cmd: 'VFIO_GET_API_VERSION' })) !== VFIO_API_VERSION) return -EINVAL;
     let ret = yield* vfio_init_container(container, group);
     if (ret === 0) ret = yield* vfio_get_iommu_info(container);
@@ -293,11 +298,14 @@ const vfio_connect_container = fn(
       return ret;
     }
     yield* vfio_host_win_add(container, 0, Number.MAX_SAFE_INTEGER);
+    behind('vfio_kvm_device_add_group');
     yield* vfio_kvm_device_add_group(qemu, host, group);
     space.containers.unshift(container);
+    behind('vfio_kvm_device_add_group vfio_kvm_device_add_group');
     group.container = container;
     container.group_list.unshift(group);
     yield* memory_listener_register(listener, as);
+    behind('memory_listener_register');
     at('error');
     if (container.error !== 0) {
       yield* vfio_kvm_device_del_group(host, group);
@@ -318,6 +326,7 @@ const vfio_disconnect_container = fn(
     group.container = undefined;
     if (container.group_list.length === 0) yield* vfio_listener_release(container);
     yield* group_ioctl(group, { cmd: 'VFIO_GROUP_UNSET_CONTAINER' });
+    behind('ioctl');
     at('group_list');
     if (container.group_list.length > 0) return;
     const { containers } = container.space;
@@ -371,6 +380,7 @@ export const vfio_get_device = fn(
     opened(host, got.fd.file);
     vbasedev.opened = got.fd;
     const info = { flags: 0, num_regions: 0, num_irqs: 0 };
+    behind('ioctl');
     ret = yield* device_ioctl(vbasedev, { cmd: 'VFIO_DEVICE_GET_INFO', info });
     vbasedev.group = group;
     group.device_list.unshift(vbasedev);

@@ -2,7 +2,7 @@ import { bool, hex, int, oneOf, struct, type InstanceOf } from '../../../../engi
 import { addressOf, bound, source, through } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
 import { running } from '../../../../engine/running';
-import { at, atCall, atWrite, preempt } from '../../../../engine/steps';
+import { at, atCall, atWrite, behind, preempt } from '../../../../engine/steps';
 import { MSI_CAP, MSIX_CAP } from '../../../hardware/msi';
 import type { PciFunction } from '../../../hardware/pci_function';
 import type { VfioDeviceFile } from '../../../linux/drivers/vfio/vfio_main';
@@ -368,7 +368,9 @@ const vfio_intx_enable_kvm = fn(
     const failed = yield* connect_irqfd(vdev);
     if (failed) {
       yield* event_notifier_cleanup(intx.unmask);
+      behind('qemu_set_fd_handler');
       yield* qemu_set_fd_handler(qemu, irq_fd, intx.interrupt.name, addressOf(bound(vfio_intx_interrupt, () => vdev)));
+      behind('vfio_unmask_single_irqindex');
       yield* vfio_unmask_single_irqindex(vbasedev, VFIO_PCI_INTX_IRQ_INDEX);
       return;
     }
@@ -450,7 +452,9 @@ const vfio_msi_interrupt = fn(
     const { nr } = vector;
     if (vdev.interrupt !== VFIO_INT_MSIX) {
       at('VFIO_INT_MSI');
+      behind('msi_get_message');
       yield* through('function pointer', 'get_msg', addressOf(msi_get_message))(pdev, nr);
+      behind('msi_notify');
       yield* through('function pointer', 'notify', addressOf(msi_notify))(pdev, nr);
       return;
     }
@@ -460,7 +464,9 @@ const vfio_msi_interrupt = fn(
       vdev['msix->pending'] |= 1 << nr;
       if (pdev.msix?.msix_pba_mmio !== undefined) yield* memory_region_set_enabled(vdev.qemu.memory, pdev.msix.msix_pba_mmio, true);
     }
+    behind('msi_get_message');
     yield* through('function pointer', 'get_msg', addressOf(msix_get_message))(pdev, nr);
+    behind('msi_notify');
     yield* through('function pointer', 'notify', addressOf(msix_notify))(pdev, nr);
   },
 );
@@ -548,6 +554,7 @@ const vfio_msix_vector_do_use = fn(
       yield* msix_vector_use(pdev, nr);
     }
     yield* qemu_set_fd_handler(qemu, event_notifier_get_fd(vector.interrupt), vector.interrupt.name, handler);
+    behind('qemu_set_fd_handler');
     at('virq');
     if (vector.virq >= 0) {
       if (msg === undefined) yield* vfio_remove_kvm_msi_virq(vdev, vector);
@@ -557,6 +564,7 @@ const vfio_msix_vector_do_use = fn(
         yield* vfio_add_kvm_msi_virq(vdev, vector, nr, true);
       } else {
         vdev.route_change = yield* kvm_irqchip_begin_route_changes(qemu.kvm_state);
+        behind('vfio_add_kvm_msi_virq');
         yield* vfio_add_kvm_msi_virq(vdev, vector, nr, true);
         yield* kvm_irqchip_commit_route_changes(vdev.route_change);
         yield* vfio_connect_kvm_msi_virq(vdev, vector);
@@ -687,6 +695,7 @@ const vfio_msi_disable_common = fn(
       yield* qemu_set_fd_handler(vdev.qemu, event_notifier_get_fd(vector.interrupt), vector.interrupt.name, undefined);
       yield* event_notifier_cleanup(vector.interrupt);
     }
+    behind('event_notifier_cleanup');
     at('msi_vectors');
     vdev.msi_vectors = [];
     vdev.nr_vectors = 0;
@@ -793,7 +802,9 @@ const vfio_pci_size_rom = fn(
       through('syscall', 'pwrite', pwrite64.ksys_pwrite64)(fd, VFIO_PCI_CONFIG_REGION_INDEX, PCI_ROM_ADDRESS, 4, value);
     const orig = yield* read();
     yield* write(PCI_ROM_ADDRESS_MASK);
+    behind('pread');
     yield* read();
+    behind('pwrite');
     yield* write(orig);
   },
 );
@@ -876,6 +887,7 @@ function* take_device(vdev: VFIOPCIDevice, host: VFIOHost): Run<boolean> {
   const group = yield* vfio_get_group(qemu, host, device.group.iommu_group.id, qemu.address_space_memory);
   if (group === undefined) return false;
   if ((yield* vfio_get_device(host, group, host.name, vbasedev)) !== 0) {
+    behind('vfio_get_device');
     yield* vfio_put_group(host, group);
     return false;
   }
@@ -941,12 +953,15 @@ const vfio_pci_write_config = fn(
       else if (was_enabled) yield* vfio_update_msi(vdev);
     } else if (within(addr, pdev.msix_cap, PCI_MSIX_CAP_SIZE)) {
       const was_enabled = msix_enabled(pdev);
+      behind('pci_default_write_config');
       yield* pci_default_write_config(pdev, addr, val, len);
       const is_enabled = msix_enabled(pdev);
+      behind('msix_enabled');
       at('is_enabled');
       if (!was_enabled && is_enabled) yield* vfio_msix_enable(vdev);
       else if (was_enabled && !is_enabled) yield* vfio_msix_disable(vdev);
     } else {
+      behind('pci_default_write_config pci_default_write_config pci_default_write_config');
       yield* pci_default_write_config(pdev, addr, val, len);
     }
   },

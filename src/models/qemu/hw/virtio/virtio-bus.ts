@@ -1,6 +1,6 @@
 import { bool, int, struct, type InstanceOf } from '../../../../engine/cell';
 import { source, through, type Pointer } from '../../../../engine/fn';
-import { at, atCall } from '../../../../engine/steps';
+import { at, atCall, behind } from '../../../../engine/steps';
 import { event_notifier_cleanup, event_notifier_init, type EventNotifier } from '../../util/event_notifier-posix';
 import { virtio_queue_host_notifier_read, virtio_reset, type VirtIODevice } from './virtio';
 
@@ -78,6 +78,7 @@ export const virtio_bus_set_host_notifier = fn(
     const vq = bus.vdev().vq[n]!;
     const notifier = vq.host_notifier;
     if (assign) yield* event_notifier_init(notifier);
+    behind(assign ? 'ENOSYS' : 'ENOSYS ioeventfd_assign');
     const r = yield* through('function pointer', 'ioeventfd_assign', bus.klass.ioeventfd_assign)(notifier, n, assign);
     atCall('virtio_queue_set_host_notifier_enabled');
     vq.host_notifier_enabled = assign;

@@ -1,6 +1,6 @@
 import { bits, int, struct, type InstanceOf } from '../../../../engine/cell';
 import { addressOf, bound, source } from '../../../../engine/fn';
-import { at, atCall } from '../../../../engine/steps';
+import { at, atCall, behind } from '../../../../engine/steps';
 import { VIRTIO_CONFIG_S_DRIVER_OK } from '../../../linux/include/linux/virtio_config';
 import { PCI_COMMAND, PCI_STATUS } from '../../../linux/include/uapi/linux/pci_regs';
 import {
@@ -211,7 +211,10 @@ const virtio_ioport_write = fn(
         if (!(val & VIRTIO_CONFIG_S_DRIVER_OK)) yield* virtio_pci_stop_ioeventfd(proxy);
         yield* virtio_set_status(vdev, val & 0xff);
         if (val & VIRTIO_CONFIG_S_DRIVER_OK) yield* virtio_pci_start_ioeventfd(proxy);
-        if (vdev.status === 0) yield* virtio_pci_reset(proxy);
+        if (vdev.status === 0) {
+          behind('virtio_set_status');
+          yield* virtio_pci_reset(proxy);
+        }
         break;
       default:
         atCall('qemu_log_mask');
@@ -421,6 +424,7 @@ const virtio_pci_set_guest_notifiers = fn(
     const with_irqfd = msix_enabled(proxy.pci_dev);
     proxy.nvqs_with_notifiers = nvqs;
     for (let n = 0; n < nvqs; n++) yield* virtio_pci_set_guest_notifier(proxy, n, assign, with_irqfd);
+    behind('virtio_pci_set_guest_notifier');
     at('vector_irqfd');
     if (!with_irqfd) return 0;
     proxy.vector_irqfd = proxy.pci_dev.msix!.msix_table.map((_, vector) => IrqfdCells(`${proxy.pci_dev.name} vector ${vector}`));

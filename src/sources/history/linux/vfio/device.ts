@@ -41,6 +41,10 @@ const IN_GROUP_C: Fact = { since: '6.2', until: '6.6', path: 'drivers/vfio/group
 
 const UNLISTED: Fact = { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_device_group_unregister' };
 
+const INIT_BY_DRIVER: readonly Fact[] = [
+  { until: '6.1', anchor: 'name ops', absent: 'until 6.1 the driver sets up its part of the device by itself, before' },
+];
+
 /** Devices: registering, opening and closing them, by their group or by their own node. */
 export const device: History['files'] = {
   'drivers/vfio/device_cdev.c': {
@@ -338,13 +342,13 @@ export const device: History['files'] = {
         absent: 'until 6.2 eventfds for interrupts are a module of their own, vfio_virqfd.ko',
       },
     ],
+    'vfio_device_release name release after release': [{ since: '6.1', until: '6.2', anchor: 'name release' }],
     vfio_init_device: [
       ...beforeRegistering({ symbol: 'vfio_group_create_device', anchor: 'write ops', absent: MADE_IN_GROUP }),
       { until: '6.1', symbol: 'vfio_init_group_dev' },
     ],
-    'vfio_init_device name init': [
-      { until: '6.1', anchor: 'name ops', absent: 'until 6.1 the driver sets up its part of the device by itself, before' },
-    ],
+    'vfio_init_device name init': INIT_BY_DRIVER,
+    'vfio_init_device name init after init': INIT_BY_DRIVER,
     'vfio_init_device write index': [
       ...beforeRegistering({ anchor: 'call kref_init', absent: NO_NUMBER }),
       { until: '6.1', anchor: 'call init_completion', absent: NO_NUMBER },

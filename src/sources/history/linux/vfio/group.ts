@@ -55,7 +55,7 @@ export const group: History['files'] = {
       ],
       { until: '6.1' },
     ),
-    'vfio_container_attach_group name type': [{ until: '5.18', anchor: 'name noiommu' }],
+    'vfio_container_attach_group name type after down_write': [{ until: '5.18', anchor: 'name noiommu' }],
     'vfio_container_attach_group call iommu_group_claim_dma_owner': [{ until: '5.18', anchor: 'name noiommu', absent: DMA_UNOWNED }],
     'vfio_container_attach_group call iommu_group_release_dma_owner': [{ until: '5.18', anchor: 'name unlock_out', absent: DMA_UNOWNED }],
     'vfio_container_attach_group write container': [{ until: '6.1', anchor: 'write container after attach_group' }],

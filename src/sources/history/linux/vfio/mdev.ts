@@ -1,4 +1,4 @@
-import type { History } from '../../../history';
+import type { Fact, History } from '../../../history';
 import { each } from '../../each';
 import { NO_DEVICE_IN_MEMORY } from './absences';
 
@@ -15,7 +15,13 @@ const NO_OPEN = 'since 5.15 mtty has nothing to do when its device is opened';
 const NO_CLOSE = 'from 5.15 to 6.6 mtty does nothing when its device is closed: its eventfds stay';
 const NO_PARTS_DROPPED = 'until 6.7 mtty keeps its eventfds when its device is closed';
 const NO_MASK = 'until 6.7 masking and unmasking are accepted and do nothing';
+const IGNORED = 'until 6.7 what mtty does not support is accepted and ignored';
 const NO_LOOPBACK = 'until 6.7 user space cannot raise the interrupt by itself';
+
+const AVAILABLE: readonly Fact[] = [
+  { until: '5.14', anchor: 'name MAX_MTTYS', absent: COUNTED_IN_FILE },
+  { until: '6.1', anchor: 'name mdev_avail_ports', absent: COUNTED_IN_FILE },
+];
 
 /** Mediated devices: `drivers/vfio/mdev`, and mtty. */
 export const mdev: History['files'] = {
@@ -73,10 +79,8 @@ export const mdev: History['files'] = {
       { since: '6.1', symbol: 'parent_create_sysfs_files', anchor: 'call mdev_type_add', absent: NO_TYPE_GROUPS },
     ],
     ...each(['available_instances_show', 'device_api_show', 'name_show'], { until: '6.1', path: 'samples/vfio-mdev/mtty.c' }),
-    'available_instances_show name get_available': [
-      { until: '5.14', anchor: 'name MAX_MTTYS', absent: COUNTED_IN_FILE },
-      { until: '6.1', anchor: 'name mdev_avail_ports', absent: COUNTED_IN_FILE },
-    ],
+    'available_instances_show name get_available': AVAILABLE,
+    'available_instances_show name get_available after get_available': AVAILABLE,
     'device_api_show name device_api': [{ until: '6.1', anchor: 'name VFIO_DEVICE_API_PCI_STRING' }],
     mdev_type_add: [{ until: '6.1', symbol: 'add_mdev_supported_type' }],
     'name_show name pretty_name': [{ until: '6.1', anchor: 'name name_str' }],
@@ -174,12 +178,22 @@ export const mdev: History['files'] = {
     'mtty_probe call vfio_register_emulated_iommu_dev': [{ since: '5.14', until: '5.16', anchor: 'call vfio_register_group_dev' }],
     mtty_probe: [{ until: '5.14', symbol: 'mtty_create', absent: BY_VFIO_MDEV }],
     'mtty_set_irqs call eventfd_ctx_put': [{ since: '6.7', symbol: 'mtty_disable_intx' }],
+    'mtty_set_irqs call eventfd_ctx_put after VFIO_PCI_MSI_IRQ_INDEX': [
+      { since: '6.7', symbol: 'mtty_disable_msi', anchor: 'call eventfd_ctx_put' },
+    ],
     'mtty_set_irqs call mtty_disable_msi': [
       { until: '6.7', anchor: 'call eventfd_ctx_put after VFIO_PCI_MSI_IRQ_INDEX', absent: DISABLED_INLINE },
     ],
     'mtty_set_irqs call mtty_trigger_interrupt': [{ until: '6.7', anchor: 'name VFIO_IRQ_SET_ACTION_TRIGGER', absent: NO_LOOPBACK }],
-    'mtty_set_irqs name ENOTTY': [
-      { until: '6.7', anchor: 'name VFIO_PCI_REQ_IRQ_INDEX', absent: 'until 6.7 what mtty does not support is accepted and ignored' },
+    'mtty_set_irqs call mtty_trigger_interrupt after VFIO_PCI_MSI_IRQ_INDEX': [
+      { until: '6.7', anchor: 'name VFIO_IRQ_SET_ACTION_TRIGGER after VFIO_PCI_MSI_IRQ_INDEX', absent: NO_LOOPBACK },
+    ],
+    'mtty_set_irqs name ENOTTY': [{ until: '6.7', anchor: 'name VFIO_PCI_REQ_IRQ_INDEX', absent: IGNORED }],
+    'mtty_set_irqs name ENOTTY after VFIO_IRQ_SET_ACTION_MASK': [
+      { until: '6.7', anchor: 'name VFIO_IRQ_SET_ACTION_MASK', absent: IGNORED },
+    ],
+    'mtty_set_irqs name ENOTTY after VFIO_IRQ_SET_ACTION_UNMASK': [
+      { until: '6.7', anchor: 'name VFIO_IRQ_SET_ACTION_UNMASK', absent: IGNORED },
     ],
     'mtty_set_irqs write intx_mask after VFIO_IRQ_SET_ACTION_MASK': [
       { until: '6.7', anchor: 'name VFIO_IRQ_SET_ACTION_MASK', absent: NO_MASK },
@@ -193,6 +207,7 @@ export const mdev: History['files'] = {
     'mtty_set_irqs write irq_index after mtty_disable_msi': [
       { until: '6.7', anchor: 'write irq_index after VFIO_PCI_MSI_IRQ_INDEX irq_index' },
     ],
+    'mtty_trigger_interrupt call eventfd_signal after intx_mask': [{ until: '6.7', anchor: 'call eventfd_signal after eventfd_signal' }],
     'mtty_trigger_interrupt call lockdep_assert_held': [
       { until: '6.7', anchor: 'name irq_index', absent: 'until 6.7 an interrupt may be raised with or without ops_lock' },
     ],

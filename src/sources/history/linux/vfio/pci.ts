@@ -322,6 +322,14 @@ export const pci: History['files'] = {
       ],
       ...before(...INTX_LOCKS, { anchor: 'call vfio_pci_intx_unmask_handler', absent: NOT_UNDER_IGATE }),
     ),
+    'vfio_pci_set_ctx_trigger_single call vfio_pci_eventfd_replace_locked after eventfd_ctx_fdget': before(...RCU, {
+      anchor: 'name ctx after eventfd_ctx_fdget',
+      absent: UNDER_IGATE,
+    }),
+    'vfio_pci_set_ctx_trigger_single name ctx': from(...RCU, { anchor: 'call vfio_pci_eventfd_replace_locked' }),
+    'vfio_pci_set_ctx_trigger_single name ctx after eventfd_ctx_fdget': from(...RCU, {
+      anchor: 'call vfio_pci_eventfd_replace_locked after eventfd_ctx_fdget',
+    }),
     'vfio_pci_set_intx_trigger call eventfd_ctx_fdget': INTX_SIGNAL_APART,
   },
   'drivers/vfio/pci/vfio_pci_rdwr.c': {

@@ -40,6 +40,9 @@ export const type1: History['files'] = {
     'vfio_iommu_domain_alloc call iommu_domain_alloc': [{ since: '6.11', anchor: 'call iommu_paging_domain_alloc' }],
     'vfio_iommu_domain_alloc call iommu_paging_domain_alloc': [{ until: '6.11', anchor: 'call iommu_domain_alloc' }],
     'vfio_iommu_type1_attach_group call iommu_attach_group': [{ until: '5.16', anchor: 'call vfio_iommu_attach_group' }],
+    'vfio_iommu_type1_attach_group call iommu_attach_group after iommu_detach_group': [
+      { until: '5.16', anchor: 'call vfio_iommu_attach_group after vfio_iommu_detach_group' },
+    ],
     'vfio_iommu_type1_attach_group call iommu_detach_group': [{ until: '5.16', anchor: 'call vfio_iommu_detach_group' }],
     'vfio_iommu_type1_attach_group call iommu_group_has_isolated_msi': [
       {
@@ -63,6 +66,9 @@ export const type1: History['files'] = {
     ],
     'vfio_iommu_type1_check_extension call vfio_domains_have_enforce_cache_coherency': [
       { until: '5.19', anchor: 'call vfio_domains_have_iommu_cache' },
+    ],
+    'vfio_iommu_type1_detach_group call vfio_iommu_unmap_unpin_all after iommu_detach_group': [
+      { until: '5.16', anchor: 'call vfio_iommu_unmap_unpin_all after vfio_iommu_detach_group' },
     ],
     'vfio_iommu_type1_detach_group call iommu_detach_group': [{ until: '5.16', anchor: 'call vfio_iommu_detach_group' }],
     'vfio_iommu_type1_detach_group name emulated_iommu_groups': [

@@ -1,7 +1,7 @@
 import { bool, hex, int, struct, type InstanceOf } from '../../../../../engine/cell';
 import { bound, source } from '../../../../../engine/fn';
 import type { Run } from '../../../../../engine/machine';
-import { at, atCall, atWrite } from '../../../../../engine/steps';
+import { at, atCall, atWrite, behind } from '../../../../../engine/steps';
 import type { GuestCpu } from '../../../../guest/cpu';
 import type { IrqChip, IrqDesc } from '../../../kernel/irq/irqdesc';
 
@@ -71,7 +71,10 @@ const unmask_8259A_irq = fn(
   function* unmask_8259A_irq(pic: LegacyPic, irq: number) {
     pic.cached_irq_mask &= ~(1 << irq);
     if (irq & 8) yield* outb(pic, cached_slave_mask(pic), PIC_SLAVE_IMR);
-    else yield* outb(pic, cached_master_mask(pic), PIC_MASTER_IMR);
+    else {
+      behind('outb');
+      yield* outb(pic, cached_master_mask(pic), PIC_MASTER_IMR);
+    }
   },
 );
 
@@ -104,11 +107,16 @@ const mask_and_ack_8259A = fn(
     if (irq & 8) {
       yield* inb(pic, PIC_SLAVE_IMR);
       yield* outb(pic, cached_slave_mask(pic), PIC_SLAVE_IMR);
+      behind('outb');
       yield* outb(pic, SPECIFIC_EOI + (irq & 7), PIC_SLAVE_CMD);
+      behind('outb outb');
       yield* outb(pic, SPECIFIC_EOI + PIC_CASCADE_IR, PIC_MASTER_CMD);
     } else {
+      behind('inb');
       yield* inb(pic, PIC_MASTER_IMR);
+      behind('inb inb');
       yield* outb(pic, cached_master_mask(pic), PIC_MASTER_IMR);
+      behind('inb inb outb');
       yield* outb(pic, SPECIFIC_EOI + irq, PIC_MASTER_CMD);
     }
   },
@@ -120,15 +128,24 @@ const init_8259A = fn(
     pic.i8259A_auto_eoi = auto_eoi;
     yield* outb(pic, 0xff, PIC_MASTER_IMR);
     yield* outb_pic(pic, 0x11, PIC_MASTER_CMD);
+    behind('outb_pic');
     yield* outb_pic(pic, ISA_IRQ_VECTOR(0), PIC_MASTER_IMR);
+    behind('ISA_IRQ_VECTOR');
     yield* outb_pic(pic, 1 << PIC_CASCADE_IR, PIC_MASTER_IMR);
+    behind(auto_eoi ? 'PIC_CASCADE_IR' : 'PIC_ICW4_AEOI');
     yield* outb_pic(pic, auto_eoi ? ICW4_DEFAULT | PIC_ICW4_AEOI : ICW4_DEFAULT, PIC_MASTER_IMR);
+    behind('PIC_ICW4_AEOI MASTER_ICW4_DEFAULT');
     yield* outb_pic(pic, 0x11, PIC_SLAVE_CMD);
+    behind('PIC_SLAVE_CMD');
     yield* outb_pic(pic, ISA_IRQ_VECTOR(8), PIC_SLAVE_IMR);
+    behind('PIC_SLAVE_IMR');
     yield* outb_pic(pic, PIC_CASCADE_IR, PIC_SLAVE_IMR);
+    behind('PIC_SLAVE_IMR PIC_SLAVE_IMR');
     yield* outb_pic(pic, ICW4_DEFAULT, PIC_SLAVE_IMR);
     atWrite('irq_mask_ack', 'auto_eoi');
+    behind('irq_mask_ack');
     yield* outb(pic, cached_master_mask(pic), PIC_MASTER_IMR);
+    behind('irq_mask_ack outb');
     yield* outb(pic, cached_slave_mask(pic), PIC_SLAVE_IMR);
   },
 );

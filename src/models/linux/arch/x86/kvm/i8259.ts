@@ -1,7 +1,7 @@
 import { bool, hex, int, means, struct, type Field, type InstanceOf } from '../../../../../engine/cell';
 import { source } from '../../../../../engine/fn';
 import type { Run } from '../../../../../engine/machine';
-import { at, atCall, atWrite, preempt } from '../../../../../engine/steps';
+import { at, atCall, atWrite, behind, preempt } from '../../../../../engine/steps';
 import { since } from '../../../../version';
 import { EOPNOTSUPP } from '../../../errno';
 import { kvm_iodevice_init, type IoBuffer, type KvmIoDevice } from '../../../include/kvm/iodev';
@@ -144,6 +144,9 @@ const pic_clear_isr = fn(
   },
 );
 
+/** The half of pic_set_irq1() for pins that are edge-triggered: a rise is one where `last_irr` is clear. */
+const EDGE_TRIGGERED = 'last_irr last_irr last_irr';
+
 const pic_set_irq1 = fn(
   'A pin changes: a level pin’s request follows the line, an edge pin’s latches its rise and outlives its fall. Says -1 if the pin is masked, 0 if the request was pending already.',
   function* pic_set_irq1(s: KvmKpicState, irq: number, level: boolean) {
@@ -153,11 +156,17 @@ const pic_set_irq1 = fn(
     if (level) {
       if (levelTriggered || !(s.last_irr & mask)) {
         ret = s.irr & mask ? 0 : 1;
+        if (!levelTriggered) behind(EDGE_TRIGGERED);
         s.irr |= mask;
       }
+      if (!levelTriggered) behind(EDGE_TRIGGERED);
       s.last_irr |= mask;
     } else {
-      if (levelTriggered) s.irr &= ~mask;
+      if (levelTriggered) {
+        behind('last_irr');
+        s.irr &= ~mask;
+      }
+      behind(levelTriggered ? 'last_irr' : `${EDGE_TRIGGERED} last_irr`);
       s.last_irr &= ~mask;
     }
     return s.imr & mask ? -1 : ret;
@@ -180,6 +189,7 @@ const pic_get_irq = fn(
     const priority = yield* get_priority(s, s.irr & ~s.imr);
     if (priority === 8) return -1;
     const nested = s.special_fully_nested_mode && isMaster(s);
+    behind('get_priority');
     const inService = yield* get_priority(s, nested ? s.isr & ~CASCADE : s.isr);
     return priority < inService ? (priority + s.priority_add) & 7 : -1;
   },
@@ -201,8 +211,10 @@ const pic_update_irq = fn(
     const [master, slave] = s.pics;
     if ((yield* pic_get_irq(slave)) >= 0) {
       yield* pic_set_irq1(master, 2, true);
+      behind('pic_set_irq1');
       yield* pic_set_irq1(master, 2, false);
     }
+    behind('pic_set_irq1');
     const irq = yield* pic_get_irq(master);
     yield* pic_irq_request(s, irq >= 0);
   },
@@ -254,9 +266,12 @@ export const kvm_pic_read_irq = fn(
     } else {
       yield* pic_intack(master, irq);
       if (irq === 2) {
+        behind('pic_intack');
         const irq2 = yield* pic_get_irq(slave);
-        if (irq2 >= 0) yield* pic_intack(slave, irq2);
-        else at('irq2', 'The slave has nothing any more: a spurious IRQ15, for which the master is in service all the same.');
+        if (irq2 >= 0) {
+          behind('pic_intack');
+          yield* pic_intack(slave, irq2);
+        } else at('irq2', 'The slave has nothing any more: a spurious IRQ15, for which the master is in service all the same.');
         intno = slave.irq_base + (irq2 >= 0 ? irq2 : 7);
       } else {
         intno = master.irq_base + irq;
@@ -329,14 +344,21 @@ function* writeOCW2(s: KvmKpicState, val: number): Run {
       break;
     }
     case 3:
+      behind('pic_update_irq');
       yield* pic_clear_isr(s, val & 7);
+      behind('pic_update_irq');
       break;
     case 6:
+      behind('pic_update_irq pic_update_irq');
       s.priority_add = (val + 1) & 7;
+      behind('pic_update_irq pic_update_irq');
       break;
     case 7:
+      behind('pic_update_irq pic_update_irq pic_update_irq');
       s.priority_add = (val + 1) & 7;
+      behind('pic_update_irq pic_update_irq pic_update_irq');
       yield* pic_clear_isr(s, val & 7);
+      behind('pic_update_irq pic_update_irq pic_update_irq');
       break;
     default:
       at('cmd');
@@ -355,6 +377,7 @@ function* writeData(s: KvmKpicState, val: number): Run {
         const mask = 1 << irq;
         if (imr_diff & mask) yield* kvm_fire_mask_notifiers(s.pics_state.kvm, SELECT_PIC(irq + off), irq + off);
       }
+      behind('kvm_fire_mask_notifiers');
       yield* pic_update_irq(s.pics_state);
       return;
     }
@@ -382,6 +405,7 @@ const pic_poll_read = fn(
     const { pics_state } = s;
     const irq = yield* pic_get_irq(s);
     if (irq < 0) {
+      behind('pic_update_irq');
       yield* pic_update_irq(pics_state);
       return 0x07;
     }
@@ -435,15 +459,23 @@ const picdev_write = fn(
     switch (addr) {
       case 0x20:
       case 0x21:
+        yield* pic_lock(s);
+        yield* pic_ioport_write(s.pics[0], addr, data);
+        break;
       case 0xa0:
       case 0xa1:
+        behind('pic_unlock');
         yield* pic_lock(s);
-        yield* pic_ioport_write(s.pics[addr >> 7 ? 1 : 0], addr, data);
+        behind('pic_unlock');
+        yield* pic_ioport_write(s.pics[1], addr, data);
+        behind('pic_unlock');
         break;
       case 0x4d0:
       case 0x4d1:
+        behind('pic_unlock pic_unlock');
         yield* pic_lock(s);
         yield* elcr_ioport_write(s.pics[addr & 1 ? 1 : 0], data);
+        behind('pic_unlock pic_unlock');
         break;
       default:
         return -EOPNOTSUPP;

@@ -1,7 +1,7 @@
 import { hex, int, means, struct, type InstanceOf } from '../../../../../engine/cell';
 import { bound, source } from '../../../../../engine/fn';
 import type { Run } from '../../../../../engine/machine';
-import { at, atCall, atWrite, preempt } from '../../../../../engine/steps';
+import { at, atCall, atWrite, behind, preempt } from '../../../../../engine/steps';
 import { since } from '../../../../version';
 import { EOPNOTSUPP } from '../../../errno';
 import { kvm_iodevice_init, type IoBuffer, type KvmIoDevice } from '../../../include/kvm/iodev';
@@ -360,6 +360,7 @@ const ioapic_service = fn(
       ret = yield* kvm_irq_delivery_to_apic(ioapic.kvm, undefined, messageOf(entry, true), rtcDestMap(ioapic));
       ioapic['rtc_status.pending_eoi'] = Math.max(ret, 0);
     } else {
+      behind('kvm_irq_delivery_to_apic');
       ret = yield* kvm_irq_delivery_to_apic(ioapic.kvm, undefined, messageOf(entry, true), undefined);
     }
     if (ret !== 0 && level) entryOf(ioapic, irq)['fields.remote_irr'] = true;

@@ -1,6 +1,6 @@
 import { source } from '../../../../../engine/fn';
 import type { Run } from '../../../../../engine/machine';
-import { at, atCall } from '../../../../../engine/steps';
+import { at, atCall, behind } from '../../../../../engine/steps';
 import { since } from '../../../../version';
 import { EINVAL, EWOULDBLOCK } from '../../../errno';
 import { kvm_irq_map_chip_pin } from '../../../virt/kvm/irqchip';
@@ -63,7 +63,9 @@ export const kvm_irq_delivery_to_apic = fn(
       else if (kvm_apic_sw_enabled(vcpu.apic)) candidates.push(vcpu);
     }
     const lowest = yield* arbitrate(kvm, message, candidates);
-    return lowest === undefined ? r : yield* kvm_apic_set_irq(lowest, message, dest_map);
+    if (lowest === undefined) return r;
+    behind('kvm_vector_to_index');
+    return yield* kvm_apic_set_irq(lowest, message, dest_map);
   },
 );
 

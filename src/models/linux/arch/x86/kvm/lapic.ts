@@ -1,6 +1,6 @@
 import { boundPointer, source, through } from '../../../../../engine/fn';
 import type { Run } from '../../../../../engine/machine';
-import { at, atCall } from '../../../../../engine/steps';
+import { at, atCall, behind } from '../../../../../engine/steps';
 import { since } from '../../../../version';
 import { pir_drain, type PiDesc } from '../../../../hardware/pi_desc';
 import { EOPNOTSUPP } from '../../../errno';
@@ -780,6 +780,7 @@ export const kvm_inject_apic_timer_irqs = fn(
     at('pending');
     if (vcpu.apic['lapic_timer.pending'] === 0) return;
     yield* kvm_apic_inject_pending_timer_irqs(vcpu.apic);
+    behind('kvm_apic_inject_pending_timer_irqs');
     clear_pending(vcpu.apic);
   },
 );
@@ -863,15 +864,18 @@ function* write_register(apic: KvmLapic, reg: number, val: number) {
     case APIC_ICR: {
       const icr = (val & ~APIC_ICR_BUSY) >>> 0;
       yield* kvm_apic_send_ipi(apic, icr, apic.APIC_ICR2);
+      behind('kvm_apic_send_ipi');
       set_reg(apic, 'APIC_ICR', icr);
       return 0;
     }
     case APIC_ICR2:
       if (x2apic) return 1;
+      behind('APIC_ICR2 APIC_ICR2');
       set_reg(apic, 'APIC_ICR2', (val & 0xff000000) >>> 0);
       return 0;
     case APIC_LVTT:
       write_lvt(apic, 'APIC_LVTT', val);
+      behind('APIC_LVTT');
       yield* apic_update_lvtt(apic);
       return 0;
     case APIC_LVT0:

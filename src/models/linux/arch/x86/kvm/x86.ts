@@ -1,7 +1,7 @@
 import { addressOf, source, through, type Fn, type OpsTable, type Pointer } from '../../../../../engine/fn';
 import type { Run } from '../../../../../engine/machine';
 import { running } from '../../../../../engine/running';
-import { at, atCall, atWrite, preempt } from '../../../../../engine/steps';
+import { at, atCall, atWrite, behind, preempt } from '../../../../../engine/steps';
 import { since } from '../../../../version';
 import type { VmExit } from '../../../../hardware/virt_cpu';
 import { EEXIST, EINTR, ENXIO } from '../../../errno';
@@ -240,9 +240,11 @@ const kvm_check_and_inject_events = fn(
         atCall('kvm_queue_interrupt');
         vcpu['arch.interrupt.nr'] = irq;
         vcpu['arch.interrupt.injected'] = true;
+        behind('kvm_queue_interrupt');
         yield* through('function pointer', 'inject_irq', x86_ops.inject_irq)(vcpu);
       }
     }
+    behind('interrupt_allowed');
     if (yield* kvm_cpu_has_injectable_intr(vcpu)) yield* through('function pointer', 'enable_irq_window', x86_ops.enable_irq_window)(vcpu);
   },
 );
@@ -285,6 +287,7 @@ const vcpu_enter_guest = fn(
       return 1;
     }
     if (vcpu.req_immediate_exit) {
+      behind('kvm_vcpu_exit_request');
       make_request(vcpu, 'KVM_REQ_EVENT');
       vcpu.req_immediate_exit = false;
       vcpu.cpu.immediate_exit = true;
@@ -306,8 +309,9 @@ function* run_guest(vcpu: KvmVcpu) {
   for (;;) {
     const exit_fastpath = yield* through('function pointer', 'vcpu_run', vcpu.kvm.x86_ops.vcpu_run)(vcpu);
     if (exit_fastpath !== 'EXIT_FASTPATH_REENTER_GUEST') return exit_fastpath;
-    yield* sync_posted(vcpu);
+    yield* sync_posted(vcpu, 'vcpu_run');
     if (vcpu.requests !== 0 || vcpu.mode === EXITING_GUEST_MODE) {
+      behind('vcpu_run');
       atCall('kvm_vcpu_exit_request');
       return 'EXIT_FASTPATH_EXIT_HANDLED';
     }
@@ -315,9 +319,11 @@ function* run_guest(vcpu: KvmVcpu) {
 }
 
 /** Where the CPU can post: takes what was posted into the virtual APIC. */
-function* sync_posted(vcpu: KvmVcpu) {
+function* sync_posted(vcpu: KvmVcpu, after?: string) {
   const { apicv } = vcpu.kvm.x86_ops;
-  if (apicv !== undefined) yield* through('function pointer', 'sync_pir_to_irr', apicv.sync_pir_to_irr)(vcpu);
+  if (apicv === undefined) return;
+  if (after !== undefined) behind(after);
+  yield* through('function pointer', 'sync_pir_to_irr', apicv.sync_pir_to_irr)(vcpu);
 }
 
 /** Whether a vector is in the set whose EOI has to be seen. */
@@ -362,6 +368,7 @@ export const kvm_vcpu_ioctl_interrupt = fn(
     if (ioapic_in_kernel(vcpu.kvm)) return -ENXIO;
     if (vcpu['arch.pending_external_vector'] !== -1) return -EEXIST;
     vcpu['arch.pending_external_vector'] = irq;
+    behind('pending_external_vector');
     make_request(vcpu, 'KVM_REQ_EVENT');
     return 0;
   },
@@ -411,12 +418,14 @@ const vcpu_block = fn(
     if (!(yield* kvm_arch_vcpu_runnable(vcpu))) {
       if (vcpu['arch.mp_state'] === KVM_MP_STATE_HALTED) yield* kvm_vcpu_halt(vcpu);
       else yield* kvm_vcpu_block(vcpu);
+      behind('kvm_arch_vcpu_runnable');
       if (!(yield* kvm_arch_vcpu_runnable(vcpu))) return 1;
     }
     if (vcpu.apic.pending_events !== 0) yield* kvm_apic_accept_events(vcpu);
     if (vcpu['arch.mp_state'] === KVM_MP_STATE_HALTED) {
       at('pv_unhalted');
       vcpu['arch.pv.pv_unhalted'] = false;
+      behind('pv_unhalted');
       at('mp_state');
       vcpu['arch.mp_state'] = KVM_MP_STATE_RUNNABLE;
     }
@@ -490,6 +499,7 @@ export const kvm_arch_vcpu_ioctl_run = fn(
 
 /** User space has said that it only wants the last instruction completed. */
 function interrupted_before_entry(): number {
+  behind('complete_userspace_io');
   at('wants_to_run', 'user space wants this thread back at once');
   return -EINTR;
 }

@@ -1,5 +1,5 @@
 import { boundPointer, source, through, via, type Pointer } from '../../../../../engine/fn';
-import { at, atCall, until } from '../../../../../engine/steps';
+import { at, atCall, behind, until } from '../../../../../engine/steps';
 import { EAGAIN } from '../../../errno';
 import {
   DevPmInfoCells,
@@ -38,6 +38,7 @@ const rpm_suspend = fn('Puts the device to sleep, unless somebody has begun to u
   if (refusal !== 0) return refusal;
   set_status(dev, RPM_SUSPENDING);
   const retval = yield* rpm_callback(callbacks(dev).runtime_suspend);
+  behind(retval === 0 ? '__update_runtime_status' : '__update_runtime_status __update_runtime_status');
   set_status(dev, retval === 0 ? RPM_SUSPENDED : RPM_ACTIVE);
   return retval;
 });
@@ -65,6 +66,7 @@ const rpm_resume = fn('Wakes the device up, and waits until it is awake.', funct
   if (power(dev).runtime_status === RPM_ACTIVE) return 1;
   set_status(dev, RPM_RESUMING);
   const retval = yield* rpm_callback(callbacks(dev).runtime_resume);
+  behind(retval === 0 ? '__update_runtime_status __update_runtime_status' : '__update_runtime_status');
   set_status(dev, retval === 0 ? RPM_ACTIVE : RPM_SUSPENDED);
   return retval;
 });

@@ -2,7 +2,7 @@ import { bool, int, pointer, struct, type InstanceOf } from '../../../../../engi
 import { addressOf, boundPointer, source, through, via, type Pointer } from '../../../../../engine/fn';
 import type { Run } from '../../../../../engine/machine';
 import { holding, Mutex, MUTEX } from '../../../../../engine/mutex';
-import { at, atCall } from '../../../../../engine/steps';
+import { at, atCall, behind } from '../../../../../engine/steps';
 import { EINVAL, ENODEV, ENOENT, EPERM } from '../../../errno';
 import type { Device } from '../../../include/linux/device';
 import {
@@ -90,6 +90,7 @@ export const iommufd_device_bind = fn(
       boundPointer(iommufd_object_ops().iommufd_device_destroy, () => dev),
     );
     const idev: IommufdDevice = Object.assign(IommufdDeviceCells(dev.name, { obj_id: obj.id }), { ictx, dev, igroup, obj });
+    behind('device_iommu_capable');
     const coherent = yield* device_iommu_capable(dev, 'IOMMU_CAP_ENFORCE_CACHE_COHERENCY');
     idev.enforce_cache_coherency = coherent;
     return idev;
@@ -126,6 +127,7 @@ export const iommufd_hw_pagetable_attach = fn(
   function* iommufd_hw_pagetable_attach(hwpt: IommufdHwptPaging, idev: IommufdDevice) {
     const { igroup } = idev;
     return yield* holding(igroup.lock, MUTEX, function* () {
+      behind('mutex_lock');
       at('hwpt');
       if (igroup.hwpt !== undefined && igroup.hwpt !== hwpt) return -EINVAL;
       let rc = yield* iommufd_device_attach_reserved_iova(idev, hwpt);

@@ -1,7 +1,7 @@
 import { boundPointer, source, through } from '../../../../../engine/fn';
 import type { Run } from '../../../../../engine/machine';
 import { holding, MUTEX } from '../../../../../engine/mutex';
-import { at } from '../../../../../engine/steps';
+import { at, behind } from '../../../../../engine/steps';
 import { EINVAL } from '../../../errno';
 import { iommu_domain_free, iommu_paging_domain_alloc, type IommuDomain } from '../iommu';
 import { iommufd_hw_pagetable_attach, type IommufdDevice } from './device';
@@ -33,6 +33,7 @@ export const iommufd_hwpt_paging_destroy = fn(
     readonly hwpt: () => IommufdHwptPaging;
   }) {
     yield* holding(ioas.mutex, MUTEX, function* () {
+      behind('hwpt_item');
       at('hwpt_item');
       ioas.hwpt_list.splice(ioas.hwpt_list.indexOf(hwpt()), 1);
     });
@@ -69,6 +70,7 @@ export const iommufd_hwpt_paging_alloc = fn(
     if (attached !== 0) return attached;
     const rc = yield* iopt_table_add_domain(ioas.iopt, domain);
     if (rc !== 0) return rc;
+    behind('hwpt_item');
     at('hwpt_item');
     ioas.hwpt_list.push(hwpt);
     return hwpt;

@@ -2,7 +2,7 @@ import { hex, int, struct, type InstanceOf } from '../../../../../engine/cell';
 import { source } from '../../../../../engine/fn';
 import type { Run } from '../../../../../engine/machine';
 import { holding, Mutex, RWSEM_READ, RWSEM_WRITE } from '../../../../../engine/mutex';
-import { at, atCall } from '../../../../../engine/steps';
+import { at, atCall, behind } from '../../../../../engine/steps';
 import { EEXIST, EINVAL, ENOENT } from '../../../errno';
 import type { Device } from '../../../include/linux/device';
 import { PAGE_SIZE, type MmStruct } from '../../../include/linux/mm_types';
@@ -125,11 +125,15 @@ const iopt_unmap_iova_range = fn(
       atCall('iopt_area_iter_first');
       const areas = iopt.area_itree.filter((area) => overlaps(area, start, last));
       for (const area of areas) {
-        if (area['node.start'] < start || area['node.last'] > last) return -ENOENT;
+        if (area['node.start'] < start || area['node.last'] > last) {
+          behind('up_read');
+          return -ENOENT;
+        }
         yield* iopt_area_unfill_domains(area);
         atCall('iopt_abort_area');
         iopt.area_itree.splice(iopt.area_itree.indexOf(area), 1);
       }
+      behind('up_read');
       return 0;
     });
   },
@@ -174,7 +178,6 @@ export const iopt_table_add_domain = fn(
       const rc = yield* iopt_fill_domain(iopt, domain);
       if (rc !== 0) return rc;
       iopt.domains.push(domain);
-      at('next_domain_id');
       iopt.next_domain_id += 1;
       return 0;
     });
@@ -185,7 +188,6 @@ export const iopt_table_remove_domain = fn(
   'The domain shows nothing any more.',
   function* iopt_table_remove_domain(iopt: IoPagetable, domain: IommuDomain) {
     yield* holding(iopt.domains_rwsem, RWSEM_WRITE, function* () {
-      at('next_domain_id');
       iopt.next_domain_id -= 1;
       iopt.domains.splice(iopt.domains.indexOf(domain), 1);
       yield* iopt_unfill_domain(iopt, domain);

@@ -1,5 +1,5 @@
 import { source } from '../../../../../engine/fn';
-import { atCall, atWrite } from '../../../../../engine/steps';
+import { atCall, atWrite, behind } from '../../../../../engine/steps';
 import { since } from '../../../../version';
 import {
   PCI_MSI_ADDRESS_LO,
@@ -111,7 +111,10 @@ function* write_entry(entry: MsiDesc, { address_lo, data }: MsiMsg) {
   atCall('writel');
   yield* writel(address_lo, entry.msi_index, 'PCI_MSIX_ENTRY_LOWER_ADDR');
   yield* writel(data, entry.msi_index, 'PCI_MSIX_ENTRY_DATA');
-  if (unmasked) yield* pci_msix_write_vector_ctrl(entry, ctrl);
+  if (unmasked) {
+    behind('writel');
+    yield* pci_msix_write_vector_ctrl(entry, ctrl);
+  }
 }
 
 /** The writes to the capability, in the function that is executing. */
@@ -123,6 +126,7 @@ function* write_capability({ config, msi }: AnyPciDev, desc: MsiDesc, { address_
   yield* config.write_word(pos + PCI_MSI_FLAGS, msgctl | (log2_up(Math.max(desc.irqs.length, 1)) << 4));
   atCall('pci_write_config_dword');
   yield* config.write_dword(pos + PCI_MSI_ADDRESS_LO, address_lo);
+  behind('pci_write_config_dword');
   atCall('pci_write_config_word');
   yield* config.write_word(pos + PCI_MSI_DATA_64, data);
 }
@@ -186,6 +190,7 @@ const msi_capability_init = fn(
       return ret;
     }
     yield* pci_intx_for_msi(dev, false);
+    behind('pci_msi_set_enable');
     yield* pci_msi_set_enable(dev, true);
     return 0;
   },
@@ -224,6 +229,7 @@ const msix_capability_init = fn(
     yield* msix_setup_interrupts(dev, nvec);
     yield* pci_intx_for_msi(dev, false);
     yield* msix_mask_all(dev);
+    behind('pci_msix_clear_and_set_ctrl');
     yield* pci_msix_clear_and_set_ctrl(dev, PCI_MSIX_FLAGS_MASKALL, 0);
     return 0;
   },
@@ -268,6 +274,7 @@ export const pci_msix_shutdown = fn(
     for (const desc of dev.msi!.descs.values()) yield* pci_msix_mask(desc);
     yield* pci_msix_clear_and_set_ctrl(dev, PCI_MSIX_FLAGS_ENABLE, 0);
     yield* pci_intx_for_msi(dev, true);
+    behind('pci_intx_for_msi');
     dev.msi!.msix_enabled = false;
   },
 );

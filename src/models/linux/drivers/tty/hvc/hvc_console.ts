@@ -1,7 +1,7 @@
 import { bool, int, struct, type InstanceOf } from '../../../../../engine/cell';
 import { source, through, type Pointer } from '../../../../../engine/fn';
 import type { Run } from '../../../../../engine/machine';
-import { at, atCall } from '../../../../../engine/steps';
+import { at, atCall, behind } from '../../../../../engine/steps';
 import { spin_lock_irqsave, spin_unlock_irqrestore, type GuestCpu } from '../../../../guest/cpu';
 import { EAGAIN } from '../../../errno';
 import type { Port } from '../../char/virtio_console';
@@ -45,7 +45,10 @@ const hvc_push = fn(
     }
     hp.outbuf = n < 0 ? '' : hp.outbuf.slice(n);
     hp.n_outbuf = hp.outbuf.length;
-    if (hp.n_outbuf === 0) hp.do_wakeup = true;
+    if (hp.n_outbuf === 0) {
+      behind('do_wakeup');
+      hp.do_wakeup = true;
+    }
     return n;
   },
 );
@@ -80,6 +83,7 @@ const __hvc_poll = fn('Pushes what waits, and reads until the driver has nothing
   if (hp.do_wakeup) hp.do_wakeup = false;
   yield* spin_unlock_irqrestore(hp.cpu, flags);
   if (read_total > 0) {
+    behind('HVC_ATOMIC_READ_MAX');
     at('read_total', 'Whoever reads the tty gets the characters now.');
     hp.read_total += read_total;
   }

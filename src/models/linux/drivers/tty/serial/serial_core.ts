@@ -1,5 +1,5 @@
 import { source, through, via } from '../../../../../engine/fn';
-import { at, atCall } from '../../../../../engine/steps';
+import { at, atCall, behind } from '../../../../../engine/steps';
 import { spin_lock_irqsave, spin_unlock_irqrestore } from '../../../../guest/cpu';
 import { since } from '../../../../version';
 import { TIOCM_DTR, TIOCM_RTS, UART_XMIT_SIZE, type UartPort } from '../../../include/linux/serial_core';
@@ -51,6 +51,7 @@ export const uart_write = fn(
       port.xmit.head = (port.xmit.head + 1) % UART_XMIT_SIZE;
     }
     yield* __uart_start(port);
+    behind('__uart_start');
     yield* spin_unlock_irqrestore(port.cpu, flags, since('linux', '6.9') ? 'uart_port_unlock_deref' : 'uart_port_unlock');
     return text.length;
   },

@@ -1,6 +1,6 @@
 import { source, through } from '../../../../../engine/fn';
 import { acquire, release } from '../../../../../engine/mutex';
-import { at, atCall } from '../../../../../engine/steps';
+import { at, atCall, behind } from '../../../../../engine/steps';
 import { since } from '../../../../version';
 import { EEXIST } from '../../../errno';
 import { device, type Device } from '../../../include/linux/device';
@@ -67,6 +67,7 @@ export const mdev_device_create = fn(
     const mdev: MdevDevice = mdev_device({ uuid, type, dev: device(uuid, bus) });
     atCall('list_add');
     core.mdev_list.push(mdev);
+    behind('list_add');
     release(core.mdev_list_lock, 'mutex_unlock');
 
     const ret = yield* bind(parent, mdev);

@@ -1,5 +1,5 @@
 import { architecturally, boundPointer, source, through, type Fn } from '../../../../../engine/fn';
-import { at, atCall } from '../../../../../engine/steps';
+import { at, atCall, behind } from '../../../../../engine/steps';
 import { since } from '../../../../version';
 import type { SysfsFile } from '../../../fs/sysfs/file';
 import type { MdevDevice, MdevParent, MdevType } from '../../../include/linux/mdev';
@@ -47,7 +47,10 @@ const available_instances_show = fn(
     const { parent } = mtype;
     const get_available = parent?.mdev_driver?.get_available;
     at('get_available');
-    if (get_available !== undefined) return yield* through('function pointer', 'get_available', get_available)(mtype);
+    if (get_available !== undefined) {
+      behind('get_available');
+      return yield* through('function pointer', 'get_available', get_available)(mtype);
+    }
     return parent?.available_instances ?? 0;
   },
 );

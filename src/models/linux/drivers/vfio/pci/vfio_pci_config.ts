@@ -1,7 +1,7 @@
 import { source, through } from '../../../../../engine/fn';
 import type { Run } from '../../../../../engine/machine';
 import { acquire, release } from '../../../../../engine/mutex';
-import { at, atCall } from '../../../../../engine/steps';
+import { at, atCall, atWrite, behind } from '../../../../../engine/steps';
 import { MSI_CAP, MSIX_CAP } from '../../../../hardware/msi';
 import {
   PCI_BASE_ADDRESS_0,
@@ -147,16 +147,17 @@ const vfio_basic_config_write = fn(
     }
     yield* lock_memory(vdev, value);
     const count = yield* vfio_default_config_write(vdev, pos, perm, value);
+    behind('vfio_default_config_write');
     at('virt_cmd');
     vdev['vconfig.PCI_COMMAND'] = (vdev['vconfig.PCI_COMMAND'] & PCI_COMMAND_INTX_DISABLE) | (value & ~PCI_COMMAND_INTX_DISABLE);
+    behind('vfio_default_config_write up_write');
     release(vdev.memory_lock, 'up_write');
     const virt_intx_disable = (value & PCI_COMMAND_INTX_DISABLE) !== 0;
     if (virt_intx_disable && !vdev.virq_disabled) {
-      at('virq_disabled');
       vdev.virq_disabled = true;
       yield* vfio_pci_intx_mask(vdev);
     } else if (!virt_intx_disable && vdev.virq_disabled) {
-      at('virq_disabled');
+      atWrite('virq_disabled', 'vfio_pci_intx_mask');
       vdev.virq_disabled = false;
       yield* vfio_pci_intx_unmask(vdev);
     }
@@ -201,10 +202,14 @@ const vfio_config_do_rw = fn(
     const handlers = pos >= MSI_CAP && pos < MSIX_CAP ? init_pci_cap_msi_perm : init_pci_cap_basic_perm;
     if (value === undefined) {
       at('readfn');
-      return perm === undefined ? 0 : yield* through('function pointer', 'readfn', handlers.readfn)(vdev, pos, perm);
+      if (perm === undefined) return 0;
+      behind('readfn');
+      return yield* through('function pointer', 'readfn', handlers.readfn)(vdev, pos, perm);
     }
     at('writefn');
-    return perm === undefined ? 2 : yield* through('function pointer', 'writefn', handlers.writefn)(vdev, pos, perm, value);
+    if (perm === undefined) return 2;
+    behind('writefn');
+    return yield* through('function pointer', 'writefn', handlers.writefn)(vdev, pos, perm, value);
   },
 );
 

@@ -1,7 +1,7 @@
 import { addressOf, bound, boundPointer, source, via } from '../../../../../engine/fn';
 import type { Run } from '../../../../../engine/machine';
 import { acquire, holding, MUTEX, release, RWSEM_READ, RWSEM_WRITE } from '../../../../../engine/mutex';
-import { at, atCall } from '../../../../../engine/steps';
+import { at, atCall, behind } from '../../../../../engine/steps';
 import { since } from '../../../../version';
 import { EACCES, EBUSY, EINVAL } from '../../../errno';
 import { eventfd_ctx_put, eventfd_signal_mask, type EventfdCtx } from '../../../fs/eventfd';
@@ -344,9 +344,11 @@ const vfio_pci_core_disable = fn(
     atCall('pci_load_and_free_saved_state');
     atCall('pci_write_config_word');
     yield* pdev.config.write_word(PCI_COMMAND, PCI_COMMAND_INTX_DISABLE);
+    behind('pci_write_config_word');
     at('reset_works');
     if (vdev.reset_works) {
       atCall('__pci_reset_function_locked');
+      behind('__pci_reset_function_locked');
       at('needs_reset');
       vdev.needs_reset = false;
     }
@@ -367,6 +369,7 @@ export const vfio_pci_core_close_device = fn(
       token.users -= 1;
     }
     yield* vfio_pci_core_disable(vdev);
+    behind('vfio_pci_core_disable');
     yield* holding(vdev.igate, MUTEX, function* () {
       for (const trigger of EVENTFD_TRIGGERS) {
         const ctx = vdev[trigger];
@@ -376,6 +379,7 @@ export const vfio_pci_core_close_device = fn(
           vdev[trigger] = undefined;
         }
       }
+      behind('igate');
     });
   },
 );

@@ -1,7 +1,7 @@
 import { addressOf, bound, source, through, type Fn } from '../../../../../engine/fn';
 import { acquire, release } from '../../../../../engine/mutex';
 import type { Run } from '../../../../../engine/machine';
-import { at, atCall, atWrite, preempt } from '../../../../../engine/steps';
+import { at, atCall, atWrite, behind, preempt } from '../../../../../engine/steps';
 import { since } from '../../../../version';
 import { EINVAL, ENOTTY } from '../../../errno';
 import { eventfd_ctx_fdget, eventfd_ctx_put, type EventfdCtx } from '../../../fs/eventfd';
@@ -85,8 +85,10 @@ const __vfio_pci_intx_mask = fn(
     const ctx = intx_ctx(vdev);
     at('masked');
     if (ctx.masked) return false;
-    if (vdev.pci_2_3) yield* pci_intx(vdev.pdev, false);
-    else yield* disable_irq_nosync(vdev.pdev.irq);
+    if (vdev.pci_2_3) {
+      behind('masked');
+      yield* pci_intx(vdev.pdev, false);
+    } else yield* disable_irq_nosync(vdev.pdev.irq);
     ctx.masked = true;
     return true;
   },
@@ -199,6 +201,7 @@ const vfio_intx_disable = fn(
   function* vfio_intx_disable(vdev: VfioPciCoreDevice, host: VirqfdHost) {
     const ctx = intx_ctx(vdev);
     yield* vfio_virqfd_disable(ctx, 'unmask', host);
+    behind('vfio_virqfd_disable');
     yield* vfio_virqfd_disable(ctx, 'mask', host);
     yield* free_irq(vdev.pdev.irq);
     if (ctx.trigger !== undefined) yield* eventfd_ctx_put(ctx.trigger);
@@ -301,6 +304,7 @@ const vfio_msi_enable = fn(
       yield* vfio_pci_memory_unlock_and_restore(vdev, cmd);
       return ret;
     }
+    behind('vfio_pci_memory_unlock_and_restore');
     yield* vfio_pci_memory_unlock_and_restore(vdev, cmd);
     if (!since('linux', '6.5')) for (let i = 0; i < nvec; i++) vdev.ctx.set(i, vfio_pci_irq_ctx(i));
     vdev.irq_type = msix ? VFIO_PCI_MSIX_IRQ_INDEX : VFIO_PCI_MSI_IRQ_INDEX;
@@ -357,6 +361,7 @@ const vfio_msi_set_vector_signal = fn(
     ctx.name = `vfio-msi${msix ? 'x' : ''}[${vector}](${pdev.name})`;
     const trigger = yield* eventfd_ctx_fdget(fd);
 
+    behind('eventfd_ctx_fdget');
     const cmd = yield* vfio_pci_memory_lock_and_enable(vdev);
     if (msix) {
       atCall('get_cached_msi_msg');
@@ -364,6 +369,7 @@ const vfio_msi_set_vector_signal = fn(
     }
     const handler = addressOf(bound(vfio_msihandler, () => trigger));
     yield* request_irq(irq, handler, 0, ctx.name, trigger);
+    behind('request_irq');
     yield* vfio_pci_memory_unlock_and_restore(vdev, cmd);
 
     atWrite('token', 'vfio_pci_memory_unlock_and_restore');
@@ -399,6 +405,7 @@ const vfio_msi_disable = fn(
   function* vfio_msi_disable(vdev: VfioPciCoreDevice, host: VirqfdHost, msix: boolean) {
     for (const [index, ctx] of [...vdev.ctx]) {
       yield* vfio_virqfd_disable(ctx, 'unmask', host);
+      behind('vfio_virqfd_disable');
       yield* vfio_virqfd_disable(ctx, 'mask', host);
       yield* vfio_msi_set_vector_signal(vdev, index, undefined, msix);
     }
@@ -425,6 +432,7 @@ const vfio_pci_set_msi_trigger: Ioctl = fn(
       if (vdev.irq_type === index) return yield* vfio_msi_set_block(vdev, start, fds, msix);
       const ret = yield* vfio_msi_enable(vdev, start + count, msix);
       if (ret !== 0) return ret;
+      behind('vfio_msi_enable');
       const failed = yield* vfio_msi_set_block(vdev, start, fds, msix);
       if (failed !== 0) yield* vfio_msi_disable(vdev, host, msix);
       return failed;
@@ -451,7 +459,9 @@ const vfio_pci_set_ctx_trigger_single = fn(
       return 0;
     }
     if (count === 0 || data === undefined) return -EINVAL;
-    yield* replace_trigger(vdev, ctx, yield* eventfd_ctx_fdget(data));
+    const trigger = yield* eventfd_ctx_fdget(data);
+    behind('eventfd_ctx_fdget');
+    yield* replace_trigger(vdev, ctx, trigger);
     return 0;
   },
 );
@@ -488,6 +498,7 @@ export const vfio_pci_set_irqs_ioctl = fn(
     const func = actionOf(vdev, set);
     at('func');
     if (func === undefined) return -ENOTTY;
+    behind('ENOTTY');
     return yield* through('function pointer', 'func', addressOf(func))(vdev, host, set);
   },
 );

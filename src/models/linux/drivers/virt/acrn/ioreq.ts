@@ -1,7 +1,7 @@
 import { addressOf, bound, boundPointer, source, through } from '../../../../../engine/fn';
 import type { Run } from '../../../../../engine/machine';
 import { acquire, release } from '../../../../../engine/mutex';
-import { at, atCall, atWrite, causedBy, preempt, signal, until } from '../../../../../engine/steps';
+import { at, atCall, atWrite, behind, causedBy, preempt, signal, until } from '../../../../../engine/steps';
 import {
   ACRN_IOREQ_DIR_READ,
   ACRN_IOREQ_DIR_WRITE,
@@ -195,6 +195,7 @@ const acrn_ioreq_dispatch = fn(
       atCall('set_bit');
       client.ioreqs_map |= 1 << i;
       client.wokenBy = signal('wake-up', 'wake_up_interruptible');
+      behind('wake_up_interruptible');
       release(vm.ioreq_clients_lock, 'spin_unlock_bh');
     }
     return 0;

@@ -1,6 +1,6 @@
 import { bits, bool, struct, type InstanceOf } from '../../../../../engine/cell';
 import { source, through } from '../../../../../engine/fn';
-import { at, atCall } from '../../../../../engine/steps';
+import { at, atCall, behind } from '../../../../../engine/steps';
 import { aio_bh_new, type QEMUBH } from '../../../include/block/aio';
 import type { IOThread, IOThreadContext } from '../../../iothread';
 import { withOpaque } from '../../../opaque';
@@ -83,9 +83,11 @@ export const virtio_blk_data_plane_start = fn(
     yield* memory_region_transaction_begin(q.memory);
     yield* virtio_bus_set_host_notifier(bus, vq.queue_index, true);
     yield* memory_region_transaction_commit(q.memory);
+    behind('set_guest_notifiers');
     s.starting = false;
     vblk.dataplane_started = true;
     yield* event_notifier_set(vq.host_notifier);
+    behind('aio_context_acquire');
     atCall('aio_context_acquire');
     yield* virtio_queue_aio_attach_host_notifier(vq, s.ctx);
     return 0;

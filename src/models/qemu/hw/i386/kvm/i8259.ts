@@ -1,5 +1,5 @@
 import { addressOf, bound, source, through } from '../../../../../engine/fn';
-import { atCall } from '../../../../../engine/steps';
+import { atCall, behind } from '../../../../../engine/steps';
 import { kvm_set_irq } from '../../../accel/kvm/kvm-all';
 import type { PICCommonState } from '../../../include/hw/isa/i8259_internal';
 import type { KVMState } from '../../../include/sysemu/kvm_int';
@@ -40,6 +40,7 @@ export const kvm_i8259_init = fn(
   'Makes the front of the kernel’s pair. Nobody raises the CPU’s line from here: the kernel’s chip does.',
   function* kvm_i8259_init(s: KVMState, bus: ISABus) {
     yield* i8259_init_chip(kvm_i8259_class_init.realize, bus, true);
+    behind('i8259_init_chip');
     yield* i8259_init_chip(kvm_i8259_class_init.realize, bus, false);
     return yield* qemu_allocate_irqs(addressOf(bound(kvm_pic_set_irq, () => s)), ISA_NUM_IRQS);
   },

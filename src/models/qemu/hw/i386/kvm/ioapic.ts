@@ -1,5 +1,5 @@
 import { addressOf, bound, source } from '../../../../../engine/fn';
-import { at, atCall } from '../../../../../engine/steps';
+import { at, atCall, behind } from '../../../../../engine/steps';
 import { kvm_irqchip_add_irq_route, kvm_irqchip_commit_routes, kvm_set_irq } from '../../../accel/kvm/kvm-all';
 import { KVM_IRQCHIP_IOAPIC, KVM_IRQCHIP_PIC_MASTER, KVM_IRQCHIP_PIC_SLAVE } from '../../../../linux/virt/kvm/kvm_types';
 import type { KVMState } from '../../../include/sysemu/kvm_int';
@@ -17,9 +17,16 @@ export const kvm_pc_setup_irq_routing = fn(
   'Tells the kernel where a PC’s GSIs lead: below 16 to the PIC and to the I/O APIC. The timer’s GSI 0 is pin 2 of the I/O APIC, and GSI 2, the cascade, is nobody’s.',
   function* kvm_pc_setup_irq_routing(s: KVMState, pci_enabled: boolean) {
     for (let i = 0; i < 8; i++) if (i !== 2) yield* kvm_irqchip_add_irq_route(s, i, KVM_IRQCHIP_PIC_MASTER, i);
-    for (let i = 8; i < 16; i++) yield* kvm_irqchip_add_irq_route(s, i, KVM_IRQCHIP_PIC_SLAVE, i - 8);
+    for (let i = 8; i < 16; i++) {
+      behind('kvm_irqchip_add_irq_route');
+      yield* kvm_irqchip_add_irq_route(s, i, KVM_IRQCHIP_PIC_SLAVE, i - 8);
+    }
     if (pci_enabled) {
-      for (let i = 0; i < IOAPIC_NUM_PINS; i++) if (i !== 2) yield* kvm_irqchip_add_irq_route(s, i, KVM_IRQCHIP_IOAPIC, i === 0 ? 2 : i);
+      for (let i = 0; i < IOAPIC_NUM_PINS; i++) {
+        if (i === 2) continue;
+        behind(i === 0 ? 'KVM_IRQCHIP_PIC_SLAVE' : 'KVM_IRQCHIP_IOAPIC');
+        yield* kvm_irqchip_add_irq_route(s, i, KVM_IRQCHIP_IOAPIC, i === 0 ? 2 : i);
+      }
     }
     yield* kvm_irqchip_commit_routes(s);
   },

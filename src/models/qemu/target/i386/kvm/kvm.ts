@@ -1,6 +1,6 @@
 import { source } from '../../../../../engine/fn';
 import { acquire, release } from '../../../../../engine/mutex';
-import { at, atCall, atWrite } from '../../../../../engine/steps';
+import { at, atCall, atWrite, behind } from '../../../../../engine/steps';
 import { KVM_EXIT_HLT, KVM_EXIT_IOAPIC_EOI } from '../../../../linux/virt/kvm/kvm_types';
 import { kvm_vcpu_ioctl } from '../../../accel/kvm/kvm-all';
 import { cpu_get_pic_interrupt } from '../../../hw/i386/x86';
@@ -22,6 +22,7 @@ export const kvm_arch_pre_run = fn(
   function* kvm_arch_pre_run(cpu: X86CPU) {
     atCall('kvm_pic_in_kernel');
     if (kvm_pic_in_kernel(cpu.board)) return;
+    behind('kvm_pic_in_kernel');
     yield* acquire(cpu.board.qemu_global_mutex, 'qemu_mutex_lock_iothread');
     const kvm = cpu.kvm!;
     at('ready_for_interrupt_injection');
@@ -37,6 +38,7 @@ export const kvm_arch_pre_run = fn(
       const cr8 = yield* cpu_get_apic_tpr(cpu.apic_state);
       if (kvm['run.cr8'] !== cr8) kvm['run.cr8'] = cr8;
     }
+    behind('ready_for_interrupt_injection');
     release(cpu.board.qemu_global_mutex, 'qemu_mutex_unlock_iothread');
   },
 );

@@ -1,5 +1,5 @@
 import { source } from '../../../../../engine/fn';
-import { at } from '../../../../../engine/steps';
+import { at, behind } from '../../../../../engine/steps';
 import { IF_MASK, type X86CPU } from '../../../include/hw/core/cpu';
 
 const { fn } = source('qemu', 'target/i386/tcg/seg_helper.c');
@@ -9,6 +9,7 @@ const do_interrupt64 = fn(
   function* do_interrupt64(cpu: X86CPU, intno: number) {
     cpu['env.eflags'] &= ~IF_MASK;
     if (cpu.code === undefined) return;
+    behind('eflags');
     at('eip', 'here the guest goes on');
     cpu.code.vector = intno;
   },

@@ -1,5 +1,5 @@
 import { addressOf, bound, source, through } from '../../../../../../engine/fn';
-import { at, atCall } from '../../../../../../engine/steps';
+import { at, atCall, behind } from '../../../../../../engine/steps';
 import { eventfd_ctx, eventfd_fops, type EventfdCtx } from '../../../../../linux/fs/eventfd';
 import { VIRTIO_CONFIG_S_DRIVER_OK } from '../../../../../linux/include/linux/virtio_config';
 import {
@@ -53,6 +53,7 @@ const iothread_handler = fn(
     yield* through('syscall', 'eventfd_read', eventfd_fops.read_iter)(kick_fd!);
     if (iothread_run === undefined) return;
     yield* pthread_mutex_lock(vq.mtx);
+    behind('pthread_mutex_lock');
     yield* through('function pointer', 'iothread_run', iothread_run)(vq.base, vq);
     pthread_mutex_unlock(vq.mtx);
   },

@@ -1,6 +1,6 @@
 import { bool, struct, type InstanceOf } from '../../../../../../engine/cell';
 import { addressOf, bound, source, through, type Pointer } from '../../../../../../engine/fn';
-import { at, atCall, atWrite } from '../../../../../../engine/steps';
+import { at, atCall, atWrite, behind } from '../../../../../../engine/steps';
 import { tty_file, type TtyStruct } from '../../../../../linux/drivers/tty/tty_io';
 import { CONTROL_SIZE, type VirtioConsoleControl, type VirtioConsoleEvent } from '../../../../../linux/include/uapi/linux/virtio_console';
 import { VRING_USED_F_NO_NOTIFY, type VringBuffer } from '../../../../../linux/include/uapi/linux/virtio_ring';
@@ -114,6 +114,7 @@ const virtio_console_announce_port = fn(
   'Tells the driver of a port, and its name.',
   function* virtio_console_announce_port({ id, name, console }: VirtioConsolePort) {
     yield* virtio_console_control_send(console, { id, event: 'VIRTIO_CONSOLE_PORT_ADD', value: 1 });
+    behind('virtio_console_control_send');
     yield* virtio_console_control_send(console, { id, event: 'VIRTIO_CONSOLE_PORT_NAME', value: 1, name });
   },
 );
@@ -218,6 +219,7 @@ const virtio_console_backend_read = fn(
     const text = readv(be.fd);
     chain.iov.content = text;
     yield* vq_relchain(vq, chain.idx, text.length);
+    behind('vq_relchain');
     yield* vq_endchains(vq, true);
   },
 );

@@ -1,5 +1,5 @@
 import { source } from '../../../../../../engine/fn';
-import { at, atCall, atWrite } from '../../../../../../engine/steps';
+import { at, atCall, atWrite, behind } from '../../../../../../engine/steps';
 import { signal_event } from '../../../common/event';
 import { vpic_intr_accepted, vpic_pending_intr, NO_VECTOR } from '../../../dm/vpic';
 import { ACRN_REQUESTS, type AcrnRequest, type AcrnVcpu } from '../../../include/arch/x86/asm/guest/vcpu';
@@ -53,6 +53,7 @@ export const vcpu_queue_exception = fn(
   'Notes an exception for the next entry.',
   function* vcpu_queue_exception(vcpu: AcrnVcpu, vector: number) {
     vcpu['arch.exception_info.exception'] = vector;
+    behind('vcpu_make_request');
     yield* vcpu_make_request(vcpu, 'ACRN_REQUEST_EXCP');
     return 0;
   },
@@ -121,6 +122,7 @@ export const acrn_handle_pending_request = fn(
     if (vcpu['arch.irq_window_enabled']) return 0;
     at('irq_window_enabled');
     if (requested(vcpu, 'ACRN_REQUEST_EXTINT') || (yield* vlapic_has_pending_delivery_intr(vcpu))) {
+      behind('irq_window_enabled');
       atCall('exec_vmwrite32');
       vcpu.vmcs['VMX_PROC_VM_EXEC_CONTROLS.VMX_PROCBASED_CTLS_IRQ_WIN'] = true;
       vcpu['arch.irq_window_enabled'] = true;

@@ -1,6 +1,6 @@
 import { hex, int, struct, type Field, type InstanceOf } from '../../../../../../engine/cell';
 import { source, through, type Fn, type OpsTable } from '../../../../../../engine/fn';
-import { at, atCall, atWrite } from '../../../../../../engine/steps';
+import { at, atCall, atWrite, behind } from '../../../../../../engine/steps';
 import { bitmap, bitmap_assign, bitmap_test, highest_above_31 } from '../../../bitmaps';
 import { signal_event } from '../../../common/event';
 import { vioapic_broadcast_eoi } from '../../../dm/vioapic';
@@ -826,6 +826,7 @@ export const vlapic_x2apic_write = fn(
     if (!(yield* is_x2apic_enabled(vlapic))) return -1;
     const offset = x2apic_msr_to_regoff(msr);
     if (!(yield* through('function pointer', 'x2apic_write_msr_may_valid', vlapic.ops.x2apic_write_msr_may_valid)(offset))) return -1;
+    behind('x2apic_write_msr_may_valid');
     return yield* vlapic_write(vcpu, offset, val, high);
   },
 );

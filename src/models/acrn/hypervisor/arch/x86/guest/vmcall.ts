@@ -1,6 +1,6 @@
 import { source, through, type Pointer } from '../../../../../../engine/fn';
 import type { Run } from '../../../../../../engine/machine';
-import { at, atCall } from '../../../../../../engine/steps';
+import { at, atCall, behind } from '../../../../../../engine/steps';
 import {
   hcall_create_vm,
   hcall_inject_msi,
@@ -56,6 +56,7 @@ const dispatch_hypercall = fn(
     const target_vm = vcpu.vm.user_vms.find(({ vm_id }) => vm_id === vmid);
     if (target_vm === undefined) return -ENOTTY;
     atCall('get_vm_lock');
+    behind('get_vm_lock');
     return yield* dispatch(call, target_vm);
   },
 );

@@ -1,5 +1,5 @@
 import { source } from '../../../../../../engine/fn';
-import { at, atCall } from '../../../../../../engine/steps';
+import { at, atCall, behind } from '../../../../../../engine/steps';
 import { irq_set_vcpu_affinity } from '../../../../kernel/irq/manage';
 import type { IrqDesc } from '../../../../kernel/irq/irqdesc';
 import { pir_empty, POSTED_INTR_VECTOR, POSTED_INTR_WAKEUP_VECTOR } from '../../../../../hardware/pi_desc';
@@ -128,10 +128,14 @@ export const vmx_pi_update_irte = fn(
       at('vcpu_info');
       if (!set) continue;
       enable_remapped_mode = false;
+      behind('pi_desc_addr');
       const ret = yield* irq_set_vcpu_affinity(host_irq, { pi_desc_addr: vcpu.cpu.pi, vector: irq.vector });
       if (ret < 0) return ret;
     }
-    if (enable_remapped_mode) yield* irq_set_vcpu_affinity(host_irq, undefined);
+    if (enable_remapped_mode) {
+      behind('pi_desc_addr irq_set_vcpu_affinity');
+      yield* irq_set_vcpu_affinity(host_irq, undefined);
+    }
     return 0;
   },
 );

@@ -1,5 +1,5 @@
 import { source, through } from '../../../../../../engine/fn';
-import { at, atCall } from '../../../../../../engine/steps';
+import { at, atCall, behind } from '../../../../../../engine/steps';
 import { spin_lock_irqsave, spin_unlock_irqrestore } from '../../../../../guest/cpu';
 import { since } from '../../../../../version';
 import { disable_irq_nosync, enable_irq } from '../../../../kernel/irq/manage';
@@ -74,7 +74,9 @@ const io_serial_out = fn('Writes a register in I/O space.', function* io_serial_
 
 const serial8250_clear_fifos = fn('Empties the FIFOs and turns them off.', function* serial8250_clear_fifos(p: UartPort) {
   yield* serial_port_out(p, UART_FCR, UART_FCR_ENABLE_FIFO, 'serial_out');
+  behind('serial_out');
   yield* serial_port_out(p, UART_FCR, UART_FCR_ENABLE_FIFO | UART_FCR_CLEAR_RCVR | UART_FCR_CLEAR_XMIT, 'serial_out');
+  behind('serial_out serial_out');
   yield* serial_port_out(p, UART_FCR, 0, 'serial_out');
 });
 
@@ -179,6 +181,7 @@ const serial8250_startup = fn('Starts the port.', function* serial8250_startup(p
 
 const default_serial_dl_write = fn('Writes the divisor, in two halves.', function* default_serial_dl_write(up: UartPort, value: number) {
   yield* serial_port_out(up, UART_DLL, value & 0xff, 'serial_out');
+  behind('serial_out');
   yield* serial_port_out(up, UART_DLM, value >> 8, 'serial_out');
 });
 
@@ -212,8 +215,11 @@ const serial8250_do_set_termios = fn(
     up.fcr = UART_FCR_ENABLE_FIFO | UART_FCR_TRIGGER_8;
     yield* serial_port_out(port, UART_IER, up.ier);
     yield* serial8250_set_divisor(port, DIVISOR_9600);
+    behind('serial8250_set_divisor fcr');
     yield* serial_port_out(port, UART_LCR, up.lcr);
+    behind('serial8250_set_divisor lcr');
     yield* serial_port_out(port, UART_FCR, UART_FCR_ENABLE_FIFO);
+    behind('serial8250_set_divisor UART_FCR_ENABLE_FIFO UART_FCR_ENABLE_FIFO');
     yield* serial_port_out(port, UART_FCR, up.fcr);
     yield* serial8250_set_mctrl(port, port.port.mctrl);
     yield* unlock(port, flags);
@@ -250,7 +256,10 @@ const serial8250_tx_chars = fn(
       xmit.tail = (xmit.tail + 1) % UART_XMIT_SIZE;
       port['icount.tx'] += 1;
     }
-    if (uart_circ_empty(up)) yield* __stop_tx(up);
+    if (uart_circ_empty(up)) {
+      behind('__stop_tx');
+      yield* __stop_tx(up);
+    }
   },
 );
 

@@ -1,5 +1,5 @@
 import { source } from '../../../../../../engine/fn';
-import { atWrite } from '../../../../../../engine/steps';
+import { atWrite, behind } from '../../../../../../engine/steps';
 import { cpu_get_pic_interrupt } from '../../../../hw/i386/x86';
 import { apic_poll_irq } from '../../../../hw/intc/apic';
 import { CPU_INTERRUPT_HARD, CPU_INTERRUPT_NMI, CPU_INTERRUPT_POLL, CPU_INTERRUPT_SMI, type X86CPU } from '../../../../include/hw/core/cpu';
@@ -35,6 +35,7 @@ export const x86_cpu_exec_interrupt = fn(
         atWrite('interrupt_request', 'CPU_INTERRUPT_HARD');
         cpu.interrupt_request &= ~CPU_INTERRUPT_HARD;
         const intno = yield* cpu_get_pic_interrupt(cpu);
+        behind('cpu_get_pic_interrupt');
         yield* do_interrupt_x86_hardirq(cpu, intno);
       }
     }
