@@ -7,7 +7,7 @@ import { NO_STEP } from '../../../src/engine/journal';
 import { createMachine } from '../../../src/engine/machine';
 import { acquire, Mutex, release } from '../../../src/engine/mutex';
 import { running } from '../../../src/engine/running';
-import { at, causedBy, preempt, resumedBy, signal, sleep, until } from '../../../src/engine/steps';
+import { at, behind, causedBy, preempt, resumedBy, signal, sleep, until } from '../../../src/engine/steps';
 import { complete, type Run } from '../../../src/engine/timeline';
 import { machineOf } from './machines';
 
@@ -219,4 +219,40 @@ test('what is done by hand is done at its very step; a model that cannot go on f
   const writes = journal.writesTo(cells[0]!.id, journal.length);
   const written = Array.from({ length: writes.count }, (_, index) => writes.at(index)).map(({ step, new: value }) => `${step}: ${value}`);
   assert.deepEqual(written, ['1: 1', '2: 2', '3: 3', '4: 4', '6: 0', '8: 1', '9: 2', '11: 40']);
+});
+
+test('what a function says of a place holds for what comes next in it, a step, a write or a call, and for nothing else', () => {
+  const callee = fn('', function* callee() {
+    at('inside');
+  });
+  const caller = fn('', function* caller() {
+    const counter = Counter('counter');
+    behind('first');
+    at('step');
+    behind('second');
+    counter.count = 1;
+    behind('third');
+    yield* callee();
+    at('last');
+  });
+  const { journal } = complete(createMachine(options, () => running().thread('only', 'only', 'test', 1, caller)));
+  const places = Array.from({ length: journal.length }, (_, n) => journal.step(n)).map(({ site, link }) => [
+    site.anchor?.token ?? site.fn.name,
+    site.anchor?.after ?? link?.after,
+  ]);
+  assert.deepEqual(
+    places.filter(([, after]) => after !== undefined),
+    [
+      ['step', 'first'],
+      ['count', 'second'],
+      ['callee', 'third'],
+    ],
+  );
+});
+
+test('a function that says where something stands and does nothing is a defect of its model', () => {
+  const idle = fn('', function* idle() {
+    behind('something');
+  });
+  assert.throws(() => complete(createMachine(options, () => running().thread('only', 'only', 'test', 1, idle))), /idle ended/);
 });

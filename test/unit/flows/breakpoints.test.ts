@@ -105,7 +105,8 @@ function stepsOf(run: FlowRun, stop: Stop): readonly number[] {
         if (kind !== 'enter' || parent === -1) return false;
         const caller = journal.step(parent).site.fn;
         const call = link?.kind === 'call' ? `call ${link.token ?? site.fn.name}` : `name ${link?.token}`;
-        return stop.sites.has(`${caller.home.world}:${caller.home.path} ${caller.name} ${call}`);
+        const after = link?.after === undefined ? '' : ` after ${link.after}`;
+        return stop.sites.has(`${caller.home.world}:${caller.home.path} ${caller.name} ${call}${after}`);
       }
       case 'cell': {
         const cell = run.cells.findIndex(({ id }) => cellKey(run, id) === stop.cell);

@@ -14,6 +14,8 @@ interface Place {
 
 /** A line that declares variables without giving them values, read in another way than the scanner's. */
 const DECLARES = /^\s*(?!return\b|goto\b|case\b|else\b)(?:\w+\s+)*\w+[\s*]+\w+(?:\[[^\]]*\])?(?:\s*,\s*\**\w+(?:\[[^\]]*\])?)*\s*;/;
+/** A line that only asserts something: what it calls is done, but nothing that it names. */
+const ASSERTS = /^\s*(?:g_assert\w*|assert|ASSERT|lockdep_assert\w*|(?:KVM_)?BUG_ON|WARN_ON(?:_ONCE)?)\s*\(/;
 /** A call of a function, whose name a parenthesis follows. */
 const CALLS = /^\s*\(/;
 
@@ -23,6 +25,15 @@ describe('in real trees', async () => {
     it(`no reference stands where a variable is only declared (${name})`, async () => {
       const places = await placesIn(resolver, references);
       assert.deepEqual(places.filter(({ found, line }) => found.anchor !== undefined && DECLARES.test(line)).map(describePlace), []);
+    });
+
+    it(`no reference stands on what is only asserted (${name})`, async () => {
+      const places = await placesIn(resolver, references);
+      const asserted = places.filter(({ found, line }) => {
+        const asserts = ASSERTS.exec(line);
+        return asserts !== null && found.column >= asserts[0].length && !CALLS.test(line.slice(found.column + found.length));
+      });
+      assert.deepEqual(asserted.map(describePlace), []);
     });
 
     it(`what is found is the identifier, and is called where it is said to be (${name})`, async () => {

@@ -228,6 +228,10 @@ export const iommu: History['files'] = {
       },
       { until: '6.5', symbol: '__iommu_group_set_domain', absent: 'until 6.5 __iommu_group_set_domain moved the devices itself' },
     ],
+    '__iommu_group_set_domain_internal call __iommu_device_set_domain': [
+      { since: '5.19', until: '6.3', anchor: 'call __iommu_group_for_each_dev after iommu_group_do_detach_device' },
+      { since: '6.3', until: '6.5', anchor: 'call __iommu_group_for_each_dev after iommu_group_do_set_platform_dma' },
+    ],
     '__iommu_group_set_domain_internal write domain': [
       { since: '6.5', until: '6.7', anchor: 'write domain after __iommu_device_set_domain' },
     ],

@@ -6,7 +6,7 @@ const NO_FAST_EVENTS = 'until 6.12 a vCPU halts first and finds the event that i
 const BLOCKS_FIRST = 'until 5.17 vcpu_block prepares the descriptor before the vCPU blocks, in its pre_block hook';
 const VENDOR_SETS_IRR =
   'until 5.17 __apic_accept_irq does what the vendor’s code cannot: it sets the vector in IRR, requests KVM_REQ_EVENT and kicks the vCPU';
-const COUNTS_IRQS = 'since 6.17 KVM counts the interrupts that may bypass it, not the devices: where a producer comes and goes';
+export const COUNTS_IRQS = 'since 6.17 KVM counts the interrupts that may bypass it, not the devices: where a producer comes and goes';
 const POSTING_ASKED_ONCE =
   'since 6.17 kvm_arch_has_irq_bypass answers this: whether interrupts can be posted is found out once, when KVM is loaded';
 const NOT_TOLD = 'until 5.13 nobody tells vCPUs that already block of the first device: its interrupt may not wake them';
@@ -16,8 +16,8 @@ const NO_ACCESSOR = 'until 6.12 kvm_set_msr_ignored_check calls __kvm_set_msr it
 const vtOp = (member: string): readonly Fact[] => [{ since: '6.16', anchor: `name ${member}` }];
 
 const POSTED_BYPASS = { since: '6.17', path: 'arch/x86/kvm/irq.c', symbol: 'kvm_pi_update_irte' };
-const ADD_PRODUCER = { since: '6.17', path: 'arch/x86/kvm/irq.c', symbol: 'kvm_arch_irq_bypass_add_producer' };
-const DEL_PRODUCER = { since: '6.17', path: 'arch/x86/kvm/irq.c', symbol: 'kvm_arch_irq_bypass_del_producer' };
+export const ADD_PRODUCER = { since: '6.17', path: 'arch/x86/kvm/irq.c', symbol: 'kvm_arch_irq_bypass_add_producer' };
+export const DEL_PRODUCER = { since: '6.17', path: 'arch/x86/kvm/irq.c', symbol: 'kvm_arch_irq_bypass_del_producer' };
 const MOVED_TO_IRQ: readonly Fact[] = [{ since: '6.17', path: 'arch/x86/kvm/irq.c' }];
 const ACCEPT_IRQ: Fact = { until: '5.17', path: 'arch/x86/kvm/lapic.c', symbol: '__apic_accept_irq' };
 const SERVICED_AGAIN: readonly Fact[] = [

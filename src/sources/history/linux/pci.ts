@@ -123,6 +123,10 @@ export const pci: History['files'] = {
       ...before(...MASKED_FIRST, { symbol: '__pci_write_msi_msg', anchor: 'call writel', absent: UNMASKED }),
       { until: '5.15', anchor: 'call __pci_msix_desc_mask_irq' },
     ],
+    'pci_write_msg_msix call pci_msix_write_vector_ctrl after writel': [
+      ...before(...MASKED_FIRST, { symbol: '__pci_write_msi_msg', anchor: 'call writel', absent: UNMASKED }),
+      { until: '5.15', anchor: 'call __pci_msix_desc_mask_irq after writel' },
+    ],
   },
   'drivers/pci/msi/msi.h': {
     '*': [

@@ -1,4 +1,5 @@
 import type { Fact, History } from '../../history';
+import { ADD_PRODUCER, COUNTS_IRQS, DEL_PRODUCER } from './kvm';
 
 const ONE_LIST = 'until 5.17 there is one list of slots at a time: kvm_set_memslot copies it, changes the copy and installs it as a whole';
 const LOCKED_BY_CALLER = 'since 6.2 the callers hold the device’s lock';
@@ -94,6 +95,8 @@ export const virt: History['files'] = {
     'kvm_vcpu_wake_up call __kvm_vcpu_wake_up': [{ until: '5.17', anchor: 'call rcuwait_wake_up' }],
   },
   'virt/kvm/vfio.c': {
+    'kvm_vfio_file_add call kvm_arch_start_assignment': [{ ...ADD_PRODUCER, anchor: 'name nr_possible_bypass_irqs', absent: COUNTS_IRQS }],
+    'kvm_vfio_file_del call kvm_arch_end_assignment': [{ ...DEL_PRODUCER, anchor: 'name nr_possible_bypass_irqs', absent: COUNTS_IRQS }],
     kvm_vfio_file_add: [SET_GROUP, ...ofGroups('kvm_vfio_group_add')],
     'kvm_vfio_file_add call fget': [added('call fdget')],
     'kvm_vfio_file_add call get_file': [

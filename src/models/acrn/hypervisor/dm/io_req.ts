@@ -159,7 +159,7 @@ const hv_emulate_mmio = fn(
     const { address } = vcpu.req;
     const handler = vcpu.vm.emul_mmio.find(({ range_start, range_end }) => address >= range_start && address < range_end);
     if (handler === undefined) return -ENODEV;
-    behind('ENODEV read_write');
+    behind('emul_mmio read_write read_write read_write');
     return yield* through('function pointer', 'read_write', handler.read_write)(vcpu.req);
   },
 );

@@ -243,13 +243,11 @@ function use_container(group: VfioGroup): number {
   at('iommu_driver');
   if (group.container?.iommu_driver === undefined) return -EINVAL;
   get_file(group.opened_file!);
-  at('container_users');
   group.container_users += 1;
   return 0;
 }
 
 function unuse_container(group: VfioGroup): void {
-  at('container_users');
   group.container_users -= 1;
   fput(group.opened_file!);
 }

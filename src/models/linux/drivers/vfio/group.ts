@@ -291,6 +291,7 @@ const vfio_group_ioctl_get_status = fn(
       behind('iommu_group_dma_owner_claimed');
       at('flags');
       status.flags = flags;
+      behind('iommu_group_dma_owner_claimed');
       return 0;
     });
   },

@@ -1,5 +1,5 @@
 import { source, through } from '../../../../engine/fn';
-import { at, atCall, behind } from '../../../../engine/steps';
+import { at, atCall, atWrite, behind } from '../../../../engine/steps';
 import { MSIX_ENTRY_OFFSET, PCI_MSIX_ENTRY_SIZE, type MsixField } from '../../../hardware/msi';
 import {
   PCI_MSIX_ENTRY_CTRL_MASKBIT,
@@ -218,6 +218,6 @@ const msix_unset_notifier_for_vector = fn(
 export const msix_unset_vector_notifiers = fn('Does not want to be told any more.', function* msix_unset_vector_notifiers(dev: PCIDevice) {
   if ((flagsOf(dev) & (PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL)) === PCI_MSIX_FLAGS_ENABLE)
     for (const vector of stateOf(dev).msix_table.keys()) yield* msix_unset_notifier_for_vector(dev, vector);
-  at('msix_vector_use_notifier');
+  atWrite('msix_vector_use_notifier', 'msix_unset_notifier_for_vector');
   stateOf(dev).notifiers = undefined;
 });

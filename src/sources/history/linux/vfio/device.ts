@@ -229,6 +229,24 @@ export const device: History['files'] = {
         absent: 'since 6.2 vfio_device_open_file makes the file, and the locks and the first open have functions of their own',
       },
     ],
+    'vfio_device_open call mutex_lock': [
+      ...OPENED_BY_IOCTL,
+      { since: '6.2', until: '6.6', path: 'drivers/vfio/group.c', symbol: 'vfio_device_group_open', anchor: 'call mutex_lock' },
+      { since: '6.6', path: 'drivers/vfio/group.c', symbol: 'vfio_df_group_open', anchor: 'call mutex_lock' },
+    ],
+    'vfio_device_open call mutex_unlock': [
+      ...OPENED_BY_IOCTL,
+      { since: '6.2', until: '6.6', path: 'drivers/vfio/group.c', symbol: 'vfio_device_group_open', anchor: 'call mutex_unlock' },
+      { since: '6.6', path: 'drivers/vfio/group.c', symbol: 'vfio_df_group_open', anchor: 'call mutex_unlock' },
+    ],
+    'vfio_device_open call vfio_device_assign_container': [
+      ...OPENED_BY_IOCTL,
+      { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_device_group_use_iommu', anchor: 'call vfio_group_use_container' },
+    ],
+    'vfio_device_open call vfio_device_container_register': [
+      ...OPENED_BY_IOCTL,
+      { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_device_group_use_iommu', anchor: 'call vfio_device_container_register' },
+    ],
     'vfio_device_open call anon_inode_getfile': [
       { until: '5.19', symbol: 'vfio_group_get_device_fd' },
       { since: '6.2', until: '6.18', path: 'drivers/vfio/group.c', symbol: 'vfio_device_open_file' },
@@ -247,6 +265,10 @@ export const device: History['files'] = {
     vfio_device_put_registration: [{ until: '6.1', symbol: 'vfio_device_put' }],
     'vfio_device_put_registration call complete': released('call wake_up'),
     'vfio_device_put_registration call refcount_dec_and_test': beforeRegistering({ anchor: 'call kref_put_mutex' }),
+    'vfio_device_release call vfio_release_device_set': [
+      { since: '5.15', until: '6.0', path: 'drivers/vfio/vfio.c', symbol: 'vfio_uninit_group_dev' },
+      { since: '6.0', until: '6.1', path: 'drivers/vfio/vfio_main.c', symbol: 'vfio_uninit_group_dev' },
+    ],
     vfio_device_release: [
       ...beforeRegistering({ symbol: 'vfio_device_release', anchor: 'call kfree', absent: FREED_BY_COUNT }),
       {

@@ -15,6 +15,9 @@ import {
   OPENED_INLINE,
 } from './absences';
 
+const LOCKED_ALL_ALONG = 'since 6.2 vfio_df_group_close holds the group’s lock all the time';
+const SEARCHED_UNDER_LOCK = 'since 6.2 vfio_group_find_or_alloc holds vfio.group_lock over search and creation';
+const SEARCHED_APART = 'until 6.2 vfio_group_get_from_iommu takes vfio.group_lock for the search only, and vfio_create_group again';
 const NO_GROUP_LOCK = 'until 5.19 no lock guards the group: its users and openers are counted atomically';
 const DMA_UNOWNED = 'until 5.18 nobody owns a group’s DMA: vfio_group_viable checks which drivers its devices have before each use';
 const DMA_OWNED = 'since 5.18 a group’s DMA is owned from when it joins a container: no driver can get in between';
@@ -93,7 +96,14 @@ export const group: History['files'] = {
       { since: '6.2', symbol: 'vfio_group_unuse_container' },
     ],
     ...locked('vfio_device_unassign_container', 'name container_users', {}, [
-      { since: '6.2', anchor: 'write container_users', absent: 'since 6.2 vfio_df_group_close holds the group’s lock all the time' },
+      { since: '6.6', path: 'drivers/vfio/group.c', symbol: 'vfio_df_group_close', anchor: 'call mutex_lock', absent: LOCKED_ALL_ALONG },
+      {
+        since: '6.2',
+        path: 'drivers/vfio/group.c',
+        symbol: 'vfio_device_group_close',
+        anchor: 'call mutex_lock',
+        absent: LOCKED_ALL_ALONG,
+      },
     ]),
     ...each(['vfio_device_unassign_container call fput', 'vfio_group_unuse_container call fput'], {
       until: '5.19',
@@ -129,11 +139,12 @@ export const group: History['files'] = {
     ],
     'vfio_create_group call cdev_device_add': [{ until: '5.16', anchor: 'call device_create' }],
     'vfio_create_group call device_create': [{ since: '5.16', anchor: 'call cdev_device_add' }],
-    ...each(['vfio_create_group call mutex_lock', 'vfio_create_group call mutex_unlock'], {
-      since: '6.2',
-      anchor: 'call lockdep_assert_held',
-      absent: 'since 6.2 the callers hold vfio.group_lock',
-    }),
+    'vfio_create_group call mutex_lock': [
+      { since: '6.2', symbol: 'vfio_group_find_or_alloc', anchor: 'call mutex_lock', absent: SEARCHED_UNDER_LOCK },
+    ],
+    'vfio_create_group call mutex_unlock': [
+      { since: '6.2', symbol: 'vfio_group_find_or_alloc', anchor: 'call mutex_unlock', absent: SEARCHED_UNDER_LOCK },
+    ],
     vfio_device_block_group: [{ until: '6.6', symbol: 'vfio_group_fops_open', absent: NO_CDEV }],
     'vfio_device_get_from_name call vfio_device_try_get': [
       ...beforeRegistering({ anchor: 'call vfio_device_get', absent: COUNTED_BY_LIST }),
@@ -212,6 +223,10 @@ export const group: History['files'] = {
     vfio_device_unblock_group: [{ until: '6.6', symbol: 'vfio_group_fops_release', absent: NO_CDEV }],
     vfio_df_group_close: [...CLOSED_BY_RELEASE, { until: '6.6', symbol: 'vfio_device_group_close' }],
     'vfio_df_group_open call smp_store_release': [{ since: '6.2', until: '6.6', anchor: 'call mutex_unlock', absent: NO_CHECK_OF_ACCESS }],
+    'vfio_df_group_close call mutex_lock after mutex_lock': [
+      { since: '6.2', until: '6.3', path: 'drivers/vfio/vfio_main.c', symbol: 'vfio_device_close', anchor: 'call mutex_lock' },
+    ],
+    'vfio_df_group_close call mutex_unlock after mutex_unlock': [{ since: '6.2', until: '6.3', anchor: 'call mutex_unlock' }],
     'vfio_df_group_close name open_count': [{ since: '6.2', until: '6.3', path: 'drivers/vfio/vfio_main.c', symbol: 'vfio_device_close' }],
     vfio_df_group_open: [
       ...OPENED_BY_IOCTL,
@@ -261,11 +276,12 @@ export const group: History['files'] = {
       { until: '5.16', symbol: 'vfio_register_group_dev' },
     ),
     'vfio_group_find_or_alloc call vfio_group_find_from_iommu': [{ until: '6.2', anchor: 'call vfio_group_get_from_iommu' }],
-    ...each(['vfio_group_find_or_alloc call mutex_lock', 'vfio_group_find_or_alloc call mutex_unlock'], {
-      until: '6.2',
-      anchor: 'call vfio_group_get_from_iommu',
-      absent: 'until 6.2 vfio_group_get_from_iommu takes vfio.group_lock for the search only, and vfio_create_group again',
-    }),
+    'vfio_group_find_or_alloc call mutex_lock': [
+      { until: '6.2', symbol: 'vfio_group_get_from_iommu', anchor: 'call mutex_lock', absent: SEARCHED_APART },
+    ],
+    'vfio_group_find_or_alloc call mutex_unlock': [
+      { until: '6.2', symbol: 'vfio_group_get_from_iommu', anchor: 'call mutex_unlock', absent: SEARCHED_APART },
+    ],
     'vfio_group_fops_open call atomic_cmpxchg': [
       { since: '5.19', anchor: 'name opened_file', absent: 'since 5.19 the file that has the group open keeps a second one out' },
     ],
@@ -303,11 +319,16 @@ export const group: History['files'] = {
       { until: '5.16', anchor: 'name group_list' },
       { since: '6.2', anchor: 'name group_list' },
     ],
-    ...each(['vfio_group_get_from_iommu call mutex_lock', 'vfio_group_get_from_iommu call mutex_unlock'], {
-      since: '6.2',
-      anchor: 'call lockdep_assert_held',
-      absent: 'since 6.2 vfio_group_find_or_alloc holds vfio.group_lock over search and creation',
-    }),
+    'vfio_group_get_from_iommu call mutex_lock': [
+      { since: '6.2', symbol: 'vfio_group_find_or_alloc', anchor: 'call mutex_lock', absent: SEARCHED_UNDER_LOCK },
+    ],
+    'vfio_group_get_from_iommu call mutex_unlock': [
+      { since: '6.2', symbol: 'vfio_group_find_or_alloc', anchor: 'call mutex_unlock', absent: SEARCHED_UNDER_LOCK },
+    ],
+    'vfio_group_init call vfio_container_init': [
+      { until: '6.1', symbol: 'vfio_init', anchor: 'call misc_register', absent: 'until 6.1 vfio_init registers /dev/vfio/vfio itself' },
+      { until: '6.2', symbol: 'vfio_init' },
+    ],
     vfio_group_init: [
       { until: '6.2', symbol: 'vfio_init', anchor: 'call alloc_chrdev_region', absent: 'until 6.2 vfio_init makes /dev/vfio itself' },
     ],

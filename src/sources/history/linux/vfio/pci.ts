@@ -79,7 +79,7 @@ export const pci: History['files'] = {
       absent: UNDER_IGATE,
     }),
     'vfio_pci_core_close_device name sriov_pf_core_dev': before('5.18', ['5.15'], { anchor: 'call vfio_pci_vf_token_user_add' }),
-    'vfio_pci_core_close_device name users': before('5.18', ['5.15'], { symbol: 'vfio_pci_vf_token_user_add' }),
+    'vfio_pci_core_close_device write users': before('5.18', ['5.15'], { symbol: 'vfio_pci_vf_token_user_add' }),
     vfio_pci_core_disable: [{ until: '5.15', symbol: 'vfio_pci_disable' }],
     'vfio_pci_core_disable call pm_runtime_put': [
       ...before(...WOKEN, { anchor: 'call vfio_pci_set_power_state', absent: NO_RUNTIME_PM }),
@@ -145,6 +145,13 @@ export const pci: History['files'] = {
     'vfio_pci_core_release_dev call vfio_free_device': [
       { until: '5.15', anchor: 'call kfree after pm_save', absent: NO_DEVICE_IN_MEMORY },
       { until: '6.1', anchor: 'call kfree', absent: NO_DEVICE_IN_MEMORY },
+      {
+        since: '6.2',
+        path: 'drivers/vfio/vfio_main.c',
+        symbol: 'vfio_device_release',
+        anchor: 'call kvfree',
+        absent: 'since 6.2 the core frees the device, in vfio_device_release',
+      },
     ],
     vfio_pci_core_request: [{ until: '5.15', symbol: 'vfio_pci_request' }],
     'vfio_pci_core_request call mutex_lock': from(...RCU, { anchor: 'call rcu_read_lock', absent: UNDER_RCU }),

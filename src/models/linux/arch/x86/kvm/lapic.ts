@@ -875,7 +875,7 @@ function* write_register(apic: KvmLapic, reg: number, val: number) {
       return 0;
     case APIC_LVTT:
       write_lvt(apic, 'APIC_LVTT', val);
-      behind('APIC_LVTT');
+      behind('apic_update_lvtt');
       yield* apic_update_lvtt(apic);
       return 0;
     case APIC_LVT0:
@@ -896,6 +896,7 @@ function* write_register(apic: KvmLapic, reg: number, val: number) {
       return 0;
     case APIC_TMICT:
       yield* cancel_apic_timer(apic);
+      behind('APIC_TMICT');
       set_reg(apic, 'APIC_TMICT', val >>> 0);
       yield* start_apic_timer(apic);
       return 0;

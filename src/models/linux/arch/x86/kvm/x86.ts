@@ -273,6 +273,7 @@ const vcpu_enter_guest = fn(
       // For a guest that shares no word with KVM there is nothing to say.
       if (vcpu.pv_eoi !== undefined) yield* kvm_lapic_sync_to_vapic(vcpu);
     }
+    at('IN_GUEST_MODE');
     vcpu.mode = IN_GUEST_MODE;
     yield* sync_posted(vcpu);
     // A request that came since it was looked for: upstream cancels the entry and starts over.
@@ -674,6 +675,7 @@ export const x86_emulate_instruction = fn(
   function* x86_emulate_instruction(vcpu: KvmVcpu) {
     vcpu.run.mmio = { phys_addr: 0, data: 0, len: 0, is_write: false };
     yield* x86_emulate_insn(vcpu);
+    behind('pio');
     at('mmio_needed');
     return vcpu.run.mmio.len > 0 ? 0 : 1;
   },

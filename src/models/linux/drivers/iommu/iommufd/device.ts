@@ -2,7 +2,7 @@ import { bool, int, pointer, struct, type InstanceOf } from '../../../../../engi
 import { addressOf, boundPointer, source, through, via, type Pointer } from '../../../../../engine/fn';
 import type { Run } from '../../../../../engine/machine';
 import { holding, Mutex, MUTEX } from '../../../../../engine/mutex';
-import { at, atCall, behind } from '../../../../../engine/steps';
+import { at, atCall, atWrite, behind } from '../../../../../engine/steps';
 import { EINVAL, ENODEV, ENOENT, EPERM } from '../../../errno';
 import type { Device } from '../../../include/linux/device';
 import {
@@ -135,7 +135,7 @@ export const iommufd_hw_pagetable_attach = fn(
         rc = yield* iommufd_hwpt_attach_device(hwpt, idev);
         if (rc === 0) {
           igroup.hwpt = hwpt;
-          at('hwpt');
+          atWrite('hwpt', 'mutex_lock');
           igroup.domain = hwpt.domain;
         }
       }
@@ -162,7 +162,7 @@ const iommufd_hw_pagetable_detach = fn('Takes a device out of its page table.', 
     if (igroup.device_list.length === 0) {
       yield* iommufd_hwpt_detach_device(hwpt, idev);
       igroup.hwpt = undefined;
-      at('hwpt');
+      atWrite('hwpt', 'mutex_lock');
       igroup.domain = undefined;
     }
     remove_reserved_iova(hwpt.ioas.iopt, idev.dev);

@@ -81,6 +81,7 @@ const __hvc_poll = fn('Pushes what waits, and reads until the driver has nothing
     read_total += read.length;
   }
   if (hp.do_wakeup) hp.do_wakeup = false;
+  behind('do_wakeup');
   yield* spin_unlock_irqrestore(hp.cpu, flags);
   if (read_total > 0) {
     behind('HVC_ATOMIC_READ_MAX');

@@ -365,7 +365,6 @@ export const vfio_pci_core_close_device = fn(
     const token = vdev.sriov_pf_core_dev?.vf_token;
     at('sriov_pf_core_dev');
     if (token !== undefined) {
-      at('users');
       token.users -= 1;
     }
     yield* vfio_pci_core_disable(vdev);

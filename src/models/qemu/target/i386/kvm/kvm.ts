@@ -30,7 +30,10 @@ export const kvm_arch_pre_run = fn(
       atWrite('interrupt_request', 'ready_for_interrupt_injection');
       cpu.interrupt_request &= ~CPU_INTERRUPT_HARD;
       const irq = yield* cpu_get_pic_interrupt(cpu);
-      if (irq >= 0) yield* kvm_vcpu_ioctl(cpu, { cmd: 'KVM_INTERRUPT', irq });
+      if (irq >= 0) {
+        behind('cpu_get_pic_interrupt');
+        yield* kvm_vcpu_ioctl(cpu, { cmd: 'KVM_INTERRUPT', irq });
+      }
     }
     const window = (cpu.interrupt_request & CPU_INTERRUPT_HARD) !== 0;
     if (kvm['run.request_interrupt_window'] !== window) kvm['run.request_interrupt_window'] = window;

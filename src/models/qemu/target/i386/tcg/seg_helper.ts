@@ -9,7 +9,7 @@ const do_interrupt64 = fn(
   function* do_interrupt64(cpu: X86CPU, intno: number) {
     cpu['env.eflags'] &= ~IF_MASK;
     if (cpu.code === undefined) return;
-    behind('eflags');
+    behind('R_CS');
     at('eip', 'here the guest goes on');
     cpu.code.vector = intno;
   },
