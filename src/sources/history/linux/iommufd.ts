@@ -174,7 +174,7 @@ export const iommufd: History['files'] = {
     'iommufd_hwpt_paging_destroy call iopt_table_remove_domain': [inDetach('call iopt_table_remove_domain')],
     'iommufd_hwpt_paging_destroy call mutex_lock': [inDetach('call mutex_lock')],
     'iommufd_hwpt_paging_destroy call mutex_unlock': [inDetach('call mutex_unlock')],
-    'iommufd_hwpt_paging_destroy name hwpt_item': [inDetach('name hwpt_item')],
+    'iommufd_hwpt_paging_destroy name hwpt_item after hwpt_item': [inDetach('name hwpt_item')],
     'iommufd_hwpt_paging_destroy call __iommufd_hwpt_destroy': [
       formerly('iommufd_hw_pagetable_destroy', 'call iommu_domain_free'),
       { since: '6.7', until: '6.11', anchor: 'call iommu_domain_free' },

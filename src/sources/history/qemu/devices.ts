@@ -67,7 +67,6 @@ export const devices: History['files'] = {
     'virtio_blk_data_plane_start call aio_context_acquire after aio_context_acquire': [
       { until: '6.0', anchor: 'call aio_context_acquire' },
     ],
-    'virtio_blk_data_plane_start write starting': [{ since: '9.0', anchor: 'write ioeventfd_starting' }],
     'virtio_blk_data_plane_start write starting after set_guest_notifiers': [
       { since: '9.0', anchor: 'write ioeventfd_starting after set_guest_notifiers' },
     ],

@@ -1,5 +1,5 @@
 import { boundPointer, source, through, via, type Pointer } from '../../../../engine/fn';
-import { at, atCall, behind } from '../../../../engine/steps';
+import { at, atCall, atWrite, behind } from '../../../../engine/steps';
 import { since } from '../../../version';
 import { EEXIST, ENODEV } from '../../errno';
 import { bus_type, device, device_driver, type BusType, type Device, type DeviceBus, type DeviceDriver } from '../../include/linux/device';
@@ -134,6 +134,7 @@ const pci_device_remove = fn(
       yield* through('function pointer', 'remove', driver.remove)(pdev);
       pm_runtime_put_noidle(dev);
     }
+    atWrite('driver', 'pm_runtime_put_noidle');
     pdev.driver = undefined;
     yield* pm_runtime_put_sync(dev);
   },

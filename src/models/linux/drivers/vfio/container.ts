@@ -243,11 +243,13 @@ function use_container(group: VfioGroup): number {
   at('iommu_driver');
   if (group.container?.iommu_driver === undefined) return -EINVAL;
   get_file(group.opened_file!);
+  atWrite('container_users', 'get_file');
   group.container_users += 1;
   return 0;
 }
 
 function unuse_container(group: VfioGroup): void {
+  atWrite('container_users', 'WARN_ON');
   group.container_users -= 1;
   fput(group.opened_file!);
 }

@@ -62,6 +62,13 @@ export const group: History['files'] = {
     'vfio_container_attach_group call iommu_group_claim_dma_owner': [{ until: '5.18', anchor: 'name noiommu', absent: DMA_UNOWNED }],
     'vfio_container_attach_group call iommu_group_release_dma_owner': [{ until: '5.18', anchor: 'name unlock_out', absent: DMA_UNOWNED }],
     'vfio_container_attach_group write container': [{ until: '6.1', anchor: 'write container after attach_group' }],
+    ...each(
+      [
+        'vfio_device_unassign_container write container_users after WARN_ON',
+        'vfio_group_unuse_container write container_users after WARN_ON',
+      ],
+      { until: '5.19', anchor: 'name container_users' },
+    ),
     'vfio_container_attach_group write container_users': [{ until: '5.19', anchor: 'call atomic_inc' }],
     vfio_container_init: [
       { until: '6.1', symbol: 'vfio_init', anchor: 'call misc_register', absent: 'until 6.1 vfio_init registers /dev/vfio/vfio itself' },

@@ -188,10 +188,6 @@ export const mdev: History['files'] = {
     'mtty_set_irqs call mtty_trigger_interrupt after VFIO_PCI_MSI_IRQ_INDEX': [
       { until: '6.7', anchor: 'name VFIO_IRQ_SET_ACTION_TRIGGER after VFIO_PCI_MSI_IRQ_INDEX', absent: NO_LOOPBACK },
     ],
-    'mtty_set_irqs name ENOTTY': [{ until: '6.7', anchor: 'name VFIO_PCI_REQ_IRQ_INDEX', absent: IGNORED }],
-    'mtty_set_irqs name ENOTTY after VFIO_IRQ_SET_ACTION_MASK': [
-      { until: '6.7', anchor: 'name VFIO_IRQ_SET_ACTION_MASK', absent: IGNORED },
-    ],
     'mtty_set_irqs name ENOTTY after VFIO_IRQ_SET_ACTION_UNMASK': [
       { until: '6.7', anchor: 'name VFIO_IRQ_SET_ACTION_UNMASK', absent: IGNORED },
     ],

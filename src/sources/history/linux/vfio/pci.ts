@@ -79,7 +79,10 @@ export const pci: History['files'] = {
       absent: UNDER_IGATE,
     }),
     'vfio_pci_core_close_device name sriov_pf_core_dev': before('5.18', ['5.15'], { anchor: 'call vfio_pci_vf_token_user_add' }),
-    'vfio_pci_core_close_device write users': before('5.18', ['5.15'], { symbol: 'vfio_pci_vf_token_user_add' }),
+    'vfio_pci_core_close_device write users after mutex_lock': before('5.18', ['5.15'], {
+      symbol: 'vfio_pci_vf_token_user_add',
+      anchor: 'write users',
+    }),
     vfio_pci_core_disable: [{ until: '5.15', symbol: 'vfio_pci_disable' }],
     'vfio_pci_core_disable call pm_runtime_put': [
       ...before(...WOKEN, { anchor: 'call vfio_pci_set_power_state', absent: NO_RUNTIME_PM }),
@@ -333,7 +336,6 @@ export const pci: History['files'] = {
       anchor: 'name ctx after eventfd_ctx_fdget',
       absent: UNDER_IGATE,
     }),
-    'vfio_pci_set_ctx_trigger_single name ctx': from(...RCU, { anchor: 'call vfio_pci_eventfd_replace_locked' }),
     'vfio_pci_set_ctx_trigger_single name ctx after eventfd_ctx_fdget': from(...RCU, {
       anchor: 'call vfio_pci_eventfd_replace_locked after eventfd_ctx_fdget',
     }),

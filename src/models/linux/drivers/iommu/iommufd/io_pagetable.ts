@@ -2,7 +2,7 @@ import { hex, int, struct, type InstanceOf } from '../../../../../engine/cell';
 import { source } from '../../../../../engine/fn';
 import type { Run } from '../../../../../engine/machine';
 import { holding, Mutex, RWSEM_READ, RWSEM_WRITE } from '../../../../../engine/mutex';
-import { at, atCall, behind } from '../../../../../engine/steps';
+import { at, atCall, atWrite, behind } from '../../../../../engine/steps';
 import { EEXIST, EINVAL, ENOENT } from '../../../errno';
 import type { Device } from '../../../include/linux/device';
 import { PAGE_SIZE, type MmStruct } from '../../../include/linux/mm_types';
@@ -188,6 +188,7 @@ export const iopt_table_remove_domain = fn(
   'The domain shows nothing any more.',
   function* iopt_table_remove_domain(iopt: IoPagetable, domain: IommuDomain) {
     yield* holding(iopt.domains_rwsem, RWSEM_WRITE, function* () {
+      atWrite('next_domain_id', 'down_write');
       iopt.next_domain_id -= 1;
       iopt.domains.splice(iopt.domains.indexOf(domain), 1);
       yield* iopt_unfill_domain(iopt, domain);

@@ -154,6 +154,7 @@ const vfio_basic_config_write = fn(
     release(vdev.memory_lock, 'up_write');
     const virt_intx_disable = (value & PCI_COMMAND_INTX_DISABLE) !== 0;
     if (virt_intx_disable && !vdev.virq_disabled) {
+      atWrite('virq_disabled', 'up_write');
       vdev.virq_disabled = true;
       yield* vfio_pci_intx_mask(vdev);
     } else if (!virt_intx_disable && vdev.virq_disabled) {

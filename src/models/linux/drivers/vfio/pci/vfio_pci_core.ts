@@ -1,7 +1,7 @@
 import { addressOf, bound, boundPointer, source, via } from '../../../../../engine/fn';
 import type { Run } from '../../../../../engine/machine';
 import { acquire, holding, MUTEX, release, RWSEM_READ, RWSEM_WRITE } from '../../../../../engine/mutex';
-import { at, atCall, behind } from '../../../../../engine/steps';
+import { at, atCall, atWrite, behind } from '../../../../../engine/steps';
 import { since } from '../../../../version';
 import { EACCES, EBUSY, EINVAL } from '../../../errno';
 import { eventfd_ctx_put, eventfd_signal_mask, type EventfdCtx } from '../../../fs/eventfd';
@@ -365,6 +365,7 @@ export const vfio_pci_core_close_device = fn(
     const token = vdev.sriov_pf_core_dev?.vf_token;
     at('sriov_pf_core_dev');
     if (token !== undefined) {
+      atWrite('users', 'mutex_lock');
       token.users -= 1;
     }
     yield* vfio_pci_core_disable(vdev);
