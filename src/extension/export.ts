@@ -2,7 +2,7 @@ import { t } from '@vscode/l10n';
 import * as vscode from 'vscode';
 import type { Reference } from '../engine/reference';
 import { FORMATS, type Format } from '../flows/export/formats';
-import { chapterRange, stepsBetween, wholeRun, type StepRange } from '../flows/export/range';
+import { chapterRange, readRange, stepsBetween, wholeRun, type StepRange } from '../flows/export/range';
 import { locateAll, type Sources } from '../flows/export/sources';
 import { storyOf } from '../flows/export/story';
 import type { Told } from '../flows/export/told';
@@ -69,15 +69,9 @@ async function askForSteps(run: FlowRun, position: number): Promise<StepRange | 
     title: t('Export'),
     prompt: t('The first and the last step, from 0 to {0}', last),
     value: `${around.first}-${around.end - 1}`,
-    validateInput: (text) => (readSteps(run, text) ? undefined : t('Two whole numbers from 0 to {0}, as in {1}', last, `0-${last}`)),
+    validateInput: (text) => (readRange(run, text) ? undefined : t('Two whole numbers from 0 to {0}, as in {1}', last, `0-${last}`)),
   });
-  return given === undefined ? undefined : readSteps(run, given);
-}
-
-function readSteps(run: FlowRun, text: string): StepRange | undefined {
-  const [, first, last] = /^\s*(\d{1,9})\s*[-–]\s*(\d{1,9})\s*$/.exec(text)?.map(Number) ?? [];
-  if (first === undefined || last === undefined || first > last || last >= run.journal.length) return undefined;
-  return stepsBetween(run, first, last);
+  return given === undefined ? undefined : readRange(run, given);
 }
 
 /** A tour is for one tree: asks for which, where it leads through several. */

@@ -124,6 +124,7 @@ const changed = folder('changed');
 endToEnd(
   'after a reload a scenario that has become malformed, or is gone, is told, and its run is there without it',
   async (workbench) => {
+    const { page } = workbench;
     const file = path.join(changed.path, SCENARIO);
     // It was deleted when this was done in the other host.
     copyFileSync(path.join(FIXTURES, SCENARIO), file);
@@ -145,6 +146,9 @@ endToEnd(
     await rows.filter({ hasText: 'A worker drives the guest’s I/O APIC' }).waitFor();
 
     writeFileSync(file, text);
+    // What is explored is what the editor holds, and it hears of the file a little later.
+    await workbench.openFile(workbench.pathOf(changed, SCENARIO));
+    await page.locator('.view-line', { hasText: /"at".*"vfio_intx_handler"/ }).waitFor();
     await exploreFromTitle(workbench, changed);
     await rows.filter({ hasText: 'One INTx, from the device' }).waitFor();
     rmSync(file);
@@ -175,6 +179,8 @@ endToEnd(
 
     // By VS Code, which has the schema; by us in the web host, whose VS Code cannot hold JSON against one. By one of the two, in any case.
     await workbench.openFile(workbench.pathOf(bad, NO_SUCH_FLOW));
+    // The other files' problems fill the view, and what is out of sight there is nowhere.
+    await page.getByPlaceholder(/^Filter \(e\.g\. text/).fill(`**/${NO_SUCH_FLOW}`);
     const wrongFlow = problems.locator('.monaco-list-row').filter({ hasText: '[Ln 4, Col 11]' });
     await wrongFlow.waitFor();
     assert.equal(await wrongFlow.count(), 1);

@@ -16,6 +16,13 @@ export function stepsBetween({ journal }: FlowRun, first: number, last: number):
   return { first: from, end: Math.max(from, Math.min(last + 1, journal.length)) };
 }
 
+/** What somebody typed as `FIRST-LAST`, both included; undefined if it is not that, or not of the run. */
+export function readRange(run: FlowRun, text: string): StepRange | undefined {
+  const [, first, last] = /^\s*(\d{1,9})\s*[-–]\s*(\d{1,9})\s*$/.exec(text)?.map(Number) ?? [];
+  if (first === undefined || last === undefined || first > last || last >= run.journal.length) return undefined;
+  return stepsBetween(run, first, last);
+}
+
 /**
  * The steps of a chapter: up to where the next one begins.
  * @throws ParameterError if the run does not reach such a chapter, naming those that it reaches
