@@ -117,14 +117,14 @@ async function nearest(
 
 /** Says in a sentence per tree how it went. */
 async function tell(reports: readonly CheckReport[]): Promise<void> {
-  const sentences = reports.map(({ project, version, references, drift, failures }) =>
+  const sentences = reports.map(({ project, version, references, failures }) =>
     t(
-      '{0} {1}: {2} of {3} references found, {4} changed by upstream, {5} gone.',
+      '{0} {1}: {2} of {3} references found, {4} not in this version, {5} gone.',
       titleOf(project),
       version,
-      references.resolved + references.absent,
+      references.resolved,
       references.total,
-      drift.length,
+      references.absent,
       failures.length,
     ),
   );
