@@ -1,6 +1,6 @@
 import { t } from '@vscode/l10n';
 import { readFile, stat } from 'node:fs/promises';
-import type { Told } from '../flows/export/told';
+import { headOf, type Told } from '../flows/export/told';
 import { ParameterError, simulate, type FlowRun } from '../flows/flow';
 import { judge, type Verdict } from '../flows/scenario/expectations';
 import { inputsOf } from '../flows/scenario/inputs';
@@ -50,7 +50,7 @@ export async function readTold(file: string): Promise<{ readonly run: FlowRun; r
   const { outcome } = played;
   if (outcome.kind !== 'judged') throw new ParameterError(problemsOf({ ...played, outcome }).join('\n'));
   const { scenario, run } = outcome;
-  return { run, told: { chapters: chaptersOf(run, scenario), notes: scenario.content.notes ?? [] } };
+  return { run, told: { ...headOf(run, scenario), chapters: chaptersOf(run, scenario), notes: scenario.content.notes ?? [] } };
 }
 
 async function playFile(file: string): Promise<Played> {

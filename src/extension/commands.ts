@@ -2,8 +2,8 @@ import { t } from '@vscode/l10n';
 import * as vscode from 'vscode';
 import { PROJECTS, type Project } from '../engine/reference';
 import { CATALOGUE, flowById, requireFlow } from '../flows/catalogue';
-import type { Told } from '../flows/export/told';
-import { presetInputs, type Flow, type ParameterSpec } from '../flows/flow';
+import { headOf, type Told } from '../flows/export/told';
+import { presetInputs, type Flow, type FlowRun, type ParameterSpec } from '../flows/flow';
 import { referenceOfStep } from '../flows/places';
 import { allNotes } from '../flows/scenario/notes';
 import type { Session } from '../flows/session';
@@ -89,7 +89,8 @@ export function registerCommands(parts: Parts): vscode.Disposable[] {
     'virtflow.setSourceFolder': () => setSourceFolder(sources),
     'virtflow.checkSources': (...ids) => sourceCheck.run(ids.filter((id) => typeof id === 'string')),
     'virtflow.copyLink': () => copyLink(session),
-    'virtflow.export': () => (session.run ? exportRun(session.run, session.position, toldIn(session, notes), sources) : noRun()),
+    'virtflow.export': () =>
+      session.run ? exportRun(session.run, session.position, toldIn(session.run, session, notes), sources) : noRun(),
   };
   return Object.entries(commands).map(([id, run]) =>
     vscode.commands.registerCommand(id, async (...args: unknown[]) => {
@@ -286,7 +287,8 @@ async function copyLink(session: Session): Promise<void> {
 }
 
 /** What is told of the run that is explored: by its flow or its scenario, and by the reader. */
-const toldIn = ({ chapters, scenario }: Session, { all }: Notes): Told => ({
+const toldIn = (run: FlowRun, { chapters, scenario }: Session, { all }: Notes): Told => ({
+  ...headOf(run, scenario),
   chapters,
   notes: allNotes(scenario, all),
 });

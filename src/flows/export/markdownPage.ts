@@ -18,8 +18,8 @@ const DEEPEST = 8;
 /** Writes the page, a paragraph or a list item at a time. */
 export function* markdownPage(run: FlowRun, range: StepRange, told: Told, sources: Sources): Generator<string> {
   const { parts, leftOut } = storyOf(run, range, told.chapters);
-  yield `# ${plain(storyTitle(run, range, told.chapters))}\n`;
-  for (const paragraph of introduction(run, range)) yield `\n${paragraph}\n`;
+  yield `# ${plain(storyTitle(run, range, told))}\n`;
+  for (const paragraph of introduction(run, range, told)) yield `\n${paragraph}\n`;
   /** The frames that were told of and have not ended, on the thread that runs. */
   let frames: readonly Step[] = [];
   let thread = NO_STEP;

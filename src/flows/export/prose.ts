@@ -1,26 +1,27 @@
 import { t } from '@vscode/l10n';
 import type { Step } from '../../engine/journal';
-import type { ChapterStart, FlowRun } from '../flow';
+import type { FlowRun } from '../flow';
 import { plain } from '../markdown';
 import { writePlace } from './link';
 import { chapterOf, wholeRun, type StepRange } from './range';
+import type { Told } from './told';
 
 /** What exports that are read from beginning to end say before their steps, and what they call them. */
 
-/** What a part of a run is called: the flow, and the chapter if it is one. */
-export function storyTitle(run: FlowRun, range: StepRange, chapters: readonly ChapterStart[]): string {
+/** What a part of a run is called: as the whole, and the chapter if it is one. */
+export function storyTitle(run: FlowRun, range: StepRange, { title, chapters }: Told): string {
   const { first, end } = wholeRun(run);
-  if (range.first === first && range.end === end) return t(run.flow.title);
+  if (range.first === first && range.end === end) return title;
   const chapter = chapterOf(run, range, chapters);
-  return `${t(run.flow.title)}: ${chapter === undefined ? t('steps {0} to {1}', range.first, range.end - 1) : t(chapter)}`;
+  return `${title}: ${chapter === undefined ? t('steps {0} to {1}', range.first, range.end - 1) : t(chapter)}`;
 }
 
-/** What the flow is about, with which parameters it ran, and the link that opens the run: paragraphs of Markdown. */
-export function introduction({ flow, inputs }: FlowRun, { first }: StepRange): readonly string[] {
+/** What the run is about, with which parameters it ran, and the link that opens the run: paragraphs of Markdown. */
+export function introduction({ flow, inputs }: FlowRun, { first }: StepRange, { summary }: Told): readonly string[] {
   const parameters = flow.parameters.map(({ name }) => `\`${name}=${String(inputs.parameters[name])}\``);
   const stimuli = inputs.stimuli.map(({ name, at }) => t('{0} at step {1}', `\`${name}\``, at));
   return [
-    plain(t(flow.summary)),
+    plain(summary),
     `${parameters.join(', ')}${stimuli.length === 0 ? '' : `; ${stimuli.join(', ')}`}`,
     `[${t('Open in Virtflow')}](vscode://virtflow.virtflow/step?${writePlace({ flow, inputs, step: first })})`,
   ];

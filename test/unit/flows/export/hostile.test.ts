@@ -24,9 +24,13 @@ const HOSTILE = [
   'end; %%{init: {}}%% T0->>T1: g #35; <br/>',
 ];
 
+const TITLE = '# <u>[of all](command:workbench.action.quit)</u>\n- `x` {{HOME}}';
+
 const run = simulate(requireFlow('vfio-intx'), { parameters: defaults(requireFlow('vfio-intx')), stimuli: [], seed: 0 });
 const PLACES = ['vfio_intx_handler', 'eventfd_signal', 'irqfd_wakeup', 'irqfd_inject', 'edu_irq_handler'];
 const told: Told = {
+  title: TITLE,
+  summary: HOSTILE.join('\n'),
   chapters: HOSTILE.map((text, index) => ({
     chapter: { title: text, prose: text, starts: '' },
     step: stepOf(run, { function: PLACES[index]! })!,
@@ -53,13 +57,15 @@ test('a page of Markdown has them as text', async () => {
   assert.deepEqual(tags, new Set(['a', 'code', 'h1', 'h2', 'li', 'p', 'strong', 'ul']));
   for (const [, target] of html.matchAll(/<a href="([^"]*)"/g)) assert.match(target!, /^(https|vscode):\/\//);
   const text = unescaped(html.replaceAll(/<[^>]*>/g, ''));
-  // As a heading, as prose and as a note.
-  for (const each of HOSTILE) assert.equal(text.split(oneLine(each)).length, 4, each);
+  // As a heading, as prose, as a note and in what the whole is about.
+  for (const each of HOSTILE) assert.equal(text.split(oneLine(each)).length, 5, each);
+  assert.ok(text.startsWith(`${oneLine(TITLE)}\n`), text.slice(0, 100));
 });
 
 test('a tour has them as text, where it shows titles in its tree as where it makes links of them', async () => {
   const schema = JSON.parse(readFileSync('test/fixtures/codetour/schema.json', 'utf8')) as object;
   const tour = JSON.parse(await exported('tour')) as {
+    readonly title: string;
     readonly steps: readonly { readonly title: string; readonly description: string }[];
   };
   const validate = new Ajv({ strict: false }).compile({ ...schema, $schema: undefined });
@@ -74,6 +80,8 @@ test('a tour has them as text, where it shows titles in its tree as where it mak
     assert.doesNotMatch(title, /\n/);
     assert.doesNotMatch(description, /\]\(command:|^>> |^```|\[#|\{\{/m);
   }
+  assert.equal(tour.steps[0]!.title, tour.title);
+  assert.equal(tour.title.normalize('NFKC'), oneLine(TITLE).normalize('NFKC'));
   const text = unescaped(
     tour.steps
       .map(({ description }) => markdown.render(description))
@@ -81,7 +89,7 @@ test('a tour has them as text, where it shows titles in its tree as where it mak
       .replaceAll(/<[^>]*>/g, ''),
   );
   for (const each of HOSTILE) {
-    assert.equal(text.split(oneLine(each)).length, 3, each);
+    assert.equal(text.split(oneLine(each)).length, 4, each);
     assert.ok(
       tour.steps.some(({ title }) => title.normalize('NFKC') === `§ ${oneLine(each)}`.normalize('NFKC')),
       each,

@@ -106,13 +106,18 @@ test('what a scenario tells and readers note is in the tour, as text that runs n
   const at = { function: 'vfio_intx_handler' };
   const step = stepOf(run, at)!;
   const hostile = 'See [this](command:workbench.action.closeWindow) and [#2]\n>> rm -rf ~\n```sh\nreboot\n```';
-  const told: Told = { chapters: [{ chapter: { title: 'Mine', prose: hostile, starts: '' }, step }], notes: [{ at, text: hostile }] };
-  const { steps } = await tourOf(run, stepsBetween(run, step, step + 20), 'linux', undefined, told);
+  const told: Told = {
+    title: 'My tour',
+    summary: hostile,
+    chapters: [{ chapter: { title: 'Mine', prose: hostile, starts: '' }, step }],
+    notes: [{ at, text: hostile }],
+  };
+  const { title, steps } = await tourOf(run, stepsBetween(run, step, step + 20), 'linux', undefined, told);
   assert.deepEqual(
-    steps.slice(1, 3).map(({ title }) => title),
-    ['§ Mine', 'vfio_intx_handler'],
+    [title, ...steps.slice(1, 3).map((one) => one.title)],
+    [`My tour: steps ${step} to ${step + 20}`, '§ Mine', 'vfio_intx_handler'],
   );
-  for (const { description } of steps.slice(1, 3)) {
+  for (const { description } of steps.slice(0, 3)) {
     assert.match(description, /See &#91;this&#93;/);
     assert.doesNotMatch(description, /\]\(command:|^>> |^```|\[#2\]/m);
   }
