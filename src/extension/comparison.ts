@@ -8,6 +8,7 @@ import type { Session } from '../flows/session';
 import { settingText } from '../flows/text';
 import type { ComparisonView, StateComparisonView } from '../webview/protocol';
 import { comparisonView, stateComparisonView, type Pair } from './comparisonView';
+import { section } from './picks';
 import { pause } from './progress';
 
 /** The run beside the session's: what it was forked from, unless the reader has chosen another one. */
@@ -101,21 +102,24 @@ interface Choice extends vscode.QuickPickItem {
 
 /** The flow as by default and its presets, and this run with one parameter otherwise. */
 function choicesOf(flow: Flow, now: Inputs): readonly Choice[] {
-  const separator = (label: string): Choice => ({ label, kind: vscode.QuickPickItemKind.Separator });
   const plain: Inputs = { parameters: defaults(flow), stimuli: [], seed: 0 };
   return [
     { label: t('Default parameters'), description: t('nothing injected, nothing set'), inputs: plain },
-    separator(t('Presets')),
-    ...flow.presets.map(({ id, title, prose }): Choice => ({ label: t(title), detail: t(prose), inputs: presetInputs(flow, id) })),
-    separator(t('This run with one parameter otherwise')),
-    ...flow.parameters.flatMap((spec) =>
-      valuesOf(spec)
-        .filter((value) => value !== now.parameters[spec.name])
-        .map((value): Choice => ({
-          label: settingText(spec, value),
-          description: spec.name,
-          inputs: { ...now, parameters: { ...now.parameters, [spec.name]: value } },
-        })),
+    ...section(
+      t('Presets'),
+      flow.presets.map(({ id, title, prose }): Choice => ({ label: t(title), detail: t(prose), inputs: presetInputs(flow, id) })),
+    ),
+    ...section(
+      t('This run with one parameter otherwise'),
+      flow.parameters.flatMap((spec) =>
+        valuesOf(spec)
+          .filter((value) => value !== now.parameters[spec.name])
+          .map((value): Choice => ({
+            label: settingText(spec, value),
+            description: spec.name,
+            inputs: { ...now, parameters: { ...now.parameters, [spec.name]: value } },
+          })),
+      ),
     ),
   ];
 }

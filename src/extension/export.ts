@@ -10,6 +10,7 @@ import { projectsOf, tour } from '../flows/export/tour';
 import type { FlowRun } from '../flows/flow';
 import { titleOf } from '../sources/tree';
 import { whereaboutsOf } from '../sources/whereabouts';
+import { section } from './picks';
 import { upstreamVersion } from './reveal';
 import type { SourceTrees } from './sourceTrees';
 
@@ -55,8 +56,10 @@ async function pickRange(run: FlowRun, position: number, { chapters }: Told): Pr
     item(t('Whole Run'), wholeRun(run)),
     item(t('Around This Step'), stepsBetween(run, position - AROUND, position + AROUND)),
     { label: t('From Step to Step…'), range: () => askForSteps(run, position) },
-    { label: t('Chapters'), kind: vscode.QuickPickItemKind.Separator },
-    ...chapters.map(({ chapter: { title } }) => item(t(title), chapterRange(run, title, chapters))),
+    ...section(
+      t('Chapters'),
+      chapters.map(({ chapter: { title } }) => item(t(title), chapterRange(run, title, chapters))),
+    ),
   ];
   const picked = await vscode.window.showQuickPick(items, { title: t('Export'), placeHolder: t('Which part?') });
   return picked?.range?.();

@@ -6,6 +6,7 @@ import { allNotes, findNotes, type FoundNote } from '../flows/scenario/notes';
 import type { Session } from '../flows/session';
 import type { Code } from './code/register';
 import type { Notes } from './notes';
+import { section } from './picks';
 
 interface NoteItem extends vscode.QuickPickItem {
   readonly found?: FoundNote;
@@ -45,9 +46,6 @@ function itemsOf(found: readonly FoundNote[], session: Session, notes: Notes): r
   const elsewhere = found.filter(({ kind }) => kind === 'elsewhere').map(item);
   return [...section(t('This run'), here), ...section(t('Other runs'), elsewhere)];
 }
-
-const section = (label: string, items: readonly NoteItem[]): readonly NoteItem[] =>
-  items.length === 0 ? [] : [{ label, kind: vscode.QuickPickItemKind.Separator }, ...items];
 
 /** `Step 412 · irqfd_wakeup › schedule_work` */
 function whereText(found: FoundNote): string {

@@ -10,6 +10,7 @@ import type { Place } from '../../flows/scenario/format';
 import { isAt } from '../../flows/scenario/moments';
 import type { Session } from '../../flows/session';
 import { siteKey, standing } from '../../flows/sites';
+import { section } from '../picks';
 import type { KnownCode } from './known';
 import { threadTitle } from '../../flows/text';
 
@@ -110,11 +111,17 @@ function ofCases(run: FlowRun | undefined, meant: Meant): readonly Target[] {
 
 function pick(targets: readonly Target[]): Thenable<Target | undefined> {
   const own = targets.filter(({ to }) => typeof to === 'number');
-  const others = targets.filter(({ to }) => typeof to !== 'number');
-  const items = [...(own.length > 0 ? [separator(t('This run')), ...own, separator(t('Other runs'))] : []), ...others];
+  const flows = new Set(targets.flatMap(({ to }) => (typeof to === 'number' ? [] : to.of.flow)));
+  const items = [
+    ...section(t('This run'), own),
+    ...[...flows].flatMap((flow) =>
+      section(
+        t(flow.title),
+        targets.filter(({ to }) => typeof to !== 'number' && to.of.flow === flow),
+      ),
+    ),
+  ];
   return vscode.window.showQuickPick(items, { title: t('Go to Flow Step'), matchOnDescription: true, matchOnDetail: true }) as Thenable<
     Target | undefined
   >;
 }
-
-const separator = (label: string): vscode.QuickPickItem => ({ label, kind: vscode.QuickPickItemKind.Separator });
