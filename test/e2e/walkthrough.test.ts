@@ -3,6 +3,9 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import os from 'node:os';
 import path from 'node:path';
 import { after } from 'node:test';
+import { requireFlow } from '../../src/flows/catalogue';
+import { defaults, simulate } from '../../src/flows/flow';
+import { stepsAt } from '../../src/flows/scenario/moments';
 import { eventually, type Workbench } from '../workbench/driver';
 import { endToEnd } from './workbench';
 
@@ -119,19 +122,29 @@ function loop(): string {
   return root;
 }
 
+const vfio_intx = requireFlow('vfio-intx');
+
 endToEnd('the call chain goes along to a step far away', async (workbench) => {
   const { page } = workbench;
   await workbench.openContainer('Virtflow');
   await page.locator('.sidebar .monaco-list-row', { hasText: 'VFIO INTx' }).first().click();
   await workbench.webview('panel').locator('body[data-state=ready]').waitFor({ state: 'attached' });
   const chain = page.locator('.pane', { has: page.locator('.pane-header[aria-label*="Call Chain"]') });
-  for (const step of ['7', '1301']) {
+  const run = simulate(vfio_intx, { parameters: defaults(vfio_intx), stimuli: [], seed: 0 });
+  const near = [...stepsAt(run, { function: 'vfio_device_fops_read' })].at(0);
+  const far = [...stepsAt(run, { function: 'vcpu_enter_guest', anchor: 'KVM_REQ_EVENT' })].at(-1);
+  for (const [step, label] of [
+    [near, 'vfio_device_fops_read'],
+    [far, 'KVM_REQ_EVENT'],
+  ]) {
     await workbench.runCommand('Virtflow: Go to Step…');
     const input = page.locator('.quick-input-widget input[type=text]');
-    await input.fill(step);
+    await input.fill(String(step));
     await page.keyboard.press('Enter');
     await chain.getByText(`Step ${step} of`).waitFor();
-    const selected = chain.locator('.monaco-list-row.selected');
-    await selected.filter({ hasText: step === '7' ? 'vfio_device_fops_read' : 'KVM_REQ_EVENT' }).waitFor();
+    await chain
+      .locator('.monaco-list-row.selected')
+      .filter({ hasText: String(label) })
+      .waitFor();
   }
 });
