@@ -43,7 +43,7 @@ export function* inputsOf(scenario: Scenario): Generator<void, ReadInputs> {
         inputs = { ...inputs, stimuli: [...inputs.stimuli, { at: step + 1, name: event.name }] };
         break;
       case 'edit': {
-        const edit = editOf(run, file, event, step);
+        const edit = editOf(run, file, event, Math.min(step, run.journal.length - 1));
         if ('message' in edit) return { kind: 'malformed', mistakes: [edit] };
         inputs = { ...inputs, edits: [...(inputs.edits ?? []), edit] };
       }
@@ -66,7 +66,10 @@ const eventsOf = ({ stimuli = [], edits = [] }: ScenarioFile): readonly Event[] 
   ...edits.map(({ cell, value, after }, index): Event => ({ kind: 'edit', path: ['edits', index], cell, value, after })),
 ];
 
-/** What happens first of what is waiting, and the step after which; when nothing else does, what waits for the end. */
+/**
+ * What happens first of what is waiting, and the step after which; when nothing else does, what waits for the end. That is behind the last step:
+ * a stimulus after it would not wait until the thread that made it rests, too.
+ */
 function earliest(run: FlowRun, waiting: readonly Event[]): { readonly event: Event; readonly step: number } | undefined {
   const placed = waiting.flatMap((event) => {
     const step = event.after && stepOf(run, event.after);
@@ -75,7 +78,7 @@ function earliest(run: FlowRun, waiting: readonly Event[]): { readonly event: Ev
   const [first] = placed.toSorted((a, b) => a.step - b.step);
   if (first !== undefined) return first;
   const event = waiting.find(({ after }) => after === undefined);
-  return event && { event, step: run.journal.length - 1 };
+  return event && { event, step: run.journal.length };
 }
 
 const neverHappens = (run: FlowRun, file: JsonFile, { path, after }: Event): readonly Mistake[] =>

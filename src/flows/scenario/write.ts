@@ -1,5 +1,5 @@
 import { applyEdits, modify, type FormattingOptions } from 'jsonc-parser';
-import { begin, otherwise, type ChapterStart, type FlowRun } from '../flow';
+import { begin, otherwise, type ChapterStart, type FlowRun, type Inputs } from '../flow';
 import { scenarioShape, VERSION, type Moment, type Note, type ScenarioFile } from './format';
 import { readJson, type Path } from './json';
 import { momentOf, stepOf } from './moments';
@@ -89,20 +89,22 @@ function determinants(run: FlowRun): Partial<Pick<ScenarioFile, 'parameters' | '
   const { flow, inputs } = run;
   const { stimuli, edits = [], seed } = inputs;
   const parameters = Object.fromEntries(otherwise(flow, inputs.parameters).map(({ name }) => [name, inputs.parameters[name]]));
+  const stimuliBefore = stimuli.map(({ at }, index) => ({
+    stimuli: stimuli.slice(0, index),
+    edits: edits.filter((edit) => edit.at <= at),
+  }));
+  const editsBefore = edits.map(({ at }, index) => ({ stimuli: stimuli.filter((each) => each.at < at), edits: edits.slice(0, index) }));
   return {
     ...(Object.keys(parameters).length === 0 ? {} : { parameters }),
-    ...(stimuli.length === 0 ? {} : { stimuli: stimuli.map(({ at, name }) => ({ name, ...whenOf(run, at) })) }),
-    ...(edits.length === 0 ? {} : { edits: edits.map(({ at, cell, value }) => ({ cell, value, ...whenOf(run, at) })) }),
+    ...(stimuli.length === 0 ? {} : { stimuli: stimuli.map(({ at, name }, n) => ({ name, ...whenOf(run, at, stimuliBefore[n]!) })) }),
+    ...(edits.length === 0 ? {} : { edits: edits.map(({ at, cell, value }, n) => ({ cell, value, ...whenOf(run, at, editsBefore[n]!) })) }),
     ...(seed === 0 ? {} : { seed }),
   };
 }
 
 /** When something happened that was to happen before step `at`: after a step, or, where the run had no more by then, when all had come to rest. */
-function whenOf(run: FlowRun, at: number): { readonly after?: Moment } {
-  const { stimuli, edits = [] } = run.inputs;
-  const isBefore = (each: { readonly at: number }): boolean => each.at < at;
-  const isAlone = [...stimuli, ...edits].filter((each) => each.at === at).length === 1;
-  const before = begin(run.flow, { ...run.inputs, stimuli: stimuli.filter(isBefore), edits: edits.filter(isBefore) }, false);
-  const isAtRest = before.proceed(at + 1) !== undefined && (before.steps < at || (before.steps === at && isAlone));
+function whenOf(run: FlowRun, at: number, earlier: Pick<Inputs, 'stimuli' | 'edits'>): { readonly after?: Moment } {
+  const before = begin(run.flow, { ...run.inputs, ...earlier }, false);
+  const isAtRest = before.proceed(at + 1) !== undefined && before.steps < at;
   return isAtRest ? {} : { after: momentOf(run, at - 1) };
 }

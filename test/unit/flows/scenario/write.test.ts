@@ -50,18 +50,42 @@ const inputsOfSomeFlow = fc
     return [id, { parameters, stimuli: stimuli.toSorted((a, b) => a.at - b.at), ...(edits.length === 0 ? {} : { edits }), seed }];
   });
 
+function isReadAsItWas(run: FlowRun): void {
+  const read = simulate(run.flow, inputsIn(scenarioText(run, telling(run))));
+  assert.equal(read.journal.length, run.journal.length);
+  const columns = ({ journal }: FlowRun, n: number) =>
+    [journal.siteId(n), journal.linkId(n), journal.thread(n), journal.writesBefore(n)].join();
+  for (let n = 0; n < run.journal.length; n++) if (columns(read, n) !== columns(run, n)) assert.fail(`step ${n} differs`);
+}
+
 test('a run that was written as a scenario is read as the same run', () => {
   fc.assert(
-    fc.property(inputsOfSomeFlow, ([id, inputs]) => {
-      const run = simulate(requireFlow(id), inputs);
-      const read = simulate(run.flow, inputsIn(scenarioText(run, telling(run))));
-      assert.equal(read.journal.length, run.journal.length);
-      const columns = ({ journal }: FlowRun, n: number) =>
-        [journal.siteId(n), journal.linkId(n), journal.thread(n), journal.writesBefore(n)].join();
-      for (let n = 0; n < run.journal.length; n++) if (columns(read, n) !== columns(run, n)) assert.fail(`step ${n} differs`);
-    }),
+    fc.property(inputsOfSomeFlow, ([id, inputs]) => isReadAsItWas(simulate(requireFlow(id), inputs))),
     { numRuns: 40 },
   );
+});
+
+test('so is one in which something happens at its last step, or behind it, whatever the order of its threads', () => {
+  const ioapic = requireFlow('ioapic');
+  const parameters = defaults(ioapic);
+  for (const seed of [0, 1, 2]) {
+    const { length } = simulate(ioapic, { parameters, stimuli: [], seed }).journal;
+    for (const [first, second] of [
+      [length, length + 3],
+      [length + 1, length + 1],
+      [length + 5, length + 9999],
+    ] as const)
+      isReadAsItWas(
+        simulate(ioapic, {
+          parameters,
+          stimuli: [
+            { at: first, name: 'tick-twice' },
+            { at: second, name: 'ipi-others' },
+          ],
+          seed,
+        }),
+      );
+  }
 });
 
 test('chapters of a flow are kept where the run has them', () => {
