@@ -91,13 +91,15 @@ export const memory_region_transaction_commit = fn(
         yield* address_space_update_ioeventfds(memory, as);
       }
       memory.memory_region_update_pending = false;
+      if (memory.ioeventfd_update_pending) memory.ioeventfd_update_pending = false;
     } else if (memory.ioeventfd_update_pending) {
       for (const as of memory.address_spaces) {
         behind('address_space_update_ioeventfds');
         yield* address_space_update_ioeventfds(memory, as);
       }
+      behind('ioeventfd_update_pending');
+      memory.ioeventfd_update_pending = false;
     }
-    if (memory.ioeventfd_update_pending) memory.ioeventfd_update_pending = false;
   },
 );
 

@@ -1,16 +1,38 @@
 import type { Fact, History } from '../../history';
 import { before, from } from '../backports';
+import { each } from '../each';
 
+const SCOPE = 'since 6.18 the end of a scope releases the lock';
 /** A lock that a scope releases: its end has no words to stand on. */
 const UNLOCKED: readonly Fact[] = [
   { until: '6.7', anchor: 'call spin_unlock_irqrestore' },
-  { since: '6.18', anchor: 'name uart_port_lock_irqsave', absent: 'since 6.18 the end of a scope releases the lock' },
+  { since: '6.18', anchor: 'name uart_port_lock_irqsave', absent: SCOPE },
   { since: '6.7', anchor: 'call uart_port_unlock_irqrestore' },
 ];
 
-/** The same in `serial8250_THRE_test`, which 6.17 split off. */
-const inTest = (facts: readonly Fact[]): readonly Fact[] =>
-  facts.map((fact) => (fact.since === '6.18' ? { ...fact, symbol: 'serial8250_THRE_test' } : fact));
+/** Where the registers of a started port are cleared a second time. */
+const TESTED_TXEN = 'dont_test_tx_en dont_test_tx_en';
+
+/** A lock of `serial8250_do_startup` behind `after`, under its name until 6.7 and since; 6.17 split off `symbol`, where a scope has it since 6.18. */
+const lockedIn = (former: string, present: string, after: string, symbol: string, absent?: string): History['files'][string] =>
+  each(
+    [former, present].map((call) => `serial8250_do_startup ${call} after ${after}`),
+    { until: '6.7', anchor: `${former} after ${after}` },
+    { since: '6.18', symbol, anchor: 'name uart_port_lock_irqsave', ...(absent === undefined ? {} : { absent }) },
+    { since: '6.17', symbol, anchor: present },
+    { since: '6.7', anchor: `${present} after ${after}` },
+  );
+
+/** The four registers whose reading behind `after` clears what is pending; a function since 6.17. */
+const clearedIn = (after: string): History['files'][string] =>
+  Object.fromEntries(
+    [0, 1, 2, 3].map((before) => {
+      const reads = Array.from({ length: before }, () => 'serial_port_in');
+      const anchor = reads.length === 0 ? 'name serial_port_in' : `name serial_port_in after ${reads.join(' ')}`;
+      const key = `serial8250_do_startup name serial_port_in after ${[after, ...reads].join(' ')}`;
+      return [key, [{ since: '6.17', symbol: 'serial8250_clear_interrupts', anchor }]];
+    }),
+  );
 
 /** Hardening that 5.19 took back: a reset kept callbacks from running, not only waited for them. */
 const WITHOUT_CALLBACKS: readonly Fact[] = [{ since: '5.17', until: '5.19', anchor: 'call vp_disable_cbs' }];
@@ -133,20 +155,41 @@ export const drivers: History['files'] = {
     ],
     'serial8250_do_startup call enable_irq': [{ since: '6.17', symbol: 'serial8250_THRE_test' }],
     'serial8250_do_startup call serial8250_set_mctrl': [{ since: '6.17', symbol: 'serial8250_init_mctrl' }],
-    'serial8250_do_startup call spin_lock_irqsave': [
-      { since: '6.17', symbol: 'serial8250_THRE_test', anchor: 'name uart_port_lock_irqsave' },
-      { since: '6.7', anchor: 'call uart_port_lock_irqsave' },
-    ],
-    'serial8250_do_startup call spin_unlock_irqrestore': inTest(UNLOCKED),
-    'serial8250_do_startup call uart_port_lock_irqsave': [
-      { until: '6.7', anchor: 'call spin_lock_irqsave' },
-      { since: '6.17', symbol: 'serial8250_THRE_test', anchor: 'name uart_port_lock_irqsave' },
-    ],
-    'serial8250_do_startup call uart_port_unlock_irqrestore': inTest(UNLOCKED),
+    ...lockedIn('call spin_lock_irqsave', 'call uart_port_lock_irqsave', 'disable_irq_nosync', 'serial8250_THRE_test'),
+    ...lockedIn('call spin_lock_irqsave', 'call uart_port_lock_irqsave', 'enable_irq', 'serial8250_initialize'),
+    ...lockedIn('call spin_unlock_irqrestore', 'call uart_port_unlock_irqrestore', 'serial_port_out_sync', 'serial8250_THRE_test', SCOPE),
+    ...lockedIn('call spin_unlock_irqrestore', 'call uart_port_unlock_irqrestore', TESTED_TXEN, 'serial8250_initialize', SCOPE),
     'serial8250_do_startup call wait_for_xmitr': [{ since: '6.17', symbol: 'serial8250_THRE_test' }],
     'serial8250_do_startup name TIOCM_OUT2': [{ since: '6.17', symbol: 'serial8250_init_mctrl' }],
-    'serial8250_do_startup name serial_port_out': [{ since: '6.17', symbol: 'serial8250_THRE_test' }],
-    'serial8250_do_startup name serial_port_out_sync': [{ since: '6.17', symbol: 'serial8250_THRE_test' }],
+    ...clearedIn('serial8250_clear_fifos'),
+    ...clearedIn(TESTED_TXEN),
+    'serial8250_do_startup name serial_port_in after serial8250_clear_fifos serial_port_in serial_port_in serial_port_in serial_port_in': [
+      { since: '6.17', anchor: 'name serial_port_in' },
+    ],
+    'serial8250_do_startup name serial_port_out after enable_irq': [
+      { since: '6.17', symbol: 'serial8250_initialize', anchor: 'name serial_port_out' },
+    ],
+    ...each(
+      [
+        'serial8250_do_startup name serial_port_in after serial_port_out_sync',
+        'serial8250_do_startup name serial_port_in after serial_port_out_sync serial_port_out_sync',
+        'serial8250_do_startup name serial_port_out',
+        'serial8250_do_startup name serial_port_out after serial_port_out_sync',
+        'serial8250_do_startup name serial_port_out after serial_port_out_sync serial_port_out_sync',
+        'serial8250_do_startup name serial_port_out_sync',
+        'serial8250_do_startup name serial_port_out_sync after serial_port_out_sync',
+      ],
+      { since: '6.17', symbol: 'serial8250_THRE_test' },
+    ),
+    ...each(
+      [
+        'serial8250_do_startup name serial_port_in after UPQ_NO_TXEN_TEST',
+        'serial8250_do_startup name serial_port_in after UPQ_NO_TXEN_TEST serial_port_in',
+        'serial8250_do_startup name serial_port_out after UPQ_NO_TXEN_TEST',
+        'serial8250_do_startup name serial_port_out after UPQ_NO_TXEN_TEST serial_port_out',
+      ],
+      { since: '6.17', symbol: 'serial8250_iir_txen_test' },
+    ),
     'serial8250_handle_irq call serial8250_modem_status': [{ since: '7.0', symbol: 'serial8250_handle_irq_locked' }],
     'serial8250_handle_irq call serial8250_rx_chars': [{ since: '7.0', symbol: 'serial8250_handle_irq_locked' }],
     'serial8250_handle_irq call serial8250_tx_chars': [{ since: '7.0', symbol: 'serial8250_handle_irq_locked' }],

@@ -145,6 +145,7 @@ export const iommu: History['files'] = {
   'drivers/iommu/iommu.c': {
     '__iommu_attach_group call __iommu_group_for_each_dev': [{ since: '6.5', anchor: 'call __iommu_group_set_domain' }],
     '__iommu_attach_group call __iommu_group_set_domain': [{ until: '6.5', anchor: 'call __iommu_group_for_each_dev' }],
+    '__iommu_attach_group write domain after iommu_group_do_attach_device': [{ since: '6.5', anchor: 'call __iommu_group_set_domain' }],
     '__iommu_attach_group name blocking_domain': [{ until: '5.19', anchor: 'name default_domain', absent: UNCLAIMED }],
     __iommu_device_set_domain: [
       { until: '6.5', symbol: 'iommu_group_do_attach_device', absent: 'until 6.5 iommu_group_do_attach_device moved a device' },
@@ -298,12 +299,15 @@ export const iommu: History['files'] = {
       { until: '6.2', symbol: 'iommu_group_claim_dma_owner', absent: 'until 6.2 iommu_group_claim_dma_owner did this itself' },
     ],
     ...each(
-      ['call __iommu_group_alloc_blocking_domain', 'call __iommu_group_set_domain', 'name default_domain', 'write owner'].map(
-        (anchor) => `__iommu_take_dma_ownership ${anchor}`,
-      ),
+      [
+        'call __iommu_group_alloc_blocking_domain',
+        'call __iommu_group_set_domain',
+        'name default_domain',
+        'write owner',
+        'write owner_cnt after __iommu_group_set_domain',
+      ].map((anchor) => `__iommu_take_dma_ownership ${anchor}`),
       { since: '5.19', until: '6.2' },
     ),
-    '__iommu_take_dma_ownership name owner_cnt': [{ since: '5.19', until: '6.2', anchor: 'write owner_cnt' }],
     '__iommu_unmap call iommu_pgsize': [
       { since: '5.15', until: '6.8', symbol: '__iommu_unmap_pages' },
       { since: '7.1', anchor: 'name unmap_range', absent: 'since 7.1 the generic page-table code knows the size of its pages' },
@@ -383,6 +387,7 @@ export const iommu: History['files'] = {
     'iommu_group_claim_dma_owner call __iommu_group_set_domain': [{ since: '6.2', symbol: '__iommu_take_dma_ownership' }],
     'iommu_group_claim_dma_owner name default_domain': [{ since: '6.2', symbol: '__iommu_take_dma_ownership' }],
     'iommu_group_claim_dma_owner write owner': [{ since: '6.2', symbol: '__iommu_take_dma_ownership' }],
+    'iommu_group_claim_dma_owner write owner_cnt after __iommu_group_set_domain': [{ since: '6.2', symbol: '__iommu_take_dma_ownership' }],
     iommu_group_dma_owner_claimed: [{ until: '5.19', path: 'drivers/vfio/vfio.c', symbol: 'vfio_group_viable', absent: BY_VFIO }],
     iommu_group_do_attach_device: [{ since: '6.5', symbol: '__iommu_device_set_domain', absent: ONE_BY_ONE }],
     'iommu_group_for_each_dev call __iommu_group_for_each_dev': [{ since: '6.5', anchor: 'call for_each_group_device' }],

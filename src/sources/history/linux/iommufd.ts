@@ -139,7 +139,13 @@ export const iommufd: History['files'] = {
     ],
     'iommufd_hw_pagetable_detach call list_del': [around('iommufd_device_detach'), { since: '6.15', anchor: 'call xa_erase' }],
     'iommufd_hw_pagetable_detach call mutex_lock': [around('iommufd_device_detach')],
-    'iommufd_hw_pagetable_detach call mutex_unlock': [around('iommufd_device_detach')],
+    'iommufd_hw_pagetable_detach call mutex_unlock': [
+      around('iommufd_device_detach'),
+      { since: '6.15', anchor: 'call mutex_unlock after xa_erase' },
+    ],
+    'iommufd_hw_pagetable_detach write hwpt after mutex_lock': [
+      { since: '6.15', anchor: 'call xa_erase after iommufd_hwpt_detach_device' },
+    ],
     'iommufd_hw_pagetable_detach name hwpt': [{ since: '6.15', anchor: 'name hwpt after xa_load' }],
     iommufd_hwpt_attach_device: [
       ...ATTACHES,

@@ -134,6 +134,9 @@ export const kvm: History['files'] = {
       { until: '5.18', symbol: 'kvm_lapic_reg_write' },
       { since: '6.18', symbol: '__kvm_x2apic_icr_write' },
     ],
+    'kvm_x2apic_icr_write name APIC_ICR': [
+      { until: '5.18', symbol: 'kvm_lapic_reg_write', anchor: 'name APIC_ICR after kvm_apic_send_ipi' },
+    ],
     'kvm_x2apic_icr_write name data': [{ until: '5.18', symbol: 'kvm_lapic_reg_write', anchor: 'name val after APIC_ICR' }],
     'kvm_x2apic_msr_read call kvm_lapic_msr_read': [{ until: '5.18', anchor: 'call kvm_lapic_reg_read' }],
     'kvm_x2apic_msr_write call kvm_lapic_msr_write': [{ until: '5.18', anchor: WRITES_COMMAND }],

@@ -172,7 +172,7 @@ export const virt: History['files'] = {
     'irq_bypass_register_consumer call mutex_lock': GUARDED,
     'irq_bypass_register_producer call list_add': [{ since: '6.17', anchor: 'call xa_insert' }],
     'irq_bypass_register_producer call mutex_lock': GUARDED,
-    'irq_bypass_register_producer name token': [{ since: '6.17', anchor: 'name eventfd' }],
+    'irq_bypass_register_producer name token after consumers': [{ since: '6.17', anchor: 'call xa_load' }],
     'irq_bypass_unregister_consumer call list_del': [{ since: '6.17', anchor: 'call xa_erase' }],
     'irq_bypass_unregister_consumer call mutex_lock': GUARDED,
     'irq_bypass_unregister_producer call list_del': [{ since: '6.17', anchor: 'call xa_erase' }],

@@ -127,6 +127,7 @@ export const devices: History['files'] = {
         'apic_mem_write call apic_deliver',
         'apic_mem_write call apic_eoi',
         'apic_mem_write call apic_update_irq',
+        'apic_mem_write call apic_update_irq after spurious_vec',
         'apic_mem_write name lvt',
         'apic_mem_write write dest_mode',
         'apic_mem_write write icr',

@@ -1,4 +1,5 @@
 import type { Fact, History } from '../../history';
+import { each } from '../each';
 
 const COMMON = 'hw/vfio/common.c';
 const LISTENER = 'hw/vfio/listener.c';
@@ -83,14 +84,20 @@ export const vfio: History['files'] = {
       { since: '9.0', symbol: 'vfio_legacy_setup', anchor: 'call vfio_get_info_iova_range', absent: NO_WINDOWS },
       { since: '8.2', anchor: 'call vfio_get_info_iova_range', absent: NO_WINDOWS },
     ],
-    'vfio_connect_container call memory_listener_register': [{ since: '10.1', path: LISTENER, symbol: 'vfio_listener_register' }],
+    ...each(
+      [
+        'vfio_connect_container call memory_listener_register',
+        'vfio_connect_container call memory_listener_register after vfio_kvm_device_add_group vfio_kvm_device_add_group',
+      ],
+      { since: '10.1', path: LISTENER, symbol: 'vfio_listener_register', anchor: 'call memory_listener_register' },
+    ),
     'vfio_connect_container call vfio_kvm_device_add_group': [
       { since: '10.1', symbol: 'vfio_container_group_add', anchor: 'call vfio_group_add_kvm_device' },
     ],
     'vfio_connect_container call vfio_kvm_device_add_group after vfio_kvm_device_add_group': [
       { since: '10.1', symbol: 'vfio_container_group_add', anchor: 'call vfio_group_add_kvm_device' },
     ],
-    'vfio_connect_container name error after memory_listener_register': [
+    'vfio_connect_container name error after vfio_kvm_device_add_group vfio_kvm_device_add_group memory_listener_register': [
       { since: '10.1', path: LISTENER, symbol: 'vfio_listener_register', anchor: 'name error after memory_listener_register' },
     ],
     'vfio_connect_container name qemu_open_old': [{ since: '9.1', anchor: 'name qemu_open' }],

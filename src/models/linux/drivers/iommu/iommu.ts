@@ -303,7 +303,7 @@ function* take_ownership(group: IommuGroup, owner: Instance): Run<number> {
   const ret = yield* __iommu_group_set_domain(group, group.blocking_domain!);
   if (ret !== 0) return ret;
   group.owner = owner;
-  at('owner_cnt');
+  atWrite('owner_cnt', '__iommu_group_set_domain');
   group.owner_cnt += 1;
   return 0;
 }
@@ -441,7 +441,7 @@ const __iommu_attach_group = fn(
     if (since('linux', '6.4')) return yield* __iommu_group_set_domain(group, domain);
     const ret = yield* __iommu_group_for_each_dev(group, addressOf(bound(iommu_group_do_attach_device, () => domain)));
     if (ret === 0) {
-      at('domain');
+      atWrite('domain', 'iommu_group_do_attach_device');
       group.domain = domain;
     }
     return ret;

@@ -1,7 +1,7 @@
 import { source, through } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
 import { holding, MUTEX } from '../../../../engine/mutex';
-import { at, atCall } from '../../../../engine/steps';
+import { at, atCall, atWrite, behind } from '../../../../engine/steps';
 import { EINVAL, ENODEV } from '../../errno';
 import type { VfioDevice } from '../../include/linux/vfio';
 import type { IommufdFile } from '../iommu/iommufd/main';
@@ -47,15 +47,19 @@ export const vfio_df_ioctl_bind_iommufd = fn(
     if (blocked !== 0) return blocked;
     const ret = yield* holding(device.dev_set!.lock, MUTEX, function* () {
       at('access_granted');
-      if (df.access_granted) return -EINVAL;
+      if (df.access_granted) {
+        behind('vfio_device_put_kvm');
+        return -EINVAL;
+      }
       atCall('iommufd_ctx_from_fd');
       df.iommufd = ictx;
       yield* vfio_df_get_kvm_safe(df);
       const failed = yield* vfio_df_open(df);
       if (failed !== 0) {
         yield* vfio_device_put_kvm(device);
-        at('iommufd');
+        atWrite('iommufd', 'vfio_device_put_kvm');
         df.iommufd = undefined;
+        behind('vfio_device_put_kvm');
         return failed;
       }
       device.cdev_opened = true;

@@ -133,6 +133,7 @@ export const vfio_group_find_or_alloc = fn(
     } else if (yield* device_iommu_capable(dev, 'IOMMU_CAP_CACHE_COHERENCY')) {
       group = (yield* vfio_group_get_from_iommu(vfio, iommu_group)) ?? (yield* vfio_create_group(vfio, iommu_group, VFIO_IOMMU));
     }
+    if (group !== undefined) behind('vfio_create_group');
     yield* iommu_group_put(iommu_group);
     return group;
   },

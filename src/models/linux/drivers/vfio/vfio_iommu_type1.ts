@@ -530,6 +530,7 @@ const vfio_iommu_replay = fn(
 function* has_isolated_msi(group: IommuGroup): Run<boolean> {
   if (since('linux', '6.3')) return yield* iommu_group_has_isolated_msi(group);
   const capable = addressOf(bound(vfio_iommu_device_capable, (): IommuCap => 'IOMMU_CAP_INTR_REMAP'));
+  behind('vfio_iommu_resv_exclude');
   return (yield* iommu_group_for_each_dev(group, capable)) !== 0;
 }
 
@@ -537,14 +538,20 @@ const vfio_iommu_type1_attach_group = fn(
   'A group joins the container. A group of mediated devices is only listed: no hardware reaches memory for it. Any other gets a domain, and everything that is mapped becomes reachable for its devices. Refused if they could send interrupts in another’s name.',
   function* vfio_iommu_type1_attach_group(iommu: VfioIommu, iommu_group: IommuGroup, type: VfioGroupType) {
     return yield* holding(iommu.lock, MUTEX, function* () {
-      if ((yield* vfio_iommu_find_iommu_group(iommu, iommu_group)) !== 0) return -EINVAL;
+      if ((yield* vfio_iommu_find_iommu_group(iommu, iommu_group)) !== 0) {
+        behind('vfio_iommu_find_iommu_group mutex_unlock');
+        return -EINVAL;
+      }
       const group: VfioIommuGroup = { iommu_group };
       if (type === VFIO_EMULATED_IOMMU) {
         at('emulated_iommu_groups');
         iommu.emulated_iommu_groups.push(group);
+        behind('emulated_iommu_groups mutex_unlock');
         return 0;
       }
-      return yield* attach_physical_group(iommu, group);
+      const ret = yield* attach_physical_group(iommu, group);
+      if (ret !== 0) behind('vfio_iommu_iova_insert_copy mutex_unlock');
+      return ret;
     });
   },
 );
@@ -607,6 +614,7 @@ function* prepare_domain(iommu: VfioIommu, domain: VfioDomain, group: VfioIommuG
   iommu.iova_list = iova_copy;
   at('num_non_pinned_groups');
   iommu.num_non_pinned_groups += 1;
+  behind('vfio_iommu_iova_insert_copy');
   return 0;
 }
 

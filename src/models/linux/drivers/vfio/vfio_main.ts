@@ -51,6 +51,9 @@ import type { VfioIrqSet } from './pci/vfio_pci_intrs';
 import { vfio_virqfd_init } from './virqfd';
 import { VFIO_EMULATED_IOMMU, VFIO_IOMMU, type Vfio, type VfioGroup, type VfioGroupFile, type VfioGroupType } from './vfio';
 
+/** Where what opened a device in vain is undone: a label, which a jump names before. */
+const UNDONE = 'err_undo_count err_undo_count';
+
 const { fn, ops } = source('linux', 'drivers/vfio/vfio_main.c');
 
 const VfioDeviceFileCells = struct(
@@ -483,10 +486,13 @@ export const vfio_device_open = fn(
     const group = device.group!;
     const assigned = yield* holding(group.group_lock, MUTEX, () => vfio_device_assign_container(device));
     if (assigned !== 0) return assigned;
+    behind('vfio_device_assign_container');
     const ret = yield* holding(device.dev_set!.lock, MUTEX, function* () {
       at('open_count');
       device.open_count += 1;
-      return device.open_count > 1 ? 0 : yield* first_open(device, group);
+      const failed = device.open_count > 1 ? 0 : yield* first_open(device, group);
+      behind(failed === 0 ? 'vfio_device_container_register mutex_unlock' : `${UNDONE} mutex_unlock`);
+      return failed;
     });
     if (ret !== 0) {
       yield* vfio_device_unassign_container(device);
@@ -501,14 +507,16 @@ export const vfio_device_open = fn(
 
 /** What the first open does, under the group's lock too. */
 function* first_open(device: VfioDevice, group: VfioGroup): Run<number> {
+  behind('open_count');
   const ret = yield* holding(group.group_lock, MUTEX, function* () {
     if (group.kvm !== undefined) device.kvm = group.kvm;
     const failed = yield* open_device(device);
     if (failed === 0) yield* vfio_device_container_register(device);
+    behind(failed === 0 ? 'vfio_device_container_register' : UNDONE);
     return failed;
   });
   if (ret !== 0) {
-    at('open_count');
+    atWrite('open_count', UNDONE);
     device.open_count -= 1;
   }
   return ret;
@@ -517,15 +525,17 @@ function* first_open(device: VfioDevice, group: VfioGroup): Run<number> {
 /** What closing a device's file did until 6.1. */
 function* close_by_container(device: VfioDevice): Run {
   yield* holding(device.dev_set!.lock, MUTEX, function* () {
+    behind('vfio_assert_device_open');
     yield* holding(device.group!.group_lock, MUTEX, function* () {
       at('open_count');
       if (device.open_count > 1) return;
       yield* close_device(device);
       yield* vfio_device_container_unregister(device);
     });
-    at('open_count');
+    atWrite('open_count', 'close_device close_device');
     device.open_count -= 1;
     if (device.open_count === 0 && device.kvm !== undefined) device.kvm = undefined;
+    behind('close_device close_device mutex_unlock');
   });
   yield* vfio_device_unassign_container(device);
 }

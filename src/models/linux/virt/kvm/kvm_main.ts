@@ -131,6 +131,7 @@ export const kvm_vcpu_block = fn(
     vcpu['wait.task'] = true;
     for (;;) {
       vcpu.wokenAt = NO_STEP;
+      behind('prepare_to_rcuwait');
       if ((yield* kvm_vcpu_check_block(vcpu)) < 0) break;
       waited = true;
       atCall('schedule');

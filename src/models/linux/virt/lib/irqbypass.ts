@@ -2,7 +2,7 @@ import { pointer, struct, type InstanceOf } from '../../../../engine/cell';
 import { source, through, type Pointer } from '../../../../engine/fn';
 import type { Machine } from '../../../../engine/machine';
 import { running } from '../../../../engine/running';
-import { at, atCall } from '../../../../engine/steps';
+import { at, atCall, behind } from '../../../../engine/steps';
 import { EBUSY, EINVAL } from '../../errno';
 import type { EventfdCtx } from '../../fs/eventfd';
 import type { IrqDesc } from '../../kernel/irq/irqdesc';
@@ -89,6 +89,7 @@ export const irq_bypass_register_producer = fn(
     atCall('mutex_lock');
     if (producers.some(({ token }) => token === producer.token)) return -EBUSY;
     const consumer = consumers.find(({ token }) => token === producer.token);
+    behind('consumers');
     at('token', consumer === undefined ? 'Nobody waits for this eventfd: the interrupt will go through it.' : undefined);
     if (consumer !== undefined) {
       const ret = yield* __connect(producer, consumer);

@@ -1,6 +1,6 @@
 import { source } from '../../../../engine/fn';
 import type { Run } from '../../../../engine/machine';
-import { at, atCall, atWrite } from '../../../../engine/steps';
+import { at, atCall, atWrite, behind } from '../../../../engine/steps';
 import type { Board } from '../../board';
 import {
   CPU_INTERRUPT_HARD,
@@ -175,7 +175,10 @@ const apic_update_irq = fn(
     const { cpu } = s;
     atCall('qemu_cpu_is_self');
     if (!qemu_cpu_is_self(cpu)) return yield* cpu_interrupt(cpu, CPU_INTERRUPT_POLL);
-    if ((yield* apic_irq_pending(s)) > 0) return yield* cpu_interrupt(cpu, CPU_INTERRUPT_HARD);
+    if ((yield* apic_irq_pending(s)) > 0) {
+      behind('apic_irq_pending');
+      return yield* cpu_interrupt(cpu, CPU_INTERRUPT_HARD);
+    }
     if (!(yield* apic_accept_pic_intr(s)) || !(yield* pic_get_output(cpu.board))) yield* cpu_reset_interrupt(cpu, CPU_INTERRUPT_HARD);
   },
 );
@@ -354,6 +357,7 @@ function* write_register(s: APICCommonState, index: number, val: number) {
       return;
     case 0x0f:
       s.spurious_vec = val & 0x1ff;
+      behind('spurious_vec');
       return yield* apic_update_irq(s);
     case 0x30:
       s['icr[0]'] = val;
@@ -366,7 +370,10 @@ function* write_register(s: APICCommonState, index: number, val: number) {
   if (within(index, 0x32, APIC_LVT_NB)) {
     at('lvt');
     s.lvt[index - 0x32]!.value = val;
-    if (index - 0x32 === APIC_LVT_LINT0 && (yield* apic_check_pic(s))) yield* apic_update_irq(s);
+    if (index - 0x32 === APIC_LVT_LINT0 && (yield* apic_check_pic(s))) {
+      behind('apic_check_pic');
+      yield* apic_update_irq(s);
+    }
   } else if (!READ_ONLY_OR_TIMER.has(index) && !within(index, 0x10, 0x19)) s.esr |= APIC_ESR_ILLEGAL_ADDRESS;
 }
 

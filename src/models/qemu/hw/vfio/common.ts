@@ -304,8 +304,9 @@ const vfio_connect_container = fn(
     behind('vfio_kvm_device_add_group vfio_kvm_device_add_group');
     group.container = container;
     container.group_list.unshift(group);
+    behind('vfio_kvm_device_add_group vfio_kvm_device_add_group');
     yield* memory_listener_register(listener, as);
-    behind('memory_listener_register');
+    behind('vfio_kvm_device_add_group vfio_kvm_device_add_group memory_listener_register');
     at('error');
     if (container.error !== 0) {
       yield* vfio_kvm_device_del_group(host, group);

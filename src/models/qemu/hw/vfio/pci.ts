@@ -870,6 +870,7 @@ const vfio_register_req_notifier = fn(
     yield* qemu_set_fd_handler(qemu, fd, req_notifier.name, addressOf(bound(vfio_req_notifier_handler, () => vdev)));
     const failed = yield* vfio_set_irq_signaling(vbasedev, VFIO_PCI_REQ_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER, fd);
     if (failed === 0) {
+      atWrite('req_enabled', 'vfio_set_irq_signaling');
       vdev.req_enabled = true;
       return;
     }

@@ -20,6 +20,7 @@ const NO_DETACH = 'until 6.6 a device is detached only as it is unbound';
 const NO_IOMMUFD = 'until 6.2 VFIO knows no iommufd: the backend of the group’s container takes the device’s DMA';
 const NO_DEVICE_SETS = 'until 5.15 vfio-pci finds the devices that are reset together by itself, with vfio_pci_reflck';
 const COUNTED_BY_DRIVER = 'until 5.15 a driver counts the opens of its device, and locks, by itself';
+const COUNTED: Fact = { until: '5.15', anchor: 'name release', absent: COUNTED_BY_DRIVER };
 
 const NOT_BY_CONTAINER = 'since 6.2 each device of the group is asked, whatever its container says';
 const NO_NUMBER = 'until 6.1 a VFIO device has no number';
@@ -43,6 +44,20 @@ const UNLISTED: Fact = { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vf
 
 const INIT_BY_DRIVER: readonly Fact[] = [
   { until: '6.1', anchor: 'name ops', absent: 'until 6.1 the driver sets up its part of the device by itself, before' },
+];
+
+/** Where a group's device is opened or closed under its locks. */
+const inGroup = (does: 'open' | 'close', anchor?: string): readonly Fact[] =>
+  [
+    { since: '6.2', until: '6.6', symbol: `vfio_device_group_${does}` },
+    { since: '6.6', symbol: `vfio_df_group_${does}` },
+  ].map((fact) => ({ ...fact, path: 'drivers/vfio/group.c', ...(anchor === undefined ? {} : { anchor }) }));
+
+/** What a lock of `vfio_device_open` is before 6.1, where the group has a read-write semaphore, and since 6.2. */
+const opened = (until61: string, since62: string): readonly Fact[] => [
+  ...OPENED_BY_IOCTL,
+  { until: '6.1', anchor: until61 },
+  ...inGroup('open', since62),
 ];
 
 /** Devices: registering, opening and closing them, by their group or by their own node. */
@@ -196,12 +211,19 @@ export const device: History['files'] = {
       { until: '6.2', anchor: 'call vfio_device_unassign_container' },
       { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_device_group_unuse_iommu', anchor: 'call vfio_group_unuse_container' },
     ),
-    ...each(
-      ['vfio_device_fops_release call mutex_lock', 'vfio_device_fops_release call mutex_unlock'],
-      { until: '5.15', anchor: 'name release', absent: COUNTED_BY_DRIVER },
-      { since: '6.2', until: '6.6', path: 'drivers/vfio/group.c', symbol: 'vfio_device_group_close' },
-      { since: '6.6', path: 'drivers/vfio/group.c', symbol: 'vfio_df_group_close' },
-    ),
+    'vfio_device_fops_release call mutex_lock': [COUNTED, ...inGroup('close')],
+    'vfio_device_fops_release call mutex_lock after vfio_assert_device_open': [
+      COUNTED,
+      { until: '5.19', anchor: 'call mutex_lock' },
+      { until: '6.1', anchor: 'call down_read' },
+      ...inGroup('close', 'call mutex_lock'),
+    ],
+    'vfio_device_fops_release call mutex_unlock': [COUNTED, { since: '5.19', until: '6.1', anchor: 'call up_read' }, ...inGroup('close')],
+    'vfio_device_fops_release call mutex_unlock after close_device close_device mutex_unlock': [
+      COUNTED,
+      { until: '6.1', anchor: 'call mutex_unlock' },
+      ...inGroup('close', 'call mutex_unlock'),
+    ],
     ...each(
       ['vfio_device_fops_release name close_device', 'vfio_device_fops_release name release'],
       { until: '5.15', anchor: 'name release' },
@@ -209,8 +231,14 @@ export const device: History['files'] = {
       { until: '6.6', symbol: 'vfio_device_last_close', anchor: 'name close_device' },
       { since: '6.6', symbol: 'vfio_df_device_last_close', anchor: 'name close_device' },
     ),
+    'vfio_device_fops_release write open_count after close_device close_device': [
+      COUNTED,
+      { until: '5.19', anchor: 'write open_count' },
+      { since: '6.2', until: '6.6', symbol: 'vfio_device_close', anchor: 'write open_count' },
+      { since: '6.6', symbol: 'vfio_df_close', anchor: 'write open_count' },
+    ],
     'vfio_device_fops_release name open_count': [
-      { until: '5.15', anchor: 'name release', absent: COUNTED_BY_DRIVER },
+      COUNTED,
       { since: '6.2', until: '6.6', symbol: 'vfio_device_close' },
       { since: '6.6', symbol: 'vfio_df_close' },
     ],
@@ -229,16 +257,19 @@ export const device: History['files'] = {
         absent: 'since 6.2 vfio_device_open_file makes the file, and the locks and the first open have functions of their own',
       },
     ],
-    'vfio_device_open call mutex_lock': [
+    'vfio_device_open call mutex_lock': opened('call down_write', 'call mutex_lock'),
+    'vfio_device_open call mutex_lock after open_count': opened('call down_read', 'call mutex_lock'),
+    'vfio_device_open call mutex_lock after vfio_device_assign_container': [
       ...OPENED_BY_IOCTL,
-      { since: '6.2', until: '6.6', path: 'drivers/vfio/group.c', symbol: 'vfio_device_group_open', anchor: 'call mutex_lock' },
-      { since: '6.6', path: 'drivers/vfio/group.c', symbol: 'vfio_df_group_open', anchor: 'call mutex_lock' },
+      { since: '6.2', until: '6.3', path: 'drivers/vfio/vfio_main.c', symbol: 'vfio_device_open', anchor: 'call mutex_lock' },
+      ...inGroup('open', 'call mutex_lock after mutex_lock'),
     ],
-    'vfio_device_open call mutex_unlock': [
-      ...OPENED_BY_IOCTL,
-      { since: '6.2', until: '6.6', path: 'drivers/vfio/group.c', symbol: 'vfio_device_group_open', anchor: 'call mutex_unlock' },
-      { since: '6.6', path: 'drivers/vfio/group.c', symbol: 'vfio_df_group_open', anchor: 'call mutex_unlock' },
-    ],
+    'vfio_device_open call mutex_unlock': opened('call up_write', 'call mutex_unlock'),
+    'vfio_device_open call mutex_unlock after vfio_device_container_register': opened('call up_read', 'call mutex_unlock'),
+    'vfio_device_open call mutex_unlock after vfio_device_container_register mutex_unlock': opened(
+      'call mutex_unlock',
+      'call mutex_unlock',
+    ),
     'vfio_device_open call vfio_device_assign_container': [
       ...OPENED_BY_IOCTL,
       { since: '6.2', path: 'drivers/vfio/group.c', symbol: 'vfio_device_group_use_iommu', anchor: 'call vfio_group_use_container' },

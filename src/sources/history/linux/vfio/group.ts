@@ -277,6 +277,7 @@ export const group: History['files'] = {
       [
         'vfio_group_find_or_alloc call iommu_group_get',
         'vfio_group_find_or_alloc call iommu_group_put',
+        'vfio_group_find_or_alloc call iommu_group_put after vfio_create_group',
         'vfio_group_find_or_alloc call vfio_create_group',
       ],
       ...beforeRegistering({}),

@@ -2,6 +2,8 @@ import type { History } from '../../../history';
 import { before } from '../../backports';
 import { NO_NOTIFY } from './absences';
 
+const BUS_ASKED = 'until 6.1 the bus of the group’s devices is asked, not each device';
+const CORE_ASKS = 'since 6.3 the IOMMU core asks all devices of the group, in iommu_group_has_isolated_msi';
 const BY_NOTIFIER = 'until 6.0 a driver that pins pages registers a notifier for what is unmapped, not its device';
 const EXTERNAL_DOMAIN = 'until 5.16 groups of mediated devices are listed in a domain of their own, without an IOMMU behind it';
 const NOT_COUNTED = 'until 5.12 groups that may write anywhere are not counted: a flag says whether there are any';
@@ -14,19 +16,20 @@ export const type1: History['files'] = {
   'drivers/vfio/vfio_iommu_type1.c': {
     vaddr_get_pfns: before(...BATCHES, { symbol: 'vaddr_get_pfn' }),
     'vfio_dma_do_map name domain_list': [{ until: '5.16', anchor: 'name IS_IOMMU_CAP_DOMAIN_IN_CONTAINER' }],
+    'vfio_dma_do_unmap call mutex_unlock': [{ until: '6.0', anchor: 'call mutex_unlock after vfio_remove_dma' }],
     'vfio_dma_do_unmap call vfio_find_dma_first_node': [{ until: '5.12', anchor: 'call vfio_find_dma after vfio_find_dma vfio_find_dma' }],
     vfio_iommu_device_capable: [
       {
         until: '6.1',
         symbol: 'vfio_iommu_type1_attach_group',
         anchor: 'call iommu_capable',
-        absent: 'until 6.1 the bus of the group’s devices is asked, not each device',
+        absent: BUS_ASKED,
       },
       {
         since: '6.3',
         symbol: 'vfio_iommu_type1_attach_group',
         anchor: 'call iommu_group_has_isolated_msi',
-        absent: 'since 6.3 the IOMMU core asks all devices of the group, in iommu_group_has_isolated_msi',
+        absent: CORE_ASKS,
       },
     ],
     vfio_iommu_domain_alloc: [
@@ -50,6 +53,13 @@ export const type1: History['files'] = {
         anchor: 'call irq_domain_check_msi_remap',
         absent: 'until 6.3 it is enough that the interrupt controllers or the IOMMU say to remap interrupts',
       },
+    ],
+    'vfio_iommu_type1_attach_group call iommu_group_for_each_dev after vfio_iommu_resv_exclude': [
+      { until: '6.1', anchor: 'call iommu_capable', absent: BUS_ASKED },
+      { since: '6.3', anchor: 'call iommu_group_has_isolated_msi', absent: CORE_ASKS },
+    ],
+    'vfio_iommu_type1_attach_group call mutex_unlock after emulated_iommu_groups mutex_unlock': [
+      { until: '5.16', anchor: 'call mutex_unlock after external_domain', absent: EXTERNAL_DOMAIN },
     ],
     'vfio_iommu_type1_attach_group name emulated_iommu_groups': [
       { until: '5.16', anchor: 'name external_domain', absent: EXTERNAL_DOMAIN },

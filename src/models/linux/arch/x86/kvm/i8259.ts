@@ -500,17 +500,19 @@ const picdev_read = fn(
       case 0xa1:
         yield* pic_lock(s);
         val.value = yield* pic_ioport_read(s.pics[addr >> 7 ? 1 : 0], addr);
-        break;
+        yield* pic_unlock(s);
+        return 0;
       case 0x4d0:
       case 0x4d1:
+        behind('pic_unlock');
         yield* pic_lock(s);
         val.value = yield* elcr_ioport_read(s.pics[addr & 1 ? 1 : 0]);
-        break;
+        behind('elcr_ioport_read');
+        yield* pic_unlock(s);
+        return 0;
       default:
         return -EOPNOTSUPP;
     }
-    yield* pic_unlock(s);
-    return 0;
   },
 );
 

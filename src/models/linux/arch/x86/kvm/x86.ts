@@ -186,8 +186,10 @@ export const vcpu_scan_ioapic = fn('Rebuilds the set of vectors whose EOI has to
   if (apicv !== undefined) yield* through('function pointer', 'sync_pir_to_irr', apicv.sync_pir_to_irr)(vcpu);
   const handled = new Set<number>();
   vcpu.highest_stale_pending_ioapic_eoi = -1;
-  if (irqchip_split(vcpu.kvm)) yield* kvm_scan_ioapic_routes(vcpu, handled);
+  const split = irqchip_split(vcpu.kvm);
+  if (split) yield* kvm_scan_ioapic_routes(vcpu, handled);
   else if (vcpu.kvm.arch.vioapic !== undefined) yield* kvm_ioapic_scan_entry(vcpu, handled);
+  behind(split ? 'kvm_scan_ioapic_routes' : 'kvm_ioapic_scan_entry');
   at('ioapic_handled_vectors');
   for (const word of [0, 1, 2, 3, 4, 5, 6, 7] as const) {
     const cell = `ioapic_handled_vectors[${word}]` as const;

@@ -227,7 +227,8 @@ const vfio_fill_vconfig_bytes = fn(
     for (const pos of registers) {
       atCall('pci_read_config_word');
       const value = yield* vdev.pdev.config.read_word(pos);
-      at('vconfig');
+      behind('pci_read_config_word');
+      at('wordp');
       PERMISSIONS.get(pos)?.set(vdev, value);
     }
     return 0;

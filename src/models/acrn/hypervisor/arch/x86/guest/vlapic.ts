@@ -647,17 +647,18 @@ const vlapic_write_lvt = fn(
 );
 
 const vlapic_mask_lvts = fn('Masks every local source.', function* vlapic_mask_lvts(vcpu: AcrnVcpu) {
-  for (const index of [
-    APIC_LVT_CMCI,
-    APIC_LVT_TIMER,
-    APIC_LVT_THERMAL,
-    APIC_LVT_PMC,
-    APIC_LVT_LINT0,
-    APIC_LVT_LINT1,
-    APIC_LVT_ERROR,
+  for (const [index, name] of [
+    [APIC_LVT_CMCI, 'lvt_cmci'],
+    [APIC_LVT_TIMER, 'APIC_LVT_TIMER'],
+    [APIC_LVT_THERMAL, 'APIC_LVT_THERMAL'],
+    [APIC_LVT_PMC, 'APIC_LVT_PMC'],
+    [APIC_LVT_LINT0, 'APIC_LVT_LINT0'],
+    [APIC_LVT_LINT1, 'APIC_LVT_LINT1'],
+    [APIC_LVT_ERROR, 'APIC_LVT_ERROR'],
   ] as const) {
-    at(index === APIC_LVT_CMCI ? 'lvt_cmci' : 'lvt');
+    at(name);
     vcpu.vlapic[`apic_page.lvt[${index}]`] |= APIC_LVT_M;
+    behind(name);
     yield* vlapic_write_lvt(vcpu, lvtOffset(index));
   }
 });
@@ -815,6 +816,7 @@ export const vlapic_x2apic_read = fn(
     if (!(yield* is_x2apic_enabled(vlapic))) return -1;
     const offset = x2apic_msr_to_regoff(msr);
     if (!(yield* through('function pointer', 'x2apic_read_msr_may_valid', vlapic.ops.x2apic_read_msr_may_valid)(offset))) return -1;
+    behind('x2apic_read_msr_may_valid');
     return yield* vlapic_read(vlapic, offset);
   },
 );

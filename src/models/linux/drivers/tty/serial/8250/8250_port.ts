@@ -51,6 +51,8 @@ const UART_BUG_THRE = 1 << 3;
 const UART_BUG_TXEN = 1 << 1;
 const TX_LOADSZ = 16;
 const ENODEV = 19;
+/** The label behind the test of the transmitter, which a jump names before. */
+const TESTED_TXEN = 'dont_test_tx_en dont_test_tx_en';
 
 const { fn, ops } = source('linux', 'drivers/tty/serial/8250/8250_port.c');
 
@@ -119,42 +121,57 @@ const serial8250_do_startup = fn(
   'Starts the port: empties it, requests its interrupt, and finds out how far the UART’s transmitter interrupt can be trusted.',
   function* serial8250_do_startup(port: UartPort) {
     yield* serial8250_clear_fifos(port);
-    yield* clear_interrupt_registers(port);
+    yield* clear_interrupt_registers(port, 'serial8250_clear_fifos');
+    behind('serial8250_clear_fifos serial_port_in serial_port_in serial_port_in serial_port_in');
     if ((yield* serial_port_in(port, UART_LSR)) === 0xff) return -ENODEV;
     const retval = yield* through('function pointer', 'setup_irq', univ8250_driver_ops.setup_irq)(port);
     if (retval !== 0) return retval;
     yield* test_THRE(port);
 
+    behind('enable_irq');
     const flags = yield* lock(port);
+    behind('enable_irq');
     yield* serial_port_out(port, UART_LCR, UART_LCR_WLEN8);
     at('TIOCM_OUT2');
     port.port.mctrl |= TIOCM_OUT2;
     yield* serial8250_set_mctrl(port, port.port.mctrl);
     yield* test_TXEN(port);
+    behind(TESTED_TXEN);
     yield* unlock(port, flags);
 
-    yield* clear_interrupt_registers(port);
+    yield* clear_interrupt_registers(port, TESTED_TXEN);
     port.up.ier = UART_IER_RLSI | UART_IER_RDI;
     return 0;
   },
 );
 
-/** Reading them clears what is pending. */
-function* clear_interrupt_registers(port: UartPort) {
-  for (const register of [UART_LSR, UART_RX, UART_IIR, UART_MSR]) yield* serial_port_in(port, register);
+/** Reading them clears what is pending: four reads behind `after`. */
+function* clear_interrupt_registers(port: UartPort, after: string) {
+  for (const register of [UART_LSR, UART_RX, UART_IIR, UART_MSR]) {
+    behind(after);
+    yield* serial_port_in(port, register);
+    after += ' serial_port_in';
+  }
 }
 
 /** Does the UART assert THRE again when the interrupt is enabled a second time? The line may be shared, so it is disabled meanwhile. */
 function* test_THRE(port: UartPort) {
   yield* disable_irq_nosync(port.desc);
+  behind('disable_irq_nosync');
   const flags = yield* lock(port);
   yield* wait_for_xmitr(port, UART_LSR_THRE);
   yield* serial_port_out(port, UART_IER, UART_IER_THRI, 'serial_port_out_sync');
+  behind('serial_port_out_sync');
   const iir1 = yield* serial_port_in(port, UART_IIR);
+  behind('serial_port_out_sync');
   yield* serial_port_out(port, UART_IER, 0);
+  behind('serial_port_out_sync');
   yield* serial_port_out(port, UART_IER, UART_IER_THRI, 'serial_port_out_sync');
+  behind('serial_port_out_sync serial_port_out_sync');
   const iir = yield* serial_port_in(port, UART_IIR);
+  behind('serial_port_out_sync serial_port_out_sync');
   yield* serial_port_out(port, UART_IER, 0);
+  behind('serial_port_out_sync');
   yield* unlock(port, flags);
   yield* enable_irq(port.desc);
   if (!(iir1 & UART_IIR_NO_INT) && iir & UART_IIR_NO_INT) {
@@ -165,9 +182,13 @@ function* test_THRE(port: UartPort) {
 
 /** Does an interrupt come when the transmitter is idle and its interrupt is enabled? */
 function* test_TXEN(port: UartPort) {
+  behind('UPQ_NO_TXEN_TEST');
   yield* serial_port_out(port, UART_IER, UART_IER_THRI);
+  behind('UPQ_NO_TXEN_TEST');
   const lsr = yield* serial_port_in(port, UART_LSR);
+  behind('UPQ_NO_TXEN_TEST serial_port_in');
   const iir = yield* serial_port_in(port, UART_IIR);
+  behind('UPQ_NO_TXEN_TEST serial_port_out');
   yield* serial_port_out(port, UART_IER, 0);
   if (lsr & UART_LSR_TEMT && iir & UART_IIR_NO_INT) {
     at('UART_BUG_TXEN');
@@ -251,7 +272,9 @@ const serial8250_tx_chars = fn(
       return;
     }
     for (let count = TX_LOADSZ; count > 0 && !uart_circ_empty(up); count--) {
+      behind('tx_loadsz');
       yield* serial_port_out(up, UART_TX, xmit.buf[xmit.tail] ?? 0, 'serial_out');
+      behind('tx_loadsz');
       at('count');
       xmit.tail = (xmit.tail + 1) % UART_XMIT_SIZE;
       port['icount.tx'] += 1;
