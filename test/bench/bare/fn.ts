@@ -23,6 +23,7 @@ export function source(...[world, path]: Parameters<typeof engineSource>): Defin
 /** Calls of all kinds are calls, and a pointer needs no more than whom it reaches. */
 export const via = <F>(_wrapper: string, target: F): F => target;
 export const architecturally = <F>(_kind: string, target: F): F => target;
+export const interrupting = <F>(target: F): F => target;
 export const through = <A extends readonly unknown[], R>(_kind: string, _token: string, to: Pointer<A, R>): Fn<A, R> => to.target;
 
 const NOWHERE: Registration = { world: 'hardware', path: '', symbol: '' };

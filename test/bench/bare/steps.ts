@@ -4,3 +4,4 @@ export * from '../../../src/engine/steps';
 export function at(): void {}
 export function atCall(): void {}
 export function atWrite(): void {}
+export function behind(): void {}
