@@ -1,6 +1,15 @@
 import { t } from '@vscode/l10n';
 import { CATALOGUE, requireFlow } from '../flows/catalogue';
-import { begin, ParameterError, presetInputs, resolveParameters, simulate, type Flow, type FlowRun, type FlowStimuli } from '../flows/flow';
+import {
+  endedBefore,
+  ParameterError,
+  presetInputs,
+  resolveParameters,
+  simulate,
+  type Flow,
+  type FlowRun,
+  type FlowStimuli,
+} from '../flows/flow';
 import { referenceOfStep } from '../flows/places';
 import { cellName, chainText, resultText, valueText, writesOf } from '../flows/text';
 import { createCursor } from '../engine/timeline';
@@ -98,13 +107,12 @@ export function simulateAsTold(
 /** What is to be told of stimuli that do not happen at their steps, for the run has no more of them by then. A preset may mean that. */
 function* lateStimuli({ flow, inputs }: FlowRun, injected: FlowStimuli): Generator<string> {
   for (const { at, name } of injected) {
-    const before = begin(flow, { ...inputs, stimuli: inputs.stimuli.filter((other) => other.at < at) }, false);
-    const ended = before.proceed(at + 1);
-    if (ended === undefined || before.steps >= at) continue;
+    const ended = endedBefore(flow, { ...inputs, stimuli: inputs.stimuli.filter((other) => other.at < at) }, at);
+    if (ended === undefined) continue;
     const stimulus = `--inject ${name}@${at}`;
     yield ended.ending.kind === 'limit'
-      ? t('{0}: never happens, as the run stops after {1} steps', stimulus, before.steps)
-      : t('{0}: the run has no such step; it happens after {1} steps, when all has come to rest', stimulus, before.steps);
+      ? t('{0}: never happens, as the run stops after {1} steps', stimulus, ended.steps)
+      : t('{0}: the run has no such step; it happens after {1} steps, when all has come to rest', stimulus, ended.steps);
   }
 }
 

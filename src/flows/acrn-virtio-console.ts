@@ -118,9 +118,9 @@ function hypervisor_thread(id: string, title: string, vcpu: AcrnVcpu, launched: 
   running().thread(id, title, 'hypervisor', PRIORITY.hypervisor, function* () {
     runs_on(vcpu.pcpu);
     yield* until(launched);
-    if (vcpu.launchedBy >= 0) causedBy(vcpu.launchedBy);
+    causedBy(vcpu.launchedBy);
     yield* context_switch_in(vcpu);
-    if (vcpu.launchedBy >= 0) causedBy(vcpu.launchedBy);
+    causedBy(vcpu.launchedBy);
     yield* vcpu_thread(vcpu);
   });
 }

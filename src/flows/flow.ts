@@ -198,6 +198,13 @@ export interface Simulation {
  */
 export const simulate = (of: Flow, inputs: Inputs, recording = true): FlowRun => begin(of, inputs, recording).proceed(Infinity)!;
 
+/** How a run ends that comes to rest, or to its limit, before step `at`; undefined if it has more steps by then. */
+export function endedBefore(of: Flow, inputs: Inputs, at: number): (Pick<FlowRun, 'ending'> & { readonly steps: number }) | undefined {
+  const simulation = begin(of, inputs, false);
+  const run = simulation.proceed(at + 1);
+  return run !== undefined && simulation.steps < at ? { ending: run.ending, steps: simulation.steps } : undefined;
+}
+
 /**
  * Makes ready what `simulate` does at once, to be done in slices of any length.
  * @param onEnter hears of every call as it is made

@@ -35,8 +35,12 @@ const SCHEMA = 'https://aka.ms/codetour-schema';
 export function* tour(run: FlowRun, range: StepRange, told: Told, sources: Sources, project?: Project): Generator<string> {
   const story = storyOf(run, range, told.chapters);
   const home = project ?? homeOf(story);
-  const steps = [opening(run, story, range, told), ...story.parts.map((part) => tourStep(run, part, told, sources, home))];
-  yield `${JSON.stringify({ $schema: SCHEMA, title: titleOf(run, range, told), description: t(run.flow.summary), steps }, undefined, 2)}\n`;
+  const title = unmarked(storyTitle(run, range, told));
+  const steps = [
+    { title, description: opening(run, story, range, told) },
+    ...story.parts.map((part) => tourStep(run, part, told, sources, home)),
+  ];
+  yield `${JSON.stringify({ $schema: SCHEMA, title, description: t(run.flow.summary), steps }, undefined, 2)}\n`;
 }
 
 /** The projects whose trees a story leads through, that with the most steps first. */
@@ -48,11 +52,8 @@ export function projectsOf({ parts }: Story): readonly Project[] {
 
 const homeOf = (story: Story): Project | undefined => projectsOf(story)[0];
 
-const titleOf = (run: FlowRun, range: StepRange, told: Told): string => unmarked(storyTitle(run, range, told));
-
-function opening(run: FlowRun, { leftOut }: Story, range: StepRange, told: Told): TourStep {
-  const paragraphs = [...introduction(run, range, told), ...(leftOut > 0 ? [plain(leftOutText(leftOut))] : [])];
-  return { title: titleOf(run, range, told), description: paragraphs.join('\n\n') };
+function opening(run: FlowRun, { leftOut }: Story, range: StepRange, told: Told): string {
+  return [...introduction(run, range, told), ...(leftOut > 0 ? [plain(leftOutText(leftOut))] : [])].join('\n\n');
 }
 
 function tourStep(run: FlowRun, part: StoryPart, told: Told, sources: Sources, home: Project | undefined): TourStep {

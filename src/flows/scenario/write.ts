@@ -1,5 +1,5 @@
 import { applyEdits, modify, type FormattingOptions } from 'jsonc-parser';
-import { begin, otherwise, type ChapterStart, type FlowRun, type Inputs } from '../flow';
+import { endedBefore, otherwise, type ChapterStart, type FlowRun, type Inputs } from '../flow';
 import { scenarioShape, VERSION, type Moment, type Note, type ScenarioFile } from './format';
 import { readJson, type Path } from './json';
 import { momentOf, stepOf } from './moments';
@@ -104,7 +104,5 @@ function determinants(run: FlowRun): Partial<Pick<ScenarioFile, 'parameters' | '
 
 /** When something happened that was to happen before step `at`: after a step, or, where the run had no more by then, when all had come to rest. */
 function whenOf(run: FlowRun, at: number, earlier: Pick<Inputs, 'stimuli' | 'edits'>): { readonly after?: Moment } {
-  const before = begin(run.flow, { ...run.inputs, ...earlier }, false);
-  const isAtRest = before.proceed(at + 1) !== undefined && before.steps < at;
-  return isAtRest ? {} : { after: momentOf(run, at - 1) };
+  return endedBefore(run.flow, { ...run.inputs, ...earlier }, at) ? {} : { after: momentOf(run, at - 1) };
 }

@@ -3,6 +3,7 @@ import { vlapic_timer_expired } from '../acrn/hypervisor/arch/x86/guest/vlapic';
 import { IRQ_WORK_VECTOR, LOCAL_TIMER_VECTOR, read_msr, write_msr, X2APIC } from '../hardware/vmx_cpu';
 import { hvc_write, type HvcStruct } from '../linux/drivers/tty/hvc/hvc_console';
 import type { ConsoleGuest } from './console_guest';
+import { IOAPIC } from './small_kernel';
 
 /** What the User VM's Linux does besides serving its console: each is a task that sleeps until the guest's timer fires. */
 
@@ -111,7 +112,6 @@ export const masks_pic = fn(
   },
 );
 
-const IOAPIC_BASE = 0xfec00000;
 const READ_ISR = 0x0b;
 const ELCR = 0x4d0;
 
@@ -124,8 +124,8 @@ export const saves_chips = fn(
     yield* cpu.in(0xa0, 1);
     const levels = yield* cpu.in(ELCR, 1);
     yield* cpu.out(ELCR, 1, levels);
-    yield* cpu.store(IOAPIC_BASE, 4, 0x10);
-    yield* cpu.load(IOAPIC_BASE + 0x10, 4);
+    yield* cpu.store(IOAPIC, 4, 0x10);
+    yield* cpu.load(IOAPIC + 0x10, 4);
     for (const register of [X2APIC.SPIV, X2APIC.LVTT, X2APIC.TMCCT]) yield* read_msr(vcpu, register);
   },
 );
@@ -160,7 +160,7 @@ export const interrupts_itself = fn(
 export const routes_line = fn(
   'The guest opens the device’s pin of the I/O APIC: selects a half of the entry, writes it. The hypervisor answers for that page itself.',
   function* routes_line({ cpu }: ConsoleGuest, { pin, entry }: InterruptLine) {
-    yield* cpu.store(IOAPIC_BASE, 4, 0x10 + 2 * pin);
-    yield* cpu.store(IOAPIC_BASE + 0x10, 4, entry);
+    yield* cpu.store(IOAPIC, 4, 0x10 + 2 * pin);
+    yield* cpu.store(IOAPIC + 0x10, 4, entry);
   },
 );

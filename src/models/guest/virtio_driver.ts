@@ -16,10 +16,9 @@ import type { KvmVcpu } from '../linux/virt/kvm/kvm_types';
 import type { GuestCpu } from './cpu';
 import { guest_idles, kvm_cpu } from './kvm_cpu';
 import type { PcCpu } from './pc';
+import { IOAPIC } from './small_kernel';
 
 /** A guest under KVM with one CPU and a virtio device: its interrupt, its worker, and what its programs ask for. */
-
-const IOAPIC_BASE = 0xfec00000;
 
 /** The guest. */
 export interface VirtioGuest {
@@ -44,8 +43,8 @@ const write_redirection_entry = fn(
   'The guest opens the pin in the emulated I/O APIC: select the register, write the entry.',
   function* write_redirection_entry(cpu: GuestCpu, gsi: number, vector: number) {
     const LEVEL = 1 << 15;
-    yield* cpu.store(IOAPIC_BASE, 4, 0x10 + 2 * gsi);
-    yield* cpu.store(IOAPIC_BASE + 0x10, 4, vector | LEVEL);
+    yield* cpu.store(IOAPIC, 4, 0x10 + 2 * gsi);
+    yield* cpu.store(IOAPIC + 0x10, 4, vector | LEVEL);
   },
 );
 
